@@ -1,0 +1,1 @@
+"""Hands on the hardware: agents see, obey and report."""

@@ -1,0 +1,114 @@
+"""What an agent wants of a hypervisor, and what it finds there: one protocol for every driver.
+
+Every call may be repeated; the second changes nothing. A driver keeps no memory beyond the host's own: the
+generation of the last wish that was fulfilled is kept with the guest (in libvirt: in the domain's metadata).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+
+class Address(Struct, frozen=True, gc=False, kw_only=True):
+    """An address of an interface, with what DHCP tells the guest about its subnet."""
+
+    ip: str
+    prefix: int  # length of the subnet's prefix, bits
+    subnet: str
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()  # (destination, next hop)
+    dhcp: bool = True
+
+
+class Interface(Struct, frozen=True, gc=False, kw_only=True):
+    """A port as the host sees it."""
+
+    port: str
+    mac: str
+    network: str
+    mtu: int = 1450
+    dhcp_ip: str | None = None  # the address of the network's DHCP and metadata server, the same on each host
+    addresses: tuple[Address, ...] = ()
+
+
+class Guest(Struct, frozen=True, gc=False, kw_only=True):
+    """What is wanted of one server on its host. `generation` grows by one with every wish."""
+
+    id: str
+    name: str
+    hostname: str
+    project: str
+    wanted: Literal["on", "off", "gone"]
+    generation: int
+    reboot: Literal["SOFT", "HARD"] | None = None  # how a running guest gets to this generation
+    built: bool = False  # it has run before: if it is missing now, that is a loss, not a beginning
+    vcpus: int = 1
+    ram: int = 0  # MiB
+    disk: int = 0  # GiB; 0: the image's own size
+    image: str | None = None
+    image_format: str = "qcow2"
+    image_checksum: str | None = None  # sha512, hexadecimal: names the cached base
+    interfaces: tuple[Interface, ...] = ()
+
+
+class Found(Struct, frozen=True, gc=False, kw_only=True):
+    """A guest as it is on the host."""
+
+    running: bool
+    generation: int  # of the last wish that was fulfilled here; 0: defined, never started
+
+
+class Capacity(Struct, frozen=True, gc=False, kw_only=True):
+    """What a host has to give."""
+
+    vcpus: int
+    ram: int  # MiB
+    disk: int  # GiB
+    hypervisor_type: str = "QEMU"
+    hypervisor_version: int = 0
+    hypervisor_hostname: str = ""
+    cpu_info: str = ""
+
+
+class DriverError(Exception):
+    """The hypervisor refused or failed; `permanent`: trying again will not help, the server is to fail."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+class Hypervisor(Protocol):
+    """A host's hypervisor. Calls raise DriverError; each may take seconds and be cancelled."""
+
+    async def open(self, changed: Callable[[str], None]) -> None:
+        """Connect. From then on `changed(server_id)` is called whenever a guest's power state changes."""
+
+    async def close(self) -> None:
+        """Disconnect; guests go on running."""
+
+    async def capacity(self) -> Capacity: ...
+
+    async def guests(self) -> dict[str, Found]:
+        """This cloud's guests on this host, by server id."""
+
+    async def create(self, guest: Guest) -> None:
+        """Disk, network and domain, started; the generation is kept. A half-made one is made anew."""
+
+    async def start(self, guest: Guest) -> None: ...
+
+    async def stop(self, guest: Guest) -> None:
+        """ACPI shutdown, after a timeout power off; returns when it is off."""
+
+    async def reboot(self, guest: Guest) -> None:
+        """By `guest.reboot`; a soft one that does not come about in time becomes a hard one."""
+
+    async def remove(self, server: str) -> None:
+        """Domain, disk, taps, addresses, console log; nothing of it stays on the host."""
+
+    async def console(self, server: str, lines: int | None) -> str:
+        """The end of the serial console's log; all of it (at most 100 KiB) if `lines` is None."""

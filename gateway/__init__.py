@@ -1,0 +1,1 @@
+"""The face: HTTP in, refusals and views out."""

@@ -1,0 +1,1 @@
+"""What is known: the queryable shadow of the fold, in DuckDB."""
