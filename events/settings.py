@@ -1,0 +1,95 @@
+"""Settings: one frozen Struct, read once at the entry and handed down. Nobody else reads the environment.
+
+Order, the later wins: the defaults here, `DIR/cumulog.toml`, `CUMULOG_<SECTION>_<NAME>`, `--set section.name=value`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+
+class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The event log."""
+
+    sync: str = "always"  # `always`: fsync before each acknowledgement; or NATS' interval, such as `2m`
+    max_memory: int = 0  # bytes for NATS' memory streams; 0: NATS' own choice
+
+
+class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP face."""
+
+    public_url: str = ""  # scheme and host of the links in answers; empty: from the request's Host header
+    max_body: int = 1 << 20  # bytes of a JSON body
+    max_image: int = 64 << 30  # bytes of an image
+    page: int = 1000  # most items of a page, and how many if the caller names no limit
+    admin_password: str = ""  # of the first start; empty: a generated one
+
+
+class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tokens and passwords."""
+
+    token_lifetime: int = 3600  # seconds
+    bcrypt_cost: int = 12
+    region: str = "RegionOne"
+
+
+class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Servers and their hosts."""
+
+    cpu_ratio: float = 4.0  # virtual processors for each real one
+    ram_ratio: float = 1.0
+    disk_ratio: float = 1.0
+    reserved_ram: int = 512  # MiB of each host that is not given to servers; simulated hosts reserve nothing
+    scheduler: Literal["filter", "simple", "chance"] = "filter"
+    patience: int = 20  # seconds that a server waits for a host with room before it fails
+    build_deadline: int = 600  # seconds from a host chosen to a server running
+    shutdown: int = 60  # seconds that a guest has to shut itself down
+    heartbeat: float = 5.0  # seconds between an agent's signs of life
+    host_down: float = 30.0  # seconds without a sign until a host counts as down
+    virt_type: Literal["auto", "kvm", "qemu"] = "auto"
+    libvirt_uri: str = "qemu:///system"
+    zone: str = "nova"  # the availability zone of hosts that name none
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings, by section."""
+
+    journal: Journal = Journal()
+    gateway: Gateway = Gateway()
+    identity: Identity = Identity()
+    compute: Compute = Compute()
+
+
+class BadSetting(Exception):
+    """A setting that is none, or whose value is of the wrong type."""
+
+
+def load(file: Path | None, environment: Mapping[str, str], assignments: Iterable[str] = ()) -> Settings:
+    """The settings from a file if it exists, the environment and `section.name=value` words. Raises BadSetting."""
+    values: dict[str, dict[str, Any]] = {}
+    if file is not None and file.exists():
+        try:
+            values = tomllib.loads(file.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+            raise BadSetting(f"{file}: {fault}") from fault
+    for section in Settings.__struct_fields__:
+        start = f"CUMULOG_{section.upper()}_"
+        for name, value in environment.items():
+            if name.startswith(start):
+                values.setdefault(section, {})[name.removeprefix(start).lower()] = value
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        section, dot, field = name.partition(".")
+        if not (equals and dot):
+            raise BadSetting(f"--set takes section.name=value, not {assignment!r}")
+        values.setdefault(section, {})[field] = value
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as fault:
+        raise BadSetting(str(fault)) from fault
