@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -60,6 +60,14 @@ class Outcome(Struct, Generic[S], frozen=True, gc=False):
         return self.known.state
 
 
+class Step(Struct, frozen=True, gc=False):
+    """One command of several that belong together, and what undoes it."""
+
+    resource: Decider[Any, Any, Any]
+    command: Command
+    undo: Command | None = None
+
+
 class Executor:
     """The one door: takes commands, has them decided, appends what happened."""
 
@@ -89,6 +97,22 @@ class Executor:
                 return await self._attempt(resource, command, origin, id or new_hex(), shelf, key, subject)
             except (Unavailable, TimeoutError) as fault:
                 raise Busy("The journal cannot take the change now; it may or may not have been made.") from fault
+
+    async def all(self, steps: Iterable[Step], origin: Origin) -> list[Any]:
+        """Do commands one after the other; if one is refused, undo those before it, the last first, and raise.
+
+        What is left over when the process dies in between is found by its claims' deadlines (DESIGN 8.2).
+        """
+        done: list[tuple[Step, Outcome[Any]]] = []
+        try:
+            for step in steps:
+                done.append((step, await self(step.resource, step.command, origin)))
+        except BaseException:
+            for step, outcome in reversed(done):
+                if step.undo is not None and outcome.changed:
+                    await self(step.resource, step.undo, origin)
+            raise
+        return [outcome.found.state if outcome.found else None for _, outcome in done]
 
     async def _attempt(
         self, resource: Decider[S, C, E], command: C, origin: Origin, id: str, shelf: Shelf, key: str, subject: str

@@ -1,0 +1,33 @@
+"""What every function of the gateway works with: the door, the fold, and the few things that run beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from events.clock import Clock
+from events.decider import Executor
+from events.fold import Fold
+from events.settings import Settings
+from gateway.tokens import Authenticate
+
+if TYPE_CHECKING:
+    from gateway.feed import Feed
+
+T = TypeVar("T")
+
+
+class Cloud:
+    """One gateway's parts, put together by `gateway/up.py` and by tests."""
+
+    def __init__(self, execute: Executor, settings: Settings, authenticate: Authenticate) -> None:
+        self.execute = execute
+        self.fold: Fold = execute.fold
+        self.clock: Clock = execute.clock
+        self.settings = settings
+        self.authenticate = authenticate
+        self.feed: Feed | None = None
+        self.parts: dict[type[Any], Any] = {}  # what single services need: a store of images, a vault
+
+    def part(self, kind: type[T]) -> T:
+        """The part of this kind that was put in. Raises KeyError: the cloud was put together without it."""
+        return cast(T, self.parts[kind])

@@ -1,0 +1,329 @@
+"""A request, its function, the answer. Routing is Starlette's; here is what every route of every service shares.
+
+The order: who asks, which version, which route, may they, what do they say, do it, shape the answer.
+A function sees no status code and no header: it takes a `Call` (and a body, if its second parameter names a type) and
+returns a view, or an `Answer` where the status or a header is the answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar, get_type_hints
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Struct
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route as StarletteRoute
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from events.decider import Decider, Outcome, Step
+from events.envelope import Command, Key, Origin, State
+from events.refusals import MethodNotAllowed, NotFound, Refusal, Unauthenticated
+from gateway import bodies, faults, policy
+from gateway.cloud import Cloud
+from gateway.microversions import Range, Version, refuse_foreign, shape
+from gateway.microversions import name as version_name
+from gateway.policy import ANYONE, Who
+from gateway.tokens import Token
+
+S = TypeVar("S", bound=State)
+T = TypeVar("T")
+
+JSON = ("application/json",)
+FIRST: Version = (0, 0)
+LAST: Version = (9999, 9999)
+
+
+class Route(Struct, frozen=True):
+    """A URL of a service, what answers it, the least persona that may call it."""
+
+    method: str
+    path: str
+    function: Callable[..., Awaitable[Any]]
+    who: Who
+    status: int = 200
+    policy: str = ""  # the operation's name in the service's policy; from the function if not given
+    media_types: tuple[str, ...] = JSON  # that its body may have
+    first: Version = FIRST  # microversions in which it exists
+    last: Version = LAST
+
+
+class Face(Struct, frozen=True, kw_only=True):
+    """A service as HTTP."""
+
+    name: str
+    path: str
+    routes: tuple[Route, ...]
+    format: faults.Format
+    statuses: Mapping[type[Refusal], int] = {}  # of refusals, where the service's differ
+    versions: Range | None = None
+    media_type: str = "application/json"
+
+
+class Answer(Struct, kw_only=True):
+    """An answer whose status, headers or bytes are not the route's usual ones."""
+
+    status: int | None = None
+    body: Any = None  # a view; bytes go as they are
+    headers: dict[str, str] = {}
+    media_type: str | None = None
+    stream: AsyncIterator[bytes] | None = None
+
+
+class Call:
+    """One request: who asks, for what, and the ways to answer."""
+
+    __slots__ = ("cloud", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
+
+    def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
+        self.cloud = cloud
+        self.face = face
+        self.fold = cloud.fold
+        self.request = request
+        self.token = token
+        self.version = version
+        self.id = f"req-{uuid4()}"
+        self.path: dict[str, str] = {}
+        self.headers: dict[str, str] = {}  # of the answer
+
+    # Who asks
+
+    @property
+    def who(self) -> Token:
+        """The caller's token: every route but ANYONE's has one."""
+        assert self.token is not None, "a route for anyone asked who calls"
+        return self.token
+
+    @property
+    def project(self) -> str:
+        """The caller's project: a route whose persona has project scope has one."""
+        assert self.who.project is not None, "a route of another scope asked for the project"
+        return self.who.project
+
+    @property
+    def is_admin(self) -> bool:
+        return self.who.is_admin
+
+    @property
+    def origin(self) -> Origin:
+        if self.token is None:
+            return Origin(request=self.id)
+        return Origin(actor=self.token.user, project=self.token.project, request=self.id)
+
+    # What they ask
+
+    def query(self, kind: type[T]) -> T:
+        """The query string as a Struct. Raises Invalid."""
+        return bodies.query(self.request, kind)
+
+    @property
+    def base(self) -> str:
+        """Scheme and host that links begin with."""
+        public = self.cloud.settings.gateway.public_url
+        if public:
+            return public.rstrip("/")
+        return f"{self.request.url.scheme}://{self.request.headers.get('host', 'localhost')}"
+
+    @property
+    def root(self) -> str:
+        """The service's URL, without version."""
+        return self.base + self.face.path
+
+    # What is known, what is to be done
+
+    def find(self, resource: Decider[S, Any, Any], key: Key, refusal: Refusal) -> S:
+        """A live resource that the caller may see: of their project, of none, or any for an admin. Raises `refusal`."""
+        state = self.fold.get(resource, key)
+        if state is None or not self.may_see(state):
+            raise refusal
+        return state
+
+    def may_see(self, state: State) -> bool:
+        owner = state.owner
+        return owner is None or owner == self.who.project or self.who.is_admin
+
+    async def do(self, resource: Decider[S, Any, Any], command: Command) -> S:
+        """Do a command; the state as it then is, folded in. Raises what its `decide` raises, Busy."""
+        outcome: Outcome[S] = await self.cloud.execute(resource, command, self.origin)
+        return outcome.state
+
+    async def do_all(self, steps: Sequence[Step]) -> list[Any]:
+        """Do commands one after the other; if one is refused, undo those before it and raise."""
+        return await self.cloud.execute.all(steps, self.origin)
+
+
+class _Handler:
+    """A route, with what its function wants found out once."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.function = route.function
+        parameters = list(inspect.signature(route.function).parameters)
+        hints = get_type_hints(route.function)
+        self.body = hints[parameters[1]] if len(parameters) > 1 else None
+        self.operation = (
+            route.policy or f"{route.function.__module__.removeprefix('gateway.')}.{route.function.__name__}"
+        )
+
+
+class _Endpoint:
+    """All routes of one path: an ASGI application."""
+
+    def __init__(self, application: _Service, path: str) -> None:
+        self.application = application
+        self.path = path
+        self.handlers: dict[str, list[_Handler]] = {}
+
+    def add(self, route: Route) -> None:
+        self.handlers.setdefault(route.method, []).append(_Handler(route))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.application.answer(scope, receive, send, self)
+
+
+class _Service:
+    """One service's routes over one cloud."""
+
+    def __init__(self, cloud: Cloud, face: Face) -> None:
+        self.cloud = cloud
+        self.face = face
+        endpoints: dict[str, _Endpoint] = {}
+        for route in face.routes:
+            endpoints.setdefault(route.path, _Endpoint(self, route.path)).add(route)
+        self.router = Router(
+            [StarletteRoute(path or "/", endpoint) for path, endpoint in endpoints.items()],
+            redirect_slashes=False,
+            default=self.unknown,
+        )
+        self.encode = msgspec.json.Encoder().encode
+
+    async def unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.answer(scope, receive, send, None)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: _Endpoint | None) -> None:
+        if scope["type"] != "http":
+            await Response(status_code=404)(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        call = Call(self.cloud, self.face, request, None, self.face.versions.minimum if self.face.versions else FIRST)
+        try:
+            response = await self._respond(call, endpoint)
+        except Refusal as refusal:
+            response = self._refuse(call, refusal)
+        except ClientDisconnect:
+            return  # nobody is left to be answered
+        except Exception as error:  # the rim: whatever it is, the caller gets the service's own 500
+            response = self._answer(faults.mistake(error, self.face.format, call.id))
+        response.headers["x-openstack-request-id"] = call.id
+        if self.face.versions is not None:
+            self._version_headers(call, response)
+        scope["cumulog.route"] = (
+            self.face.name,
+            endpoint.path if endpoint else "",
+            request.method,
+            response.status_code,
+        )
+        await response(scope, receive, send)
+
+    def _version_headers(self, call: Call, response: Response) -> None:
+        versions = self.face.versions
+        assert versions is not None
+        response.headers["openstack-api-version"] = f"{versions.service} {version_name(call.version)}"
+        vary = "OpenStack-API-Version"
+        if versions.legacy:
+            response.headers[versions.legacy] = version_name(call.version)
+            vary += f", {versions.legacy}"
+        response.headers["vary"] = vary
+
+    async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
+        handlers = endpoint.handlers if endpoint else {}
+        request = call.request
+        candidates = handlers.get(request.method) or (handlers.get("GET") if request.method == "HEAD" else None)
+        public = bool(candidates) and candidates is not None and candidates[0].route.who.public
+        if not public:  # who nobody knows learns nothing, not even which paths there are
+            call.token = await self._authenticate(request)
+        if self.face.versions is not None:
+            call.version = self.face.versions.asked(request.headers)
+        if endpoint is None:
+            raise NotFound("The resource could not be found.")
+        if candidates is None:
+            raise MethodNotAllowed("The method is not allowed for this resource.", kind=", ".join(handlers))
+        handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
+        if handler is None:
+            raise NotFound("The resource could not be found.")
+        if not handler.route.who.public:
+            policy.enforce(handler.route.who, call.token, handler.operation)
+        call.path = request.path_params
+        arguments: list[Any] = [call]
+        if handler.body is not None:
+            data = await bodies.read(request, self.cloud.settings.gateway.max_body)
+            media_type = request.headers.get("content-type", "")
+            body = bodies.decode(data, handler.body, media_type, handler.route.media_types)
+            if self.face.versions is not None:
+                refuse_foreign(body, call.version)
+            arguments.append(body)
+        return self._response(call, handler.route, await handler.function(*arguments))
+
+    async def _authenticate(self, request: Request) -> Token:
+        text = request.headers.get("x-auth-token")
+        if not text:
+            raise Unauthenticated("The request you have made requires authentication.")
+        return await self.cloud.authenticate(text)
+
+    def _response(self, call: Call, route: Route, result: Any) -> Response:
+        answer = result if isinstance(result, Answer) else Answer(body=result)
+        status = answer.status or route.status
+        headers = {**call.headers, **answer.headers}
+        if answer.stream is not None:
+            return StreamingResponse(answer.stream, status, headers, media_type=answer.media_type)
+        body = answer.body
+        if body is None or body is UNSET:
+            response = Response(None, status, headers)
+            if answer.media_type:
+                response.headers["content-type"] = answer.media_type
+            return response
+        if not isinstance(body, bytes):
+            if self.face.versions is not None:
+                shape(body, call.version)
+            body = self.encode(body)
+        response = Response(b"" if call.request.method == "HEAD" else body, status, headers)
+        response.headers["content-type"] = answer.media_type or self.face.media_type
+        return response
+
+    def _refuse(self, call: Call, refusal: Refusal) -> Response:
+        return self._answer(
+            faults.fault(
+                refusal, self.face.format, statuses=self.face.statuses, identity_uri=f"{call.base}/identity/v3"
+            )
+        )
+
+    @staticmethod
+    def _answer(fault: faults.Fault) -> Response:
+        response = Response(fault.body, fault.status, dict(fault.headers))
+        response.headers["content-type"] = fault.media_type
+        return response
+
+
+def application(cloud: Cloud, faces: Sequence[Face], extra: Sequence[StarletteRoute] = ()) -> ASGIApp:
+    """The whole gateway: each service under its path, and what belongs to none beside them."""
+    services = {face.path: _Service(cloud, face).router for face in faces}
+    rest = Router(list(extra), redirect_slashes=False)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        first = path[: path.find("/", 1)] if path.find("/", 1) > 0 else path
+        service = services.get(first)
+        if service is None or scope["type"] != "http":
+            await rest(scope, receive, send)
+        else:
+            full = path if len(path) > len(first) else path + "/"
+            await service({**scope, "path": full, "root_path": scope.get("root_path", "") + first}, receive, send)
+
+    return dispatch
+
+
+__all__ = ["ANYONE", "Answer", "Call", "Face", "Route", "Step", "application"]

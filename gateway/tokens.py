@@ -1,0 +1,42 @@
+"""Who asks: what a valid token says, whatever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Role(Struct, frozen=True, gc=False):
+    id: str
+    name: str
+
+
+class Token(Struct, frozen=True, gc=False, kw_only=True):
+    """A valid token, with its roles expanded by implication."""
+
+    user: str
+    user_name: str
+    user_domain: str
+    scope: Literal["project", "domain", "system", "unscoped"]
+    project: str | None = None
+    project_name: str | None = None
+    project_domain: str | None = None
+    domain: str | None = None
+    roles: tuple[Role, ...] = ()
+    role_names: frozenset[str] = frozenset()
+    methods: tuple[str, ...] = ()
+    audit_ids: tuple[str, ...] = ()
+    issued_at: datetime
+    expires_at: datetime
+    application_credential: str | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.role_names
+
+
+Authenticate = Callable[[str], Awaitable[Token]]
+"""From the text of `X-Auth-Token` to what it says. Raises Unauthenticated."""
