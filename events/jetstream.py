@@ -230,7 +230,7 @@ class JetStreamTail:
 
     def __init__(self, wire: Wire, after: int, deliver: Deliver) -> None:
         self.position = after
-        self.reader = Reader(wire, STREAM, self)
+        self.reader = Reader(wire, STREAM, self, headers=False)
         self._deliver = deliver
 
     async def stop(self) -> None:
@@ -242,11 +242,11 @@ class JetStreamTail:
     def begin(self, pending: int) -> None:
         pass
 
-    def take(self, message: Message, sequence: int, pending: int) -> bool:
+    def take(self, subject: str, data: bytes, headers: dict[str, str], sequence: int, pending: int) -> bool:
         if sequence != self.position + 1:
             return sequence <= self.position
         self.position = sequence
-        self._deliver(Entry(sequence, message.subject, message.data))
+        self._deliver(Entry(sequence, subject, data))
         return True
 
 

@@ -36,17 +36,18 @@ class Taker(Protocol):
     def begin(self, pending: int) -> None:
         """A consumer was made; `pending` messages are stored for it already."""
 
-    def take(self, message: Message, sequence: int, pending: int) -> bool:
+    def take(self, subject: str, data: bytes, headers: dict[str, str], sequence: int, pending: int) -> bool:
         """One message, its sequence in the stream, how many stored ones follow. False: something is missing."""
 
 
 class Reader:
-    """Follows a stream for a taker until stopped."""
+    """Follows a stream for a taker until stopped. Without headers it is twice as fast."""
 
-    def __init__(self, wire: Wire, stream: str, taker: Taker) -> None:
+    def __init__(self, wire: Wire, stream: str, taker: Taker, *, headers: bool) -> None:
         self._wire = wire
         self._stream = stream
         self._taker = taker
+        self._headers = headers
         self._name = ""  # of the consumer
         self._inbox = ""
         self._generation = 0
@@ -54,7 +55,8 @@ class Reader:
         self._budget = 0  # messages that the open pulls still allow
         self._heard = True
         self._broken = False
-        self._trouble = asyncio.Event()
+        self._lost = False
+        self._wake = asyncio.Event()
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -62,14 +64,15 @@ class Reader:
     async def start(self, timeout: float = 10.0) -> None:
         """Begin. Raises Unavailable."""
         self._inbox = self._wire.inbox()
-        self._subscription = await self._wire.listen(self._inbox + ".*", self._on_message)
+        take = None if self._headers else self._take
+        self._subscription = await self._wire.listen(self._inbox + ".*", self._on_message, take)
         try:
             async with asyncio.timeout(timeout):
                 await self._open()
         except TimeoutError as fault:
             await self._wire.unlisten(self._subscription)
             raise Unavailable(f"cannot read {self._stream}") from fault
-        self._wire.listeners.append(self._trouble.set)
+        self._wire.listeners.append(self._renew)
         self._task = asyncio.create_task(self._run(), name=f"reader of {self._stream}")
         self._watch()
 
@@ -79,7 +82,7 @@ class Reader:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._wire.listeners.remove(self._trouble.set)
+        self._wire.listeners.remove(self._renew)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
@@ -93,9 +96,20 @@ class Reader:
 
     async def _run(self) -> None:
         while True:
-            await self._trouble.wait()
-            self._trouble.clear()
-            await self._open()
+            await self._wake.wait()
+            self._wake.clear()
+            if self._lost:
+                await self._open()
+            else:
+                await self._pull()
+
+    def _renew(self, reason: str = "") -> None:
+        """Have a new consumer made; what the former one still delivers is not taken."""
+        if reason:
+            log.warning("reading %s anew: %s", self._stream, reason)
+        self._name = ""
+        self._lost = True
+        self._wake.set()
 
     async def _open(self) -> None:
         """A consumer at the taker's position and two pulls on it."""
@@ -111,7 +125,7 @@ class Reader:
             pause = min(pause * 2, 1.0)
 
     async def _create(self) -> None:
-        self._name = ""  # what a former consumer still delivers is not taken
+        self._lost = False
         name = new_hex()
         config = {
             "name": name,
@@ -133,7 +147,7 @@ class Reader:
 
     async def _pull(self) -> None:
         body = {"batch": PULL, "expires": EXPIRES * SECOND, "idle_heartbeat": HEARTBEAT * SECOND}
-        while self._budget <= PULL:
+        while self._budget <= PULL and self._name:
             self._budget += PULL
             await self._wire.client.publish(
                 f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}",
@@ -143,18 +157,19 @@ class Reader:
 
     def _watch(self) -> None:
         if not self._heard and self._wire.is_connected and not self._broken:
-            log.warning("nothing heard of the consumer of %s: making a new one", self._stream)
-            self._trouble.set()
+            self._renew("nothing is heard of the consumer")
         self._heard = False
         self._timer = asyncio.get_running_loop().call_later(SILENCE, self._watch)
 
     # What it delivers
 
     async def _on_message(self, message: Message) -> None:
-        reply = message.reply
-        if not reply:
-            await self._on_status(message)
-            return
+        if message.reply:
+            self._take(message.subject, message.reply, message.data, message.headers)
+        elif message.subject.rpartition(".")[2] == str(self._generation) and self._name:
+            self._on_status(message.headers or {})
+
+    def _take(self, subject: str, reply: str, data: bytes, headers: dict[str, str] | None = None) -> None:
         # $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>; the longer
         # form has domain and account before the stream and a token at the end.
         tokens = reply.split(".")
@@ -162,34 +177,26 @@ class Reader:
         if tokens[3 + skip] != self._name or self._broken:
             return
         if int(tokens[6 + skip]) != self._expected:
-            self._lost(f"message {tokens[6 + skip]} came instead of {self._expected}")
+            self._renew(f"message {tokens[6 + skip]} came instead of {self._expected}")
             return
         self._expected += 1
         self._heard = True
-        self._budget -= 1
         self._broken = True  # for ever, if the taker fails: what it has missed cannot be made good
-        complete = self._taker.take(message, int(tokens[5 + skip]), int(tokens[8 + skip]))
+        complete = self._taker.take(subject, data, headers or {}, int(tokens[5 + skip]), int(tokens[8 + skip]))
         self._broken = False
+        self._budget -= 1
         if not complete:
-            self._lost(f"entries before {tokens[5 + skip]} are missing")
-        elif self._budget <= PULL:
-            await self._pull()
+            self._renew(f"entries before {tokens[5 + skip]} are missing")
+        elif self._budget == PULL:
+            self._wake.set()
 
-    def _lost(self, reason: str) -> None:
-        log.warning("reading %s anew: %s", self._stream, reason)
-        self._name = ""
-        self._trouble.set()
-
-    async def _on_status(self, message: Message) -> None:
-        if message.subject.rpartition(".")[2] != str(self._generation) or not self._name:
-            return  # of a former consumer
-        headers = message.headers or {}
+    def _on_status(self, headers: dict[str, str]) -> None:
         status = headers.get("Status")
         self._heard = True
         if status == "100":
             return
         if status in ("404", "408"):
             self._budget -= int(headers.get("Nats-Pending-Messages", PULL))
-            await self._pull()
+            self._wake.set()
         else:
-            self._lost(f"{status} {headers.get('Description', '')}")
+            self._renew(f"{status} {headers.get('Description', '')}")

@@ -36,6 +36,7 @@ UNLIMITED = 1 << 40
 log = logging.getLogger("cumulog.wire")
 
 Handler = Callable[[str, bytes], Awaitable[bytes]]  # subject, payload -> answer
+Taker = Callable[[str, str, bytes], None]  # subject, reply, payload
 
 
 class NoAnswer(Exception):
@@ -67,11 +68,32 @@ class Credentials(Struct, frozen=True, kw_only=True):
     inbox: str = "_INBOX.cloud"  # where its answers come: each role has a prefix of its own
 
 
+class _Client(Client):
+    """The client, with a short cut for bulk reading: no headers parsed, no queue and no task between socket and taker.
+
+    Should the client's inside change, the short cut is not taken and the subscription's own callback is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takers: dict[int, Taker] = {}  # by subscription
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        taker = self.takers.get(sid) if reply else None
+        if taker is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            taker(subject.decode(), reply.decode(), data)
+        except Exception as fault:  # whatever a taker does, the connection lives on: as for all other callbacks
+            await self._error_cb(fault)
+
+
 class Wire:
     """A connection to NATS that mends itself."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client = _Client()
         self.listeners: list[Callable[[], None]] = []  # called after every reconnect
         self._connected = asyncio.Event()
         self._opened = False
@@ -261,17 +283,25 @@ class Wire:
         await self.client.flush()
         return service
 
-    async def listen(self, subject: str, take: Callable[[Message], Awaitable[None]]) -> Subscription:
-        """Hear everything on `subject`, in order; nothing is dropped, however slow `take` is."""
+    async def listen(
+        self, subject: str, hear: Callable[[Message], Awaitable[None]], take: Taker | None = None
+    ) -> Subscription:
+        """Hear everything on `subject`, in order; nothing is dropped, however slow the hearer is.
+
+        What has a reply goes to `take` if there is one, without its headers.
+        """
         subscription = await self.client.subscribe(
-            subject, cb=take, pending_msgs_limit=UNLIMITED, pending_bytes_limit=UNLIMITED
+            subject, cb=hear, pending_msgs_limit=UNLIMITED, pending_bytes_limit=UNLIMITED
         )
+        if take is not None:
+            self.client.takers[subscription._id] = take
         if self._connected.is_set():
             await self.client.flush()
         return subscription
 
     async def unlisten(self, subscription: Subscription) -> None:
         """Hear it no longer."""
+        self.client.takers.pop(subscription._id, None)
         if not self.client.is_closed:
             await subscription.unsubscribe()
 
