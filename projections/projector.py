@@ -8,6 +8,7 @@ somebody asks a question: what a question finds is never older than the fold was
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,6 +91,8 @@ class Projector:
         """
         self._heard = self._written = await self._call(partial(load, self.store, self.fold, now, last))
         self.fold.listeners.append(self._hear)
+        if self._written.sequence:
+            await self._call(self.store.rest)
         return self._written.sequence
 
     async def run(self) -> None:
@@ -222,6 +225,7 @@ def load(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
         fold.restore(known, bookmark.sequence)
         fold.newest_at = bookmark.newest_at
         gc.freeze()
+        atexit.register(gc.unfreeze)  # else DuckDB's binding complains of leaks at the end
     finally:
         if collecting:
             gc.enable()

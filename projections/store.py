@@ -11,16 +11,16 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from projections.tables import Log, Row, Table
 
 if TYPE_CHECKING:  # importing it takes 60 ms and 17 MiB: done when the store is opened
-    from duckdb import DuckDBPyConnection
+    from duckdb import Appender, DuckDBPyConnection
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ _SETTINGS = {
     "temp_directory": "",
     "checkpoint_threshold": "4MB",
 }
-_BOOKMARK = "CREATE TABLE bookmark (sequence BIGINT, newest_at TIMESTAMP, fingerprint VARCHAR)"
+_TRANSACTION = 16 << 20  # characters of text: what bounds the memory that DuckDB needs
+_AT_ONCE = 64  # rows handed over in one call, during which no other thread runs
+_BOOKMARK = "CREATE TABLE bookmark (sequence BIGINT, newest_at TIMESTAMP, fingerprint VARCHAR, torn BOOLEAN)"
 
 
 class Bookmark(NamedTuple):
@@ -61,7 +63,7 @@ class Store:
     """The tables as kept on disk, or in memory if `path` is None."""
 
     def __init__(
-        self, path: Path | None, tables: Iterable[Table[Any]], logs: Iterable[Log[Any]] = (), memory: str = "128MB"
+        self, path: Path | None, tables: Iterable[Table[Any]], logs: Iterable[Log[Any]] = (), memory: str = "256MB"
     ) -> None:
         self.path = path
         self.tables = {table.prefix: table for table in tables}
@@ -69,6 +71,7 @@ class Store:
         self._made: list[Table[Any] | Log[Any]] = [*self.tables.values(), *self.logs.values()]
         self._settings: dict[str, Any] = {**_SETTINGS, "memory_limit": memory}
         self._connection: DuckDBPyConnection | None = None
+        self._torn = False  # in the midst of a write of several transactions, or left there by a failure
 
     @property
     def connection(self) -> DuckDBPyConnection:
@@ -115,16 +118,24 @@ class Store:
     def _found(self) -> str:
         """The fingerprint of the open file; of an empty one ours, once it has the tables."""
         if not self.ask("SELECT 1 FROM duckdb_tables() LIMIT 1"):
-            with self._transaction() as connection:
-                connection.execute(_BOOKMARK)
-                connection.execute("INSERT INTO bookmark VALUES (0, NULL, ?)", [self.fingerprint])
-                for one in self._made:
-                    connection.execute(one.ddl)
-        return str(self.ask("SELECT fingerprint FROM bookmark")[0][0])
+            self.connection.begin()
+            self.connection.execute(_BOOKMARK)
+            self.connection.execute("INSERT INTO bookmark VALUES (0, NULL, ?, false)", [self.fingerprint])
+            for one in self._made:
+                self.connection.execute(one.ddl)
+            self.connection.commit()
+        return str(self.ask("SELECT CASE WHEN torn THEN 'torn' ELSE fingerprint END FROM bookmark")[0][0])
+
+    def rest(self) -> None:
+        """Let go of the memory in which DuckDB keeps what it has read and written."""
+        if self.path is not None:
+            self.close()
+            self._connect()
 
     def discard(self) -> None:
         """Remove the file; `open` makes a new one."""
         self.close()
+        self._torn = False
         if self.path is not None:
             self.path.unlink(missing_ok=True)
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
@@ -157,20 +168,44 @@ class Store:
             cursor.close()
 
     def write(self, batches: Iterable[Batch], bookmark: Bookmark) -> None:
-        """All of it and the bookmark, or nothing."""
-        with self._transaction() as connection:
-            for batch in batches:
-                with connection.appender(batch.table, columns=list(batch.columns), action=batch.action) as appender:
-                    appender.append_rows(batch.rows)
-            connection.execute("UPDATE bookmark SET sequence = ?, newest_at = ?", list(bookmark))
+        """All of it and the bookmark, or nothing; of more than a transaction's worth, the file is torn until the end.
 
-    @contextmanager
-    def _transaction(self) -> Iterator[DuckDBPyConnection]:
-        connection = self.connection
-        connection.begin()
+        A torn file is made anew when it is opened. Once torn by a failure, every further write fails.
+        """
+        assert not self._torn, "the tables were left torn by an earlier failure"
+        self.connection.begin()
         try:
-            yield connection
+            weight = 0
+            for batch in batches:
+                rows, more = iter(batch.rows), True
+                while more:
+                    columns = list(batch.columns)
+                    with self.connection.appender(batch.table, columns=columns, action=batch.action) as appender:
+                        more, weight = _fill(appender, rows, weight)
+                    if more:
+                        self._tear()
+                        weight = 0
+            self.connection.execute("UPDATE bookmark SET sequence = ?, newest_at = ?, torn = false", list(bookmark))
+            self.connection.commit()
         except BaseException:
-            connection.rollback()
+            self.connection.rollback()
             raise
-        connection.commit()
+        if self._torn:
+            self._torn = False
+            self.rest()
+
+    def _tear(self) -> None:
+        self.connection.execute("UPDATE bookmark SET torn = true")
+        self.connection.commit()
+        self._torn = True
+        self.connection.begin()
+
+
+def _fill(appender: Appender, rows: Iterator[Row], weight: int) -> tuple[bool, int]:
+    """Whether there are more rows than the transaction takes, and its weight in characters of text."""
+    while some := list(islice(rows, _AT_ONCE)):
+        appender.append_rows(some)
+        weight += sum(len(value) for row in some for value in row if type(value) is str)
+        if weight > _TRANSACTION:
+            return True, weight
+    return False, weight
