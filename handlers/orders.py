@@ -50,11 +50,11 @@ class Orderly(Protocol):
 class Assignments(Protocol):
     """Where orders are put."""
 
-    async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> None:
-        """Unless a newer one stands there. Raises Unavailable."""
+    async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
+        """False if one as new stands there. Raises Unavailable."""
 
-    async def purge(self, host: str, kind: str, id: str) -> None:
-        """It is fulfilled, and nothing is left to be held. Raises Unavailable."""
+    async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
+        """Take it away; False if a newer one stands there. Raises Unavailable."""
 
 
 class Orders:
