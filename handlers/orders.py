@@ -60,7 +60,10 @@ class Assignments(Protocol):
 class Orders:
     """Puts the orders of the given modules whenever their states change."""
 
-    def __init__(self, fold: Fold, assignments: Assignments, modules: Sequence[Orderly]) -> None:
+    def __init__(
+        self, fold: Fold, assignments: Assignments, modules: Sequence[Orderly], *, period: float = PERIOD
+    ) -> None:
+        self._period = period
         self._fold = fold
         self._assignments = assignments
         self._modules = {module.PREFIX: module for module in modules}
@@ -91,7 +94,7 @@ class Orders:
                 async with asyncio.timeout_at(periodic):
                     await self._bell.wait()
             except TimeoutError:
-                periodic = asyncio.get_running_loop().time() + PERIOD
+                periodic = asyncio.get_running_loop().time() + self._period
                 for prefix, module in self._modules.items():
                     self._due.update(dict.fromkeys((prefix, key) for key in module.unsettled(self._fold)))
             self._bell.clear()
