@@ -165,15 +165,15 @@ class NatsServer:
         for old in self.directory.glob("nats-server_*.ports"):
             old.unlink()
         self._write()
-        self._child = child = await asyncio.create_subprocess_exec(
-            *_command(),
-            "-c",
-            str(self._config),
-            "--ports_file_dir",
-            str(self.directory),
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us; we stop it
-        )
+        command = (*_command(), "-c", str(self._config), "--ports_file_dir", str(self.directory))
+        with self._log_file.open("ab") as complaints:  # of a configuration that it cannot read
+            self._child = child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,  # Ctrl-C is for us; we stop it
+            )
         if (who := process.identity(child.pid)) is not None:
             process.remember(self._pid_file, who)
         try:
