@@ -11,7 +11,7 @@ import pytest
 
 from events.jetstream import JetStreamJournal
 from events.journal import Journal, MemoryJournal
-from events.server import NatsServer
+from events.nats_server import NatsServer
 from events.wire import Wire
 
 HOSTS = ("h1", "h2", "node.example.org")

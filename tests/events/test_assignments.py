@@ -11,7 +11,7 @@ from events.assignments import Assignment, Assignments, OwnAssignments
 from events.bucket import Bucket
 from events.jetstream import JetStreamJournal
 from events.journal import Stale
-from events.server import NatsServer
+from events.nats_server import NatsServer
 from events.wire import NoAnswer, Wire
 
 Connect = Callable[..., Awaitable[Wire]]

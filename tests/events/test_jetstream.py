@@ -12,8 +12,8 @@ import pytest
 
 from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
 from events.journal import Entry, Stale, Unavailable
+from events.nats_server import MAX_PAYLOAD, NatsServer
 from events.refusals import TooLarge
-from events.server import MAX_PAYLOAD, NatsServer
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
 

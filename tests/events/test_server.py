@@ -12,7 +12,7 @@ import pytest
 
 from events import process
 from events.jetstream import JetStreamJournal
-from events.server import NatsServer, StartFault
+from events.nats_server import NatsServer, StartFault
 from events.wire import Denied, Wire
 
 
@@ -89,7 +89,7 @@ async def test_a_stranger_with_the_number_of_a_leftover_is_left_alone(tmp_path: 
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from events.server import NatsServer
+from events.nats_server import NatsServer
 async def main():
     server = NatsServer(Path(sys.argv[1]))
     await server.start()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from events.server import NatsServer
+from events.nats_server import NatsServer
 from events.vault import MemoryVault, NatsVault, Vault, WrongKey
 from events.wire import Wire
 

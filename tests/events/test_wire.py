@@ -9,7 +9,7 @@ import pytest
 
 from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
-from events.server import NatsServer
+from events.nats_server import NatsServer
 from events.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
 
 Connect = Callable[..., Awaitable[Wire]]
