@@ -8,63 +8,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
 
-from events.fold import Change, Fold
+from events.fold import Fold
 from projections.projector import Projector
 from projections.store import InUse
-from projections.tables import Log
 from tests.projections import things
-from tests.projections.things import ThingDeleted, ThingMade, ThingSized, Writer, content
+from tests.projections.things import ThingDeleted, ThingMade, ThingSized, Writer, content, history, tables
 
 
 @pytest.fixture(autouse=True)
 def _thaw() -> Iterator[None]:
     yield
     gc.unfreeze()
-
-
-class Step(Struct, frozen=True):
-    thing: str
-    what: str
-    sequence: int
-
-
-history: Any = ModuleType("projections.sample.thing")
-history.LOGS = (Log("sample_step", Step),)
-
-
-def _apply(change: Change) -> Iterator[Step]:
-    for event in change.commit.events:
-        yield Step(change.after.key, type(event).__name__, change.sequence)
-
-
-history.apply = _apply
-
-
-@asynccontextmanager
-async def tables(write: Writer, path: Path | None = None, stop: bool = True) -> AsyncIterator[Projector]:
-    fold = Fold([things.thing, things.other])
-    projector = Projector(fold, path, [history])
-    await projector.load(write.now, await write.journal.last())
-    await fold.follow(write.journal)
-    try:
-        yield projector
-    finally:
-        await fold.stop()
-        if stop:
-            await projector.stop()
 
 
 async def crashed(projector: Projector) -> None:
@@ -130,7 +94,7 @@ async def test_a_fault_surfaces_and_what_was_to_be_written_is_kept(caplog: pytes
         await projector._call(lambda: projector.store.ask("ALTER TABLE sample_thing RENAME TO lost"))
         await write.make(["a"])
         with pytest.raises(Exception, match="sample_thing"):
-            await running
+            await asyncio.wait_for(running, 5)
         assert "could not be written" in caplog.text
         await write.make(["b"])
         await projector._call(lambda: projector.store.ask("ALTER TABLE lost RENAME TO sample_thing"))
