@@ -129,6 +129,15 @@ class NatsServer:
         await self._launch()
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
 
+    def attach(self) -> None:
+        """Know the address and the credentials of the one that another process runs here. Raises StartFault."""
+        self._secret = kept(self.directory / "nats.secret")
+        left = process.remembered(self._pid_file)
+        ports = self.directory / f"nats-server_{left.pid if left else 0}.ports"
+        if not ports.exists():
+            raise StartFault(f"no NATS server runs in {self.directory}")
+        self.url = msgspec.json.decode(ports.read_bytes())["nats"][0]
+
     async def stop(self) -> None:
         """Stop it cleanly."""
         if self._watcher is not None:

@@ -1,6 +1,7 @@
-"""What a first visitor needs, made through the cloud's own API: flavors, an image, a project with a user, a network, a key.
+"""What a first visitor needs: flavors, an image, a project with a user, a network, a key.
 
-Idempotent: what is there already is left as it is. It speaks HTTP, in a thread, as any client would.
+Idempotent: what is there already is left as it is. It speaks the cloud's own HTTP, in a thread, as any
+client would.
 """
 
 from __future__ import annotations
@@ -35,16 +36,15 @@ class Client:
 
     def __init__(self, url: str, user: str, password: str, project: str) -> None:
         self.url = url
+        self._token: str | None = None
         identity = {"methods": ["password"], "password": {"user": {"name": user, "password": password}}}
         identity["password"]["user"]["domain"] = {"id": "default"}  # type: ignore[index]
         scope = {"project": {"name": project, "domain": {"id": "default"}}}
         answer, headers = self._send(
             "POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}
         )
-        self._token: str | None = headers["X-Subject-Token"]
+        self._token = headers["X-Subject-Token"]
         self.project: str = answer["token"]["project"]["id"]
-
-    _token = None
 
     def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str] = {}) -> tuple[Any, Any]:
         data = body if body is None or hasattr(body, "read") else json.dumps(body).encode()

@@ -45,25 +45,33 @@ class Line(Struct, frozen=True):
     commit: RawCommit
 
 
+class Opened(Struct, frozen=True):
+    """A cloud's journal, opened from the command line."""
+
+    wire: Wire
+    journal: JetStreamJournal
+    is_running: bool  # somebody else holds the directory
+
+
 @asynccontextmanager
-async def journal_of(path: Path, settings: Settings) -> AsyncIterator[JetStreamJournal]:
+async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
     """The journal of the cloud in `path`, whether it runs or not. Raises DirectoryFault."""
     if not (path / "journal").is_dir():
         raise DirectoryFault(f"there is no cloud in {path}")
     directory, server = Directory(path), NatsServer(path / "journal", sync=settings.journal.sync)
-    try:
-        directory.open()
-        own = True
-        await server.start()
-    except DirectoryFault:
-        own = False
+    is_running = not directory.try_open()
+    if is_running:
         server.attach()
-    wire = await Wire.connect([server.url], server.cloud, name="cumulog reading")
+    else:
+        await server.start()
     try:
-        yield await JetStreamJournal.open(wire)
+        wire = await Wire.connect([server.url], server.cloud, name="cumulog reading")
+        try:
+            yield Opened(wire, await JetStreamJournal.open(wire), is_running)
+        finally:
+            await wire.close()
     finally:
-        await wire.close()
-        if own:
+        if not is_running:
             await server.stop()
         directory.close()
 
@@ -145,16 +153,16 @@ async def events(
     path: Path, settings: Settings, *, follow: bool, wanted: Filter, form: Literal["text", "json", "cloudevents"]
 ) -> None:
     """Print the log."""
-    async with journal_of(path, settings) as journal:
-        async for line in lines(journal, follow=follow):
+    async with opened(path, settings) as cloud:
+        async for line in lines(cloud.journal, follow=follow):
             if passes(line, wanted):
                 print(FORMATS[form](line), flush=follow)
 
 
 async def trace(path: Path, settings: Settings, id: str) -> int:
     """Print what one request caused, or what ever happened to one resource; how many commits there were."""
-    async with journal_of(path, settings) as journal:
-        found = [line async for line in lines(journal, holding=id.encode()) if concerns(line, id)]
+    async with opened(path, settings) as cloud:
+        found = [line async for line in lines(cloud.journal, holding=id.encode()) if concerns(line, id)]
     for text in tree(found):
         print(text)
     if not found:
@@ -192,4 +200,4 @@ def tree(found: list[Line]) -> list[str]:
 def _said(event: dict[str, Any]) -> str:
     """An event's name with what tells most: where, how many, why."""
     told = [f"{name}={event[name]}" for name in ("host", "ip", "message", "wanted") if event.get(name) is not None]
-    return event["type"] + (f" ({', '.join(told)})" if told else "")
+    return str(event["type"]) + (f" ({', '.join(told)})" if told else "")
