@@ -40,7 +40,7 @@ SERVICES: tuple[Service, ...] = (
         catalog_name="nova",
         path="/compute",
         version_path="/v2.1",
-        resources=("flavor",),
+        resources=("flavor", "keypair", "quota", "host", "host_room", "server"),
     ),
     Service(
         name="image",
