@@ -54,7 +54,7 @@ SERVICES: tuple[Service, ...] = (
         type="network",
         catalog_name="neutron",
         path="/network",
-        resources=(),
+        resources=("network", "subnet", "port", "address", "mac", "segment", "security_group", "quota"),
     ),
 )
 
