@@ -45,6 +45,10 @@ log = logging.getLogger("cumulog")
 Stop = Callable[[], Awaitable[Any]]
 
 
+class CannotStart(Exception):
+    """What was asked for cannot be had here, and the missing step."""
+
+
 class Options(Struct, frozen=True, kw_only=True):
     """What `cumulog up` was asked for."""
 

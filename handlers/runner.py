@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol
@@ -158,7 +158,7 @@ class Runner:
 
 async def fulfil(execute: Executor, wish: Wish | Wishes) -> None:
     """Do what a plan asks for. A refusal is the plan's to take: it planned upon what was no longer so."""
-    steps: Sequence[Step]
+    steps: Iterable[Step]
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:
@@ -167,7 +167,7 @@ async def fulfil(execute: Executor, wish: Wish | Wishes) -> None:
     try:
         await execute.all(steps, origin)
     except Refusal as refusal:
-        log.debug("%s was refused: %s", steps[-1].command, refusal.message)
+        log.debug("a wish was refused: %s", refusal.message)
         instead = otherwise(refusal) if otherwise else None
         if instead is not None:
             await fulfil(execute, instead)

@@ -26,6 +26,7 @@ from events.network.port import Port, PortDeleted
 from events.network.security_group import SecurityGroupDeleted
 from events.network.standard import Standard, Sweep, holder
 from events.room import Room
+from handlers.runner import Sight
 from handlers.wishes import Wish
 from projections.network.port import gone
 
@@ -45,8 +46,9 @@ KINDS: dict[str, Any] = {
 _looked: WeakKeyDictionary[Fold, datetime] = WeakKeyDictionary()  # when each fold was last looked through as a whole
 
 
-def plan(fold: Fold, now: datetime) -> Iterator[Wish]:
+def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """What to sweep, what to give back, what to finish."""
+    fold = sight.fold
     last = _looked.get(fold)
     whole = last is None or now - last >= WHOLE
     if whole:
