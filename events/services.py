@@ -54,7 +54,7 @@ SERVICES: tuple[Service, ...] = (
         catalog_name="nova",
         path="/compute",
         version_path="/v2.1",
-        resources=("flavor",),
+        resources=("flavor", "keypair", "quota", "host", "host_room", "server"),
     ),
     Service(
         name="image",
@@ -68,7 +68,7 @@ SERVICES: tuple[Service, ...] = (
         type="network",
         catalog_name="neutron",
         path="/network",
-        resources=(),
+        resources=("network", "subnet", "port", "address", "mac", "segment", "security_group", "quota"),
     ),
 )
 

@@ -7,52 +7,14 @@ generation of the last wish that was fulfilled is kept with the guest (in libvir
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
+from events.compute.guest import Address, Guest, Interface
+from events.compute.host import Capacity
 
-class Address(Struct, frozen=True, gc=False, kw_only=True):
-    """An address of an interface, with what DHCP tells the guest about its subnet."""
-
-    ip: str
-    prefix: int  # length of the subnet's prefix, bits
-    subnet: str
-    gateway: str | None = None
-    dns: tuple[str, ...] = ()
-    routes: tuple[tuple[str, str], ...] = ()  # (destination, next hop)
-    dhcp: bool = True
-
-
-class Interface(Struct, frozen=True, gc=False, kw_only=True):
-    """A port as the host sees it."""
-
-    port: str
-    mac: str
-    network: str
-    mtu: int = 1450
-    dhcp_ip: str | None = None  # the address of the network's DHCP and metadata server, the same on each host
-    addresses: tuple[Address, ...] = ()
-
-
-class Guest(Struct, frozen=True, gc=False, kw_only=True):
-    """What is wanted of one server on its host. `generation` grows by one with every wish."""
-
-    id: str
-    name: str
-    hostname: str
-    project: str
-    wanted: Literal["on", "off", "gone"]
-    generation: int
-    reboot: Literal["SOFT", "HARD"] | None = None  # how a running guest gets to this generation
-    built: bool = False  # it has run before: if it is missing now, that is a loss, not a beginning
-    vcpus: int = 1
-    ram: int = 0  # MiB
-    disk: int = 0  # GiB; 0: the image's own size
-    image: str | None = None
-    image_format: str = "qcow2"
-    image_checksum: str | None = None  # sha512, hexadecimal: names the cached base
-    interfaces: tuple[Interface, ...] = ()
+__all__ = ["Address", "Capacity", "DriverError", "Found", "Guest", "Hypervisor", "Interface"]
 
 
 class Found(Struct, frozen=True, gc=False, kw_only=True):
@@ -60,18 +22,6 @@ class Found(Struct, frozen=True, gc=False, kw_only=True):
 
     running: bool
     generation: int  # of the last wish that was fulfilled here; 0: defined, never started
-
-
-class Capacity(Struct, frozen=True, gc=False, kw_only=True):
-    """What a host has to give."""
-
-    vcpus: int
-    ram: int  # MiB
-    disk: int  # GiB
-    hypervisor_type: str = "QEMU"
-    hypervisor_version: int = 0
-    hypervisor_hostname: str = ""
-    cpu_info: str = ""
 
 
 class DriverError(Exception):
@@ -95,6 +45,9 @@ class Hypervisor(Protocol):
 
     async def guests(self) -> dict[str, Found]:
         """This cloud's guests on this host, by server id."""
+
+    async def find(self, server: str) -> Found | None:
+        """One of them; None if the host has no such guest."""
 
     async def create(self, guest: Guest) -> None:
         """Disk, network and domain, started; the generation is kept. A half-made one is made anew."""

@@ -1,0 +1,196 @@
+"""A host's agent: hear orders, look, step, report. It needs no memory: it may be restarted anywhere, at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import msgspec
+
+from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor
+from agents.compute.server import Step, report, step
+from agents.link import Link
+from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
+from events.journal import Unavailable
+
+log = logging.getLogger("cumulog.agent")
+
+AT_ONCE = 8  # guests that are worked on at a time
+PERIOD = 10.0  # seconds between two looks at everything
+STEPS = 8  # that one turn takes for one guest before it looks anew
+PAUSES = (0.2, 1.0, 3.0, 10.0)  # seconds before a failed step is tried again; the last repeats
+
+_guest = msgspec.json.Decoder(Guest).decode
+_asked = msgspec.json.Decoder(ConsoleAsked).decode
+
+
+class Agent:
+    """The agent of one host."""
+
+    def __init__(
+        self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0, period: float = PERIOD
+    ) -> None:
+        self._link = link
+        self._driver = driver
+        self._zone = zone
+        self._heartbeat = heartbeat
+        self._period = period
+        self._wanted: dict[str, Guest] = {}
+        self._said: dict[str, Seen] = {}  # the last that was reported of each guest
+        self._due: set[str] = set()
+        self._working: set[str] = set()
+        self._failures: dict[str, int] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Its life
+
+    async def start(self) -> None:
+        """Connect to the hypervisor, follow orders; joining and looking go on by themselves."""
+        await self._driver.open(self._changed)
+        await self._link.follow(self._take)
+        self._spawn(self._join())
+        self._spawn(self._look())
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._link.close()
+        await self._driver.close()
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("an agent's task failed", exc_info=fault)
+
+    async def _join(self) -> None:
+        """Say what the host has until it is heard, then beat."""
+        capacity = None
+        while capacity is None:
+            try:
+                capacity = await self._driver.capacity()
+            except DriverError as fault:
+                log.warning("the hypervisor does not say what the host has: %s", fault)
+                await asyncio.sleep(PAUSES[1])
+        await self._say(Joined(zone=self._zone, capacity=capacity))
+        while True:
+            await asyncio.sleep(self._heartbeat)
+            await self._link.beat()
+
+    async def _look(self) -> None:
+        """Look at every guest now and then: no event tells of what was lost."""
+        while True:
+            await asyncio.sleep(self._period)
+            for server in list(self._wanted):
+                self._schedule(server)
+
+    # What is heard
+
+    def _take(self, kind: str, id: str, data: bytes | None) -> None:
+        if kind == "console" and data is not None:
+            self._spawn(self._console(_asked(data)))
+        if kind != "server":
+            return
+        if data is None:
+            self._wanted.pop(id, None)
+            self._said.pop(id, None)
+            return
+        guest = _guest(data)
+        known = self._wanted.get(id)
+        if known is None or guest.generation >= known.generation:
+            self._wanted[id] = guest
+            self._schedule(id)
+
+    def _changed(self, server: str) -> None:
+        if server in self._wanted:
+            self._schedule(server)
+
+    def _schedule(self, server: str) -> None:
+        self._due.add(server)
+        if server not in self._working:
+            self._working.add(server)
+            self._spawn(self._work(server))
+
+    # What is done
+
+    async def _work(self, server: str) -> None:
+        """One guest's turn; what is heard meanwhile makes another."""
+        try:
+            while server in self._due:
+                self._due.discard(server)
+                async with self._room:
+                    await self._turn(server)
+        finally:
+            self._working.discard(server)
+
+    async def _turn(self, server: str) -> None:
+        try:
+            for _ in range(STEPS):
+                guest = self._wanted.get(server)
+                if guest is None:
+                    return
+                found = await self._driver.find(server)
+                next_step = step(guest, found)
+                if next_step is None:
+                    self._failures.pop(server, None)
+                    await self._report(guest, found)
+                    return
+                await self._do(next_step, guest)
+        except DriverError as fault:
+            await self._failed(server, fault)
+
+    async def _do(self, next_step: Step, guest: Guest) -> None:
+        log.info("%s %s (generation %d)", next_step, guest.id, guest.generation)
+        match next_step:
+            case "create":
+                await self._driver.create(guest)
+            case "start":
+                await self._driver.start(guest)
+            case "stop":
+                await self._driver.stop(guest)
+            case "reboot":
+                await self._driver.reboot(guest)
+            case "remove":
+                await self._driver.remove(guest.id)
+
+    async def _failed(self, server: str, fault: DriverError) -> None:
+        guest = self._wanted.get(server)
+        if guest is None:
+            return
+        log.warning("host could not serve %s: %s", server, fault)
+        if fault.permanent:
+            await self._say(Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault)))
+            return
+        count = self._failures[server] = self._failures.get(server, 0) + 1
+        pause = PAUSES[min(count, len(PAUSES)) - 1]
+        asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
+
+    async def _report(self, guest: Guest, found: Found | None) -> None:
+        seen = report(guest, found)
+        if seen is None or self._said.get(guest.id) == seen:
+            return
+        await self._say(seen)
+        self._said[guest.id] = seen
+
+    async def _say(self, said: Report) -> bytes:
+        """Until it is heard."""
+        payload = msgspec.json.encode(said)
+        while True:
+            try:
+                return await self._link.report(payload)
+            except Unavailable as fault:
+                log.warning("nobody hears a report: %s", fault)
+                await asyncio.sleep(min(PAUSES[1], self._period))
+
+    async def _console(self, asked: ConsoleAsked) -> None:
+        try:
+            text = await self._driver.console(asked.server, asked.lines)
+        except DriverError as fault:
+            text = f"The console cannot be read: {fault}"
+        await self._say(ConsoleRead(question=asked.question, text=text))

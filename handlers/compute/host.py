@@ -1,0 +1,21 @@
+"""Hosts: those whose agents have been silent for too long are down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from events.compute import host as hosts
+from events.compute.host import HostJoined, MissHost
+from handlers.runner import Sight
+from handlers.wishes import Wish, Wishes
+
+WAKES = (HostJoined,)
+
+
+def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
+    """Who is to be marked down. A process that has just begun to listen gives every agent the time to be heard."""
+    silence = timedelta(seconds=sight.settings.compute.host_down)
+    for host in sight.fold.all(hosts):
+        if host.up and now - sight.heard.setdefault(host.id, now) > silence:
+            yield Wish(hosts, MissHost(id=host.id))

@@ -1,0 +1,151 @@
+"""The scheduler: which host a server is to run on, and why not on each of the others.
+
+Filters and weighers bear nova's names. Source: Compute administrator guide, "Compute schedulers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from msgspec import Struct
+
+from events.compute.host import Host
+from events.compute.server import Server
+from events.settings import Compute
+
+Amounts = dict[str, int]
+
+
+class Candidate(Struct):
+    """A host with what is left of it in this round of planning."""
+
+    host: Host
+    limits: Amounts
+    used: Amounts
+
+    def free(self, name: str) -> int:
+        return self.limits[name] - self.used.get(name, 0)
+
+    def take(self, amounts: Amounts) -> None:
+        self.used = {name: self.used.get(name, 0) + amounts.get(name, 0) for name in self.limits}
+
+
+class Choice(Struct, frozen=True):
+    """The host that was chosen, or none and why each was rejected."""
+
+    host: str | None
+    rejected: Mapping[str, str]  # host -> filter and reason
+    hopeful: bool = False  # a host that is only down could hold it
+
+
+def limits(host: Host, settings: Compute) -> Amounts:
+    """How much of a host may be given away, overcommitment included."""
+    capacity = host.capacity
+    reserved = settings.reserved_ram if capacity.hypervisor_type != "simulated" else 0
+    return {
+        "vcpus": int(capacity.vcpus * settings.cpu_ratio),
+        "ram": int(max(capacity.ram - reserved, 0) * settings.ram_ratio),
+        "disk": int(capacity.disk * settings.disk_ratio),
+    }
+
+
+def amounts(server: Server) -> Amounts:
+    """What a server takes of its host."""
+    size = server.size
+    return {"vcpus": size.vcpus, "ram": size.ram, "disk": size.disk + size.ephemeral + -(-size.swap // 1024)}
+
+
+Filter = Callable[[Candidate, Server, Amounts], str | None]
+"""Why a host is rejected; None if it passes."""
+
+
+def compute_filter(candidate: Candidate, server: Server, asked: Amounts) -> str | None:
+    host = candidate.host
+    if not host.alive:
+        return "its agent is not heard"
+    if host.disabled:
+        return f"disabled: {host.disabled_reason or 'no reason given'}"
+    return None
+
+
+def availability_zone_filter(candidate: Candidate, server: Server, asked: Amounts) -> str | None:
+    zone, _, _ = (server.zone or "").partition(":")
+    return f"zone {candidate.host.zone}, {zone} asked" if zone and zone != candidate.host.zone else None
+
+
+def forced_host_filter(candidate: Candidate, server: Server, asked: Amounts) -> str | None:
+    """`availability_zone` may name a host: `zone:host`."""
+    _, _, host = (server.zone or "").partition(":")
+    return f"host {host} asked" if host and host != candidate.host.id else None
+
+
+def _room(name: str, unit: str) -> Filter:
+    def passes(candidate: Candidate, server: Server, asked: Amounts) -> str | None:
+        free = candidate.free(name)
+        return f"{asked[name]} {unit} asked, {free} free" if asked[name] > free else None
+
+    return passes
+
+
+FILTERS: tuple[tuple[str, Filter], ...] = (
+    ("ComputeFilter", compute_filter),
+    ("AvailabilityZoneFilter", availability_zone_filter),
+    ("ForcedHostFilter", forced_host_filter),
+    ("RamFilter", _room("ram", "MiB")),
+    ("CoreFilter", _room("vcpus", "vcpus")),
+    ("DiskFilter", _room("disk", "GiB")),
+)
+
+WEIGHERS: tuple[tuple[str, float], ...] = (("ram", 1.0), ("vcpus", 1.0), ("disk", 1.0))
+
+
+def weigh(candidates: Sequence[Candidate]) -> list[float]:
+    """A weight for each host: free RAM, processors and disk, each scaled to 0…1 over the hosts, and summed."""
+    weights = [0.0] * len(candidates)
+    for name, multiplier in WEIGHERS:
+        free = [candidate.free(name) for candidate in candidates]
+        low, high = min(free), max(free)
+        if high > low:
+            for i, value in enumerate(free):
+                weights[i] += multiplier * (value - low) / (high - low)
+    return weights
+
+
+def choose(server: Server, candidates: Sequence[Candidate], random: Random, kind: str = "filter") -> Choice:
+    """A host for `server` by the scheduler of `kind`.
+
+    `filter` weighs those that pass all filters, `simple` takes the one with the fewest processors in use, `chance` any.
+    """
+    asked = amounts(server)
+    passing, rejected, hopeful = [], {}, False
+    for candidate in candidates:
+        reasons = [(name, why) for name, test in FILTERS if (why := test(candidate, server, asked))]
+        if reasons:
+            rejected[candidate.host.id] = "; ".join(f"{name}: {why}" for name, why in reasons)
+            hopeful = hopeful or (
+                len(reasons) == 1 and reasons[0][0] == "ComputeFilter" and not candidate.host.disabled
+            )
+        else:
+            passing.append(candidate)
+    if not passing:
+        return Choice(None, rejected, hopeful or not candidates)
+    if kind == "chance":
+        chosen = random.choice(passing)
+    elif kind == "simple":
+        chosen = min(passing, key=lambda candidate: candidate.used.get("vcpus", 0))
+    else:
+        weights = weigh(passing)
+        best = max(weights)
+        chosen = random.choice([c for c, weight in zip(passing, weights, strict=True) if weight == best])
+    chosen.take(asked)
+    return Choice(chosen.host.id, rejected)
+
+
+def explain(choice: Choice, most: int = 20) -> tuple[str, str]:
+    """The fault's message and its details: why each host was rejected."""
+    if not choice.rejected:
+        return "No valid host was found. There is no host.", ""
+    lines = [f"{host}: {why}" for host, why in sorted(choice.rejected.items())]
+    more = f" (and {len(lines) - 3} more hosts)" if len(lines) > 3 else ""
+    return "No valid host was found. " + " | ".join(lines[:3]) + more, "\n".join(lines[:most])

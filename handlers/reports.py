@@ -1,0 +1,92 @@
+"""Reports: what agents say becomes commands. Answered by any one of the processes that run handlers.
+
+A report is repeated until it is answered, so the answer is given only when what it says stands in the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import msgspec
+
+from events.compute import host as hosts
+from events.compute import server as servers
+from events.compute.guest import ConsoleRead, Joined, MetadataAsked, Reports, Seen
+from events.compute.host import JoinHost
+from events.compute.server import ReportServer
+from events.decider import Executor
+from events.envelope import Origin
+from events.refusals import NotFound
+from handlers.orders import Assignments
+from handlers.runner import Sight
+
+log = logging.getLogger("cumulog.reports")
+
+_decode = msgspec.json.Decoder(Reports).decode
+
+
+class Desk:
+    """Takes the reports of all hosts."""
+
+    def __init__(
+        self,
+        execute: Executor,
+        sight: Sight,
+        assignments: Assignments,
+        *,
+        metadata: Callable[[str, str], Awaitable[bytes]],
+        read: Callable[[str, str], Awaitable[None]],
+    ) -> None:
+        self._execute = execute
+        self._sight = sight
+        self._assignments = assignments
+        self._metadata = metadata  # (host, server) -> the document that a guest sees; empty if it is none of the host's
+        self._read = read  # (question, text): hand a console's text to who asked for it
+
+    async def take(self, host: str, payload: bytes) -> bytes:
+        """A report of `host`. Raises Busy if the journal takes no write now: the agent asks again."""
+        self.hear(host)
+        report = _decode(payload)
+        match report:
+            case Joined(zone=zone, capacity=capacity):
+                command = JoinHost(id=host, zone=zone or self._sight.settings.compute.zone, capacity=capacity)
+                await self._execute(hosts, command, Origin(actor=f"host:{host}"))
+            case Seen():
+                await self._seen(host, report)
+            case ConsoleRead(question=question, text=text):
+                await self._read(question, text)
+            case MetadataAsked(server=server):
+                return await self._metadata(host, server)
+        return b""
+
+    async def _seen(self, host: str, seen: Seen) -> None:
+        server = self._sight.fold.get(servers, seen.server)
+        origin = Origin(actor=f"host:{host}", request=server.request if server else None)
+        command = ReportServer(
+            id=seen.server, host=host, generation=seen.generation, seen=seen.seen, reason=seen.reason
+        )
+        try:
+            await self._execute(servers, command, origin)
+        except NotFound:
+            if seen.seen != "gone":
+                log.warning("host %s holds a guest that nobody asked for: %s", host, seen.server)
+        if seen.seen == "gone":
+            known = self._sight.fold.known(servers, seen.server)
+            sequence = known.sequence if known else self._sight.fold.position
+            await self._assignments.purge(host, "server", seen.server, sequence)
+
+    def hear(self, host: str) -> datetime:
+        """A sign of life."""
+        now = self._execute.clock.now()
+        self._sight.heard[host] = now
+        return now
+
+    async def beat(self, host: str) -> None:
+        """A heartbeat; a host that was marked down is up again."""
+        self.hear(host)
+        known = self._sight.fold.get(hosts, host)
+        if known is not None and not known.up:
+            command = JoinHost(id=host, zone=known.zone, capacity=known.capacity)
+            await self._execute(hosts, command, Origin(actor=f"host:{host}"))

@@ -1,0 +1,178 @@
+"""The handlers' runner: wake, plan, execute.
+
+An event rings, the state instructs: a plan reads the fold and says what is to be done, so it may run twice, late, or
+after a crash. Any number of processes run all plans; `decide` and the journal's guard absorb the second of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from random import Random
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from events.decider import Executor, Step
+from events.envelope import Event, Origin
+from events.fold import Change, Fold
+from events.refusals import Refusal
+from events.settings import Settings
+from handlers.wishes import Wish, Wishes
+
+log = logging.getLogger("cumulog.handlers")
+
+PERIOD = 5.0  # seconds after which every plan runs though nothing rang
+AT_ONCE = 64  # wishes of all plans in the air
+REST = 5.0  # seconds that a plan rests after it failed
+
+
+class Sight(Struct, kw_only=True):
+    """What a plan sees."""
+
+    fold: Fold
+    settings: Settings
+    random: Random = field(default_factory=Random)
+    heard: dict[str, datetime] = {}  # host -> when its agent was last heard
+    turn: int = 0  # how often the plans ran by the clock
+    swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
+
+    def sweeps(self, module: str) -> bool:
+        """Whether `module` is to look at its part of everything now: once a turn."""
+        due = self.swept.get(module) != self.turn
+        self.swept[module] = self.turn
+        return due
+
+
+class Planner(Protocol):
+    """A handler's module."""
+
+    __name__: str
+
+    @property
+    def WAKES(self) -> tuple[type[Event], ...]:
+        """The events that ring for it."""
+
+    @property
+    def plan(self) -> Any:
+        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known."""
+
+
+class Runner:
+    """Runs the plans of the given modules over one fold."""
+
+    def __init__(self, execute: Executor, sight: Sight, modules: Sequence[Planner], *, period: float = PERIOD) -> None:
+        self._period = period
+        self.execute = execute
+        self.sight = sight
+        self.faults: dict[str, int] = {}  # module -> plans that raised: for metrics
+        self._modules = list(modules)
+        self._wakes: dict[type[Event], list[Planner]] = {}
+        for module in modules:
+            for event in module.WAKES:
+                self._wakes.setdefault(event, []).append(module)
+        self._due: set[str] = set()
+        self._bell = asyncio.Event()
+        self._busy: set[str] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.sight.fold.listeners.append(self._hear)
+        self._due = {module.__name__ for module in self._modules}
+        self._bell.set()
+        self._loop = asyncio.create_task(self._run(), name="handlers")
+
+    async def stop(self) -> None:
+        self.sight.fold.listeners.remove(self._hear)
+        tasks = [task for task in (self._loop, *self._tasks) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def ring(self) -> None:
+        """Run every plan soon."""
+        self._due = {module.__name__ for module in self._modules}
+        self._bell.set()
+
+    def _hear(self, change: Change) -> None:
+        for event in change.commit.events:
+            for module in self._wakes.get(type(event), ()):
+                self._due.add(module.__name__)
+                self._bell.set()
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        periodic = clock() + self._period
+        while True:
+            try:
+                async with asyncio.timeout_at(periodic):
+                    await self._bell.wait()
+            except TimeoutError:
+                periodic = clock() + self._period
+                self.sight.turn += 1
+                self.ring()
+            self._bell.clear()
+            due, self._due = self._due, set()
+            for module in self._modules:
+                if module.__name__ in due:
+                    self.plan(module)
+            await asyncio.sleep(0)
+
+    def plan(self, module: Planner) -> None:
+        """Run one plan, and start what it asks for. A plan that raises is reported, and stops nobody else."""
+        try:
+            wishes = list(module.plan(self.sight, self.execute.clock.now()))
+        except Exception:
+            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
+            log.exception("the plan of %s failed; it is tried again", module.__name__)
+            asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
+            return
+        for wish in wishes:
+            about = wish.about if isinstance(wish, Wishes) else f"{type(wish.command).__name__} {wish.command.id}"
+            if about not in self._busy:
+                self._busy.add(about)
+                task = asyncio.create_task(self._fulfil(module, about, wish))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    def _again(self, name: str) -> None:
+        self._due.add(name)
+        self._bell.set()
+
+    async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
+        try:
+            async with self._room:
+                await fulfil(self.execute, wish)
+        except Exception:
+            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
+            log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
+            asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
+        finally:
+            self._busy.discard(about)
+            self._again(module.__name__)
+
+
+async def fulfil(execute: Executor, wish: Wish | Wishes) -> None:
+    """Do what a plan asks for. A refusal is the plan's to take: it planned upon what was no longer so."""
+    steps: Sequence[Step]
+    if isinstance(wish, Wishes):
+        steps, request, otherwise = wish.steps, wish.request, wish.otherwise
+    else:
+        steps, request, otherwise = (Step(wish.resource, wish.command),), wish.request, None
+    origin = Origin(actor="cumulog", request=request)
+    try:
+        await execute.all(steps, origin)
+    except Refusal as refusal:
+        log.debug("%s was refused: %s", steps[-1].command, refusal.message)
+        instead = otherwise(refusal) if otherwise else None
+        if instead is not None:
+            await fulfil(execute, instead)
+
+
+def planned(planner: Planner, sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
+    """What a plan asks for now: for tests and simulations that fulfil it themselves."""
+    yield from planner.plan(sight, now)

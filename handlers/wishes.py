@@ -1,0 +1,29 @@
+"""What a plan yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from events.decider import Step
+from events.envelope import Command
+from events.refusals import Refusal
+
+
+class Wish(Struct, frozen=True):
+    """A command that a plan asks for."""
+
+    resource: Any
+    command: Command
+    request: str | None = None  # that it follows from
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """Commands that belong together: done in order, undone together if one is refused."""
+
+    about: str  # the id of the resource they serve: while they run, no more are started about it
+    steps: tuple[Step, ...]
+    request: str | None = None  # that they follow from
+    otherwise: Callable[[Refusal], Wish | None] | None = None  # what to do if they are refused; None: plan again

@@ -1,0 +1,214 @@
+"""The projector: from the fold to the tables, in batches, and back again at a start.
+
+It hears every change and remembers the newest state of each resource that changed; a flush writes them in one
+transaction with the bookmark, in a thread. It flushes some time after a change, when many have changed, and whenever
+somebody asks a question: what a question finds is never older than the fold was when it was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct
+
+from events.fold import Change, Fold, Known
+from events.services import modules
+from projections.restore import restore
+from projections.store import Batch, Bookmark, Store
+from projections.tables import BORN, Log, Row, table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+T = TypeVar("T")
+
+_ATTEMPTS = 3  # a disk or a memory that is full now may not be so a second later
+
+_log = logging.getLogger(__name__)
+
+
+class History(Protocol):
+    """A module `projections/<service>/<resource>.py` that keeps rows beside the states of its resource."""
+
+    __name__: str
+
+    @property
+    def LOGS(self) -> tuple[Log[Any], ...]: ...
+
+    @property
+    def apply(self) -> Callable[[Change], Iterator[Struct]]:
+        """The rows that follow from one commit, each of a Struct that one of LOGS is for."""
+
+
+class Dirty(NamedTuple):
+    """What has changed since the last flush."""
+
+    known: dict[str, Known[Any]]  # the newest by subject: no key twice in one flush
+    born: dict[str, int]  # sequence by which a subject came to life
+    changes: list[Change]  # for the histories
+
+
+class Projector:
+    """Keeps the tables of a fold, in a file, or in memory if `path` is None.
+
+    `load`, then let the fold follow the journal, and `run` all the while; `stop` at the end.
+    """
+
+    def __init__(
+        self,
+        fold: Fold,
+        path: Path | None,
+        histories: Iterable[History] | None = None,
+        *,
+        every: float = 1.0,  # seconds from a change to the flush, if nobody asks before
+        rows: int = 20_000,  # changed resources that are flushed at once
+    ) -> None:
+        self.fold = fold
+        kept = _histories() if histories is None else list(histories)
+        self._histories = {one.__name__.replace("projections.", "ev.", 1): one for one in kept}
+        logs = [log for one in kept for log in one.LOGS]
+        self.store = Store(path, [table(shelf.module) for shelf in fold.shelves.values()], logs)
+        self._every = every
+        self._rows = rows
+        self._dirty = Dirty({}, {}, [])
+        self._heard = self._written = Bookmark(0, None)
+        self._flushing: asyncio.Future[None] | None = None
+        self._some = asyncio.Event()
+        self._many = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
+
+    # Its life
+
+    async def load(self, now: datetime, last: int) -> int:
+        """Restore the fold from the tables; the sequence to follow the journal from, `last` being its newest now.
+
+        To be called before the fold follows. Raises InUse, OSError.
+        """
+        self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
+        self.fold.listeners.append(self._hear)
+        if self._written.sequence:
+            await self._call(self.store.rest)
+        return self._written.sequence
+
+    async def run(self) -> None:
+        """Flush what changes, until cancelled. Raises what a flush raises, if it does so several times in a row."""
+        failures = 0
+        while True:
+            await self._some.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._many.wait()
+            try:
+                await self.flush()
+            except Exception:  # it has been logged
+                failures += 1
+                if failures == _ATTEMPTS:
+                    raise
+            else:
+                failures = 0
+
+    async def stop(self) -> None:
+        """Write what is left, and let go of the file."""
+        if self._hear in self.fold.listeners:
+            self.fold.listeners.remove(self._hear)
+        try:
+            await self.flush()
+        finally:
+            await self._call(self.store.close)
+            self._thread.shutdown(wait=False)
+
+    # What it does
+
+    async def ask(self, question: str, values: Sequence[Any] = ()) -> list[Row]:
+        """The rows that a SELECT finds in tables no older than the fold is now."""
+        await self.flush()
+        return await self._call(partial(self.store.ask, question, values))
+
+    async def cursor(self) -> DuckDBPyConnection:
+        """A connection for another thread, to be closed by whoever asked for it."""
+        return await self._call(lambda: self.store.connection.cursor())
+
+    async def flush(self) -> None:
+        """Return once the tables hold what the fold holds now."""
+        heard = self._heard.sequence
+        while self._written.sequence < heard:
+            if self._flushing is None or self._flushing.done():
+                self._flushing = self._write()
+            await asyncio.shield(self._flushing)  # others may wait for it too
+
+    def _write(self) -> asyncio.Future[None]:
+        work, self._dirty = self._dirty, Dirty({}, {}, [])
+        heard = self._heard
+        self._some.clear()
+        self._many.clear()
+        write = partial(self.store.write, self._batches(work), heard)
+        # Whoever waits may be cancelled, the thread goes on: what comes of it is noted in any case.
+        writing = asyncio.get_running_loop().run_in_executor(self._thread, write)
+        writing.add_done_callback(partial(self._written_or_not, work, heard))
+        return writing
+
+    def _written_or_not(self, work: Dirty, heard: Bookmark, writing: asyncio.Future[None]) -> None:
+        fault = writing.exception()
+        if fault is None:
+            self._written = heard
+            return
+        _log.error("The tables could not be written: %r", fault)
+        newer = self._dirty
+        self._dirty = Dirty({**work.known, **newer.known}, {**work.born, **newer.born}, [*work.changes, *newer.changes])
+        self._some.set()
+
+    def _hear(self, change: Change) -> None:
+        after, before = change.after, change.before
+        dirty = self._dirty
+        dirty.known[change.subject] = after
+        if not after.state.deleted and (before is None or before.state.deleted):
+            dirty.born[change.subject] = change.sequence
+        if self._histories and _prefix(change.subject, after) in self._histories:
+            dirty.changes.append(change)
+        self._heard = Bookmark(change.sequence, change.commit.at)
+        self._some.set()
+        if len(dirty.known) >= self._rows:
+            self._many.set()
+
+    def _batches(self, work: Dirty) -> Iterator[Batch]:
+        by_table: dict[str, tuple[list[Row], list[Known[Any]]]] = {}
+        for subject, known in work.known.items():
+            born, changed = by_table.setdefault(_prefix(subject, known), ([], []))
+            if subject in work.born:
+                born.append((known, work.born[subject]))
+            else:
+                changed.append(known)
+        # Rows are made one by one as DuckDB takes them: a single long call would keep the event loop from running.
+        for prefix, (born, changed) in by_table.items():
+            to = self.store.tables[prefix]
+            if born:
+                yield Batch(to.name, (*to.columns, BORN), ((*to.row(known), since) for known, since in born))
+            if changed:
+                yield Batch(to.name, to.columns, map(to.row, changed))
+        rows: dict[Log[Any], list[Row]] = {}
+        for change in work.changes:
+            for value in self._histories[_prefix(change.subject, change.after)].apply(change):
+                log = self.store.logs[type(value)]
+                rows.setdefault(log, []).append(log.row(value))
+        for log, made in rows.items():
+            yield Batch(log.name, tuple(log.types), made, "insert")
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _prefix(subject: str, known: Known[Any]) -> str:
+    return subject[: -len(known.key) - 1]
+
+
+def _histories() -> list[History]:
+    found: list[Any] = [module for module in modules("projections") if hasattr(module, "LOGS")]
+    return found

@@ -1,0 +1,211 @@
+"""The store: one DuckDB file for each process, in UTC, that may be thrown away at any time.
+
+Rows and the bookmark - up to which sequence of the journal they are true - change in one transaction, so that a crash
+leaves an older state that is true as of its bookmark. A file that other code has written, or that cannot be read, is
+removed, loudly, and made anew from the journal. Nothing here may be called by two threads at once.
+Source: DESIGN, "Fold, tables, archive".
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from projections.tables import Log, Row, Table
+
+if TYPE_CHECKING:  # importing it takes 60 ms and 17 MiB: done when the store is opened
+    from duckdb import Appender, DuckDBPyConnection
+
+_log = logging.getLogger(__name__)
+
+# More threads are slower for small work. No file but its own is within reach of any statement, and no setting can be
+# changed by one. An early checkpoint keeps the time short that opening takes after a crash.
+_SETTINGS = {
+    "threads": "1",
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "temp_directory": "",
+    "checkpoint_threshold": "4MB",
+}
+_TRANSACTION = 16 << 20  # characters of text: what bounds the memory that DuckDB needs
+_AT_ONCE = 64  # rows handed over in one call, during which no other thread runs
+_BOOKMARK = "CREATE TABLE bookmark (sequence BIGINT, newest_at TIMESTAMP, fingerprint VARCHAR, torn BOOLEAN)"
+
+
+class Bookmark(NamedTuple):
+    """Up to where the tables are true."""
+
+    sequence: int
+    newest_at: datetime | None  # time of the commit there
+
+
+class Batch(NamedTuple):
+    """Rows for one table; no key twice, for DuckDB would silently keep the first."""
+
+    table: str
+    columns: Sequence[str]
+    rows: Iterable[Row]
+    action: Literal["insert", "upsert"] = "upsert"  # which replaces the row that has the key
+
+
+class InUse(Exception):
+    """Another process has the file."""
+
+
+class Store:
+    """The tables as kept on disk, or in memory if `path` is None."""
+
+    def __init__(
+        self, path: Path | None, tables: Iterable[Table[Any]], logs: Iterable[Log[Any]] = (), memory: str = "256MB"
+    ) -> None:
+        self.path = path
+        self.tables = {table.prefix: table for table in tables}
+        self.logs = {log.struct: log for log in logs}
+        self._made: list[Table[Any] | Log[Any]] = [*self.tables.values(), *self.logs.values()]
+        self._settings: dict[str, Any] = {**_SETTINGS, "memory_limit": memory}
+        self._connection: DuckDBPyConnection | None = None
+        self._torn = False  # in the midst of a write of several transactions, or left there by a failure
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        assert self._connection is not None, "the store is not open"
+        return self._connection
+
+    @property
+    def fingerprint(self) -> str:
+        """What the code understands: other than the file's, and the file is not for this code."""
+        made = [(one.ddl, one.meaning) for one in self._made]
+        return sha256(repr((_BOOKMARK, made)).encode()).hexdigest()
+
+    # Its life
+
+    def open(self) -> Bookmark:
+        """Open the file, a new one if it is not of this code or cannot be read; its bookmark. Raises InUse, OSError."""
+        import duckdb
+
+        if self._connection is not None:
+            return self.bookmark()
+        if self.path is not None and self.path.exists() and not os.access(self.path, os.R_OK | os.W_OK):
+            raise PermissionError(f"{self.path} cannot be read and written.")
+        try:
+            self._connect()
+            if self._found() == self.fingerprint:
+                return self.bookmark()
+            _log.warning("The tables in %s are of another version: they are made anew from the journal.", self.path)
+        except duckdb.Error as fault:
+            if "lock" in str(fault) and isinstance(fault, duckdb.IOException):
+                raise InUse(f"{self.path} is in use by another process.") from fault
+            _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", self.path, fault)
+        self.discard()
+        self._connect()
+        self._found()
+        return self.bookmark()
+
+    def _connect(self) -> None:
+        import duckdb
+
+        self._connection = duckdb.connect(str(self.path) if self.path else ":memory:", config=self._settings)
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._connection.execute("SET lock_configuration = true")
+
+    def _found(self) -> str:
+        """The fingerprint of the open file; of an empty one ours, once it has the tables."""
+        if not self.ask("SELECT 1 FROM duckdb_tables() LIMIT 1"):
+            self.connection.begin()
+            self.connection.execute(_BOOKMARK)
+            self.connection.execute("INSERT INTO bookmark VALUES (0, NULL, ?, false)", [self.fingerprint])
+            for one in self._made:
+                self.connection.execute(one.ddl)
+            self.connection.commit()
+        return str(self.ask("SELECT CASE WHEN torn THEN 'torn' ELSE fingerprint END FROM bookmark")[0][0])
+
+    def rest(self) -> None:
+        """Let go of the memory in which DuckDB keeps what it has read and written."""
+        if self.path is not None:
+            self.close()
+            self._connect()
+
+    def discard(self) -> None:
+        """Remove the file; `open` makes a new one."""
+        self.close()
+        self._torn = False
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+            self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file; what was written is in it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # What is in it
+
+    def bookmark(self) -> Bookmark:
+        """Up to where the tables are true."""
+        sequence, newest_at = self.ask("SELECT sequence, newest_at FROM bookmark")[0]
+        return Bookmark(sequence, newest_at and newest_at.replace(tzinfo=UTC))
+
+    def ask(self, question: str, values: Sequence[Any] = ()) -> list[Row]:
+        """The rows that a SELECT finds."""
+        return self.connection.execute(question, list(values)).fetchall()
+
+    def read(self, question: str, values: Sequence[Any] = ()) -> Iterator[Row]:
+        """The rows that a SELECT finds, some at a time, where they may be many; to be read to the end."""
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(question, list(values))
+            while rows := cursor.fetchmany(1024):
+                yield from rows
+        finally:
+            cursor.close()
+
+    def write(self, batches: Iterable[Batch], bookmark: Bookmark) -> None:
+        """All of it and the bookmark, or nothing; of more than a transaction's worth, the file is torn until the end.
+
+        A torn file is made anew when it is opened. Once torn by a failure, every further write fails.
+        """
+        assert not self._torn, "the tables were left torn by an earlier failure"
+        self.connection.begin()
+        try:
+            weight = 0
+            for batch in batches:
+                rows, more = iter(batch.rows), True
+                while more:
+                    columns = list(batch.columns)
+                    with self.connection.appender(batch.table, columns=columns, action=batch.action) as appender:
+                        more, weight = _fill(appender, rows, weight)
+                    if more:
+                        self._tear()
+                        weight = 0
+            self.connection.execute("UPDATE bookmark SET sequence = ?, newest_at = ?, torn = false", list(bookmark))
+            self.connection.commit()
+        except BaseException:
+            self.connection.rollback()
+            raise
+        if self._torn:
+            self._torn = False
+            self.rest()
+
+    def _tear(self) -> None:
+        self.connection.execute("UPDATE bookmark SET torn = true")
+        self.connection.commit()
+        self._torn = True
+        self.connection.begin()
+
+
+def _fill(appender: Appender, rows: Iterator[Row], weight: int) -> tuple[bool, int]:
+    """Whether there are more rows than the transaction takes, and its weight in characters of text."""
+    while some := list(islice(rows, _AT_ONCE)):
+        appender.append_rows(some)
+        weight += sum(len(value) for row in some for value in row if type(value) is str)
+        if weight > _TRANSACTION:
+            return True, weight
+    return False, weight
