@@ -61,7 +61,22 @@ def title(status: int) -> str:
     return HTTPStatus(status).phrase
 
 
+_MALFORMED = (
+    "Expecting to find {} in {}. The server could not comply with the request since it is either malformed or "
+    "otherwise incorrect. The client is assumed to be in error."
+)
+
+
 def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
+    if isinstance(refusal, refusals.UnsupportedMedia):
+        message = _MALFORMED.format("application/json", "Content-Type header")
+    elif refusal is not None and refusal.kind == "malformed":
+        message = _MALFORMED.format("valid JSON", "request body")
+    elif isinstance(refusal, refusals.Forbidden) and message.startswith("Policy doesn't allow "):
+        operation = message.removeprefix("Policy doesn't allow ").removesuffix(" to be performed.")
+        message = f"You are not authorized to perform the requested action: {operation}."
+    elif isinstance(refusal, refusals.MethodNotAllowed):
+        return _json({"message": "The method is not allowed for the requested URL."})
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 

@@ -62,6 +62,7 @@ class Face(Struct, frozen=True, kw_only=True):
     statuses: Mapping[type[Refusal], int] = {}  # of refusals, where the service's differ
     versions: Range | None = None
     media_type: str = "application/json"
+    headers: Mapping[str, str] = {}  # that every answer of the service has
 
 
 class Answer(Struct, kw_only=True):
@@ -218,6 +219,7 @@ class _Service:
             return  # nobody is left to be answered
         except Exception as error:  # the rim: whatever it is, the caller gets the service's own 500
             response = self._answer(faults.mistake(error, self.face.format, call.id))
+        response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
         if self.face.versions is not None:
             self._version_headers(call, response)
