@@ -47,7 +47,7 @@ SERVICES: tuple[Service, ...] = (
         type="image",
         catalog_name="glance",
         path="/image",
-        resources=(),
+        resources=("image", "member"),
     ),
     Service(
         name="network",
