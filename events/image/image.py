@@ -203,6 +203,7 @@ class ImportStaged(Command, frozen=True, gc=False, kw_only=True):
     """What this upload staged is in the store."""
 
     upload: str
+    bytes: Bytes
 
 
 class FailUpload(Command, frozen=True, gc=False, kw_only=True):
@@ -262,9 +263,9 @@ def decide(image: Image | None, command: Commands) -> list[Events]:
         case ImportStaged(upload=upload):
             if image.status in WITH_BYTES:
                 return []
-            if not image.staged or image.upload != upload or image.bytes is None:
+            if not image.staged or image.upload != upload:
                 raise Conflict("Image needs to be staged before 'glance-direct' method can be used")
-            return [ImageActivated(bytes=image.bytes)]
+            return [ImageActivated(bytes=command.bytes)]
         case FailUpload(upload=upload, reason=reason):
             return [ImageUploadFailed(reason=reason)] if image.upload == upload else []
         case DeactivateImage() | ReactivateImage():
