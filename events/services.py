@@ -61,7 +61,7 @@ SERVICES: tuple[Service, ...] = (
         type="image",
         catalog_name="glance",
         path="/image",
-        resources=(),
+        resources=("image", "member"),
     ),
     Service(
         name="network",
