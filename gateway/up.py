@@ -24,8 +24,8 @@ from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
 from events.jetstream import JetStreamJournal
+from events.nats_server import NatsServer
 from events.refusals import Busy
-from events.server import NatsServer
 from events.services import SERVICES, deciders, modules
 from events.settings import Settings
 from events.wire import Wire
