@@ -20,6 +20,7 @@ from msgspec.structs import asdict, replace
 from events.envelope import Command, Event
 from events.network.standard import (
     AddTag,
+    Leaving,
     RemoveTag,
     SetTags,
     Standard,
@@ -188,6 +189,10 @@ class RemoveSubnet(Command, frozen=True, gc=False, kw_only=True):
     subnet: str
 
 
+class UseNetwork(Command, frozen=True, gc=False, kw_only=True):
+    """Changes nothing; refused if it is deleted or being deleted. What was claimed before that stands."""
+
+
 class LeaveNetwork(Command, frozen=True, gc=False, kw_only=True):
     """Mark it: from now on nothing new is put on it."""
 
@@ -211,6 +216,7 @@ Commands = (
     | ChangeNetwork
     | PlaceSubnet
     | RemoveSubnet
+    | UseNetwork
     | LeaveNetwork
     | KeepNetwork
     | DeleteNetwork
@@ -245,10 +251,14 @@ def decide(network: Network | None, command: Commands) -> list[Events]:
         case RemoveSubnet(subnet=subnet):
             placed = any(place.subnet == subnet for place in network.places)
             return [SubnetRemoved(subnet=subnet)] if placed else []
+        case UseNetwork():
+            if network.leaving:
+                raise Leaving(f"Network {network.id} is being deleted.")
+            return []
         case LeaveNetwork():
             at_revision(network, command.expected)
             if network.leaving not in (None, command.claim):
-                raise not_found(command.id)  # another is deleting it
+                raise Leaving(f"Network {network.id} is being deleted.")
             return [] if network.leaving else [NetworkLeaving(claim=command.claim, until=command.until)]
         case KeepNetwork(claim=claim):
             return [NetworkKept()] if network.leaving == claim else []
@@ -263,7 +273,7 @@ def decide(network: Network | None, command: Commands) -> list[Events]:
 
 def _place(network: Network, command: PlaceSubnet) -> list[Events]:
     if network.leaving:
-        raise not_found(network.id)
+        raise Leaving(f"Network {network.id} is being deleted.")
     new = ip_network(command.cidr)
     for place in network.places:
         if place.subnet == command.subnet:

@@ -64,6 +64,10 @@ class Sweep(Command, frozen=True, gc=False, kw_only=True):
     claim: str
 
 
+class Leaving(Busy):
+    """It is just being deleted, or may yet stay: to be tried again in a moment."""
+
+
 Tagging = AddTag | RemoveTag | SetTags
 S = TypeVar("S", bound=Standard)
 

@@ -17,6 +17,7 @@ from msgspec.structs import asdict, replace
 from events.envelope import Command, Event
 from events.network.standard import (
     AddTag,
+    Leaving,
     RemoveTag,
     SetTags,
     Standard,
@@ -154,6 +155,10 @@ class ChangeSubnet(Command, frozen=True, gc=False, kw_only=True):
     service_types: tuple[str, ...] | UnsetType = UNSET
 
 
+class UseSubnet(Command, frozen=True, gc=False, kw_only=True):
+    """Changes nothing; refused if it is deleted or being deleted. What was claimed before that stands."""
+
+
 class LeaveSubnet(Command, frozen=True, gc=False, kw_only=True):
     """Mark it: from now on no address of it is given out."""
 
@@ -170,7 +175,18 @@ class DeleteSubnet(Command, frozen=True, gc=False, kw_only=True):
     claim: str  # the attempt that marked it
 
 
-Commands = CreateSubnet | ChangeSubnet | LeaveSubnet | KeepSubnet | DeleteSubnet | AddTag | RemoveTag | SetTags | Sweep
+Commands = (
+    CreateSubnet
+    | ChangeSubnet
+    | UseSubnet
+    | LeaveSubnet
+    | KeepSubnet
+    | DeleteSubnet
+    | AddTag
+    | RemoveTag
+    | SetTags
+    | Sweep
+)
 
 
 def not_found(id: Any) -> NotFound:
@@ -192,10 +208,14 @@ def decide(subnet: Subnet | None, command: Commands) -> list[Events]:
             at_revision(subnet, command.expected)
             values = differences(subnet, command)
             return [SubnetChanged(**values)] if values else []
+        case UseSubnet():
+            if subnet.leaving:
+                raise Leaving(f"Subnet {subnet.id} is being deleted.")
+            return []
         case LeaveSubnet():
             at_revision(subnet, command.expected)
             if subnet.leaving not in (None, command.claim):
-                raise not_found(command.id)  # another is deleting it
+                raise Leaving(f"Subnet {subnet.id} is being deleted.")
             return [] if subnet.leaving else [SubnetLeaving(claim=command.claim, until=command.until)]
         case KeepSubnet(claim=claim):
             return [SubnetKept()] if subnet.leaving == claim else []

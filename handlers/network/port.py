@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from events.claims import Claim
 from events.envelope import Event
@@ -33,7 +32,7 @@ from projections.network.port import gone
 WAKES: tuple[type[Event], ...] = (PortDeleted, SecurityGroupDeleted)
 
 RECENT = timedelta(minutes=10)  # of deadlines that are looked at in every turn
-WHOLE = timedelta(hours=1)  # between two looks at everything
+WHOLE = 720  # turns of the clock between two looks at everything: an hour
 
 KINDS: dict[str, Any] = {
     "network": networks,
@@ -43,8 +42,8 @@ KINDS: dict[str, Any] = {
     "security_group_rule": groups,
 }
 
-_looked: WeakKeyDictionary[Fold, datetime] = WeakKeyDictionary()  # when each fold was last looked through as a whole
 
+<<<<<<< HEAD
 
 def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """What to sweep, what to give back, what to finish."""
@@ -59,7 +58,20 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     yield from _shares(fold, now, whole)
     yield from _places(fold, now, whole)
     yield from _marks(fold, now, whole)
+=======
+def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
+    """What to sweep, what to give back, what to finish."""
+    fold = sight.fold
+>>>>>>> network
     yield from _after_deletions(fold)
+    if sight.sweeps(__name__):
+        whole = sight.turn % WHOLE == 0
+        yield from _claims(fold, now, addresses, _has_address, whole)
+        yield from _claims(fold, now, macs, _has_mac, whole)
+        yield from _claims(fold, now, segment, _has_segment, whole)
+        yield from _shares(fold, now, whole)
+        yield from _places(fold, now, whole)
+        yield from _marks(fold, now, whole)
 
 
 def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]:

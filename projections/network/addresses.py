@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from random import Random
+from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ from events.refusals import Conflict, Invalid, NoCapacity
 PROBES = 64  # random tries before the pools are searched from a random place on
 WINDOW = 1024  # of a large pool so many addresses, or four times what is in use, are tried
 LARGE = 1 << 17
+LATELY = 256
 PREFIX = "fa:16:3e"
 
 
@@ -188,6 +190,7 @@ def free(fold: Fold, subnet: Subnet, rng: Random, but: Sequence[str] = ()) -> st
     if not size:
         return None
     known = fold.shelf(addresses).live
+    lately = _offered.setdefault(fold, {})
     make = IPv4Address if subnet.ip_version == 4 else IPv6Address
 
     def at(index: int) -> str | None:
@@ -198,12 +201,22 @@ def free(fold: Fold, subnet: Subnet, rng: Random, but: Sequence[str] = ()) -> st
             index -= length
         raise AssertionError("an index outside of the pools")
 
-    for _ in range(PROBES):
+    for probe in range(2 * PROBES):
         ip = at(rng.randrange(size))
-        if ip is not None:
-            return ip
-    begin = rng.randrange(size)
-    return next((ip for step in range(size) if (ip := at((begin + step) % size)) is not None), None)
+        if ip is not None and (probe >= PROBES or (subnet.id, ip) not in lately):
+            break
+    else:
+        begin = rng.randrange(size)
+        ip = next((ip for step in range(size) if (ip := at((begin + step) % size)) is not None), None)
+    if ip is not None:
+        lately[subnet.id, ip] = None
+        if len(lately) > LATELY:
+            del lately[next(iter(lately))]
+    return ip
+
+
+_offered: WeakKeyDictionary[Fold, dict[tuple[str, str], None]] = WeakKeyDictionary()
+"""What was chosen lately and may not be claimed yet: avoided, so that many choices at once do not meet."""
 
 
 @lru_cache(maxsize=4096)

@@ -1,15 +1,15 @@
 """Making, changing and deleting a port: its claims, in order, and itself.
 
-An attempt claims, then looks whether the network and the subnets are still there, and then makes the port. Whoever
-deletes a network marks it, then looks for claims. Both see all that came before their own commit, so that one of them
-sees the other. What a dead attempt leaves is given back by handlers/network/port.py.
+An attempt claims, then asks whether the network and the subnets are still there, and then makes the port. Whoever
+deletes a network marks it, then looks for claims. Each looks at the journal as it is after its own commit, so that one
+of them sees the other. What a dead attempt leaves is given back by handlers/network/port.py.
 Source: DESIGN, "Hard cases, decided", 1, 2 and 10; Networking API reference, "Ports".
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from random import Random, SystemRandom
 from typing import Any
@@ -19,7 +19,6 @@ from msgspec import Struct
 from events.decider import Executor, Step
 from events.envelope import Origin
 from events.fold import Fold
-from events.ids import new_hex
 from events.network import address as addresses
 from events.network import mac as macs
 from events.network import network as networks
@@ -29,10 +28,10 @@ from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.network.network import Network
 from events.network.port import Address, ChangedMeanwhile, ChangePort, CreatePort, DeletePort, DhcpOption, Pair, Port
-from events.network.standard import at_revision, holder
+from events.network.standard import Leaving, at_revision, holder
 from events.refusals import Busy, Conflict, Invalid, Refusal
 from projections.network.addresses import Choice, Wanted, choose, free_mac
-from projections.network.security_group import PATIENCE, default_of, steps_to_default
+from projections.network.security_group import PATIENCE, steps_to_default
 
 ATTEMPTS = 40
 RANDOM: Random = SystemRandom()
@@ -61,77 +60,92 @@ class NewPort(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class Leaving(Busy):
-    """The network or a subnet is just being deleted; it may yet stay."""
+def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RANDOM) -> list[Step]:
+    """The steps that make a port, for `Executor.all`; the last is the port's own. Nothing, if one of its id exists.
 
-
-def steps_to_create(fold: Fold, new: NewPort, *, claim: str, now: datetime, rng: Random = RANDOM) -> Iterator[Step]:
-    """The steps that make a port, worked out one by one: what a step did is in the fold when the next is asked for.
-
-    For `Executor.all`. `claim` names the attempt and is used once. A Conflict without a kind says that another was
-    faster with an address: begin again. Raises NotFound, Invalid, Conflict, Leaving.
+    A Conflict without a kind, from here or from a step, says that another was faster with an address, and a Leaving
+    that a network or subnet is just being deleted: work them out anew. Raises NotFound, Invalid, Conflict, Leaving.
     """
+    if fold.get(ports, new.id) is not None:
+        return []
+    claim = name_of_attempt(rng)
     network = usable_network(fold, new.network)
-    secured = network.port_security_enabled if new.port_security_enabled is None else new.port_security_enabled
-    if new.port_security_enabled is None and new.device_owner.startswith("network:"):
-        secured = False
+    secured = _secured(network, new)
     wants_default = new.security_groups is None and secured and not new.device_owner.startswith("network:")
-    if wants_default:
-        yield from steps_to_default(fold, new.project, claim=claim, now=now)
     check_groups(fold, new.security_groups or ())
     check_security(secured, new.security_groups or (), new.pairs)
-    share = share_of(new.id, claim)
-    yield Step(
-        quota,
-        quota.ClaimShares(id=new.project, holders=((share, "port"),), until=now + PATIENCE),
-        quota.ReturnShares(id=new.project, holders=(share,)),
-    )
     mac = new.mac or free_mac(fold, network.id, rng)
-    yield claim_mac(fold, network.id, mac, new.id, claim, now)
     chosen = choose(fold, network, new.fixed_ips, mac, new.device_owner, rng)
-    for subnet, ip in chosen:
-        yield claim_address(subnet.id, ip, new.id, claim, now)
-    still_there(fold, network.id, chosen)
-    security_groups = (groups.default_id(new.project),) if wants_default else (new.security_groups or ())
-    yield Step(
-        ports,
-        CreatePort(
-            id=new.id,
-            project=new.project,
-            claim=claim,
-            network=network.id,
-            mac=mac,
-            name=new.name,
-            description=new.description,
-            addresses=tuple(Address(subnet.id, ip, claim) for subnet, ip in chosen),
-            ip_allocation="immediate" if chosen and new.fixed_ips != () else "none",
-            admin_state_up=new.admin_state_up,
-            device_id=new.device_id,
-            device_owner=new.device_owner,
-            host=new.host,
-            vnic_type=new.vnic_type,
-            profile=new.profile,
-            security_groups=security_groups,
-            port_security_enabled=secured,
-            pairs=with_mac(new.pairs, mac),
-            dhcp_options=new.dhcp_options,
-            tags=new.tags,
-        ),
+    share = share_of(new.id, claim)
+    steps = list(steps_to_default(fold, new.project, claim=claim, now=now)) if wants_default else []
+    steps.append(
+        Step(
+            quota,
+            quota.ClaimShares(id=new.project, holders=((share, "port"),), until=now + PATIENCE),
+            quota.ReturnShares(id=new.project, holders=(share,)),
+        )
     )
+    steps.append(claim_mac(fold, network.id, mac, new.id, claim, now))
+    steps += [claim_address(subnet.id, ip, new.id, claim, now) for subnet, ip in chosen]
+    steps += still_there(network.id, chosen)
+    groups_of = (groups.default_id(new.project),) if wants_default else (new.security_groups or ())
+    wish = CreatePort(
+        id=new.id,
+        project=new.project,
+        claim=claim,
+        network=network.id,
+        mac=mac,
+        name=new.name,
+        description=new.description,
+        addresses=tuple(Address(subnet.id, ip, claim) for subnet, ip in chosen),
+        ip_allocation="immediate" if chosen and new.fixed_ips != () else "none",
+        admin_state_up=new.admin_state_up,
+        device_id=new.device_id,
+        device_owner=new.device_owner,
+        host=new.host,
+        vnic_type=new.vnic_type,
+        profile=new.profile,
+        security_groups=groups_of,
+        port_security_enabled=secured,
+        pairs=with_mac(new.pairs, mac),
+        dhcp_options=new.dhcp_options,
+        tags=new.tags,
+    )
+    return [*steps, Step(ports, wish)]
+
+
+def _secured(network: Network, new: NewPort) -> bool:
+    if new.port_security_enabled is not None:
+        return new.port_security_enabled
+    return network.port_security_enabled and not new.device_owner.startswith("network:")
 
 
 async def create_port(execute: Executor, origin: Origin, new: NewPort, *, rng: Random = RANDOM) -> Port:
     """The port, made; or as it is, if one of this id exists. Raises what `steps_to_create` raises, OverQuota, Busy."""
+    made: Port = await _persist(
+        execute,
+        lambda now: steps_to_create(execute.fold, new, now=now, rng=rng),
+        origin,
+        f"Network {new.network} is changing too fast.",
+        lambda: execute.fold.get(ports, new.id),
+    )
+    return made
+
+
+async def _persist(
+    execute: Executor,
+    work_out: Callable[[datetime], list[Step]],
+    origin: Origin,
+    failure: str,
+    otherwise: Callable[[], Port | None],
+) -> Port:
+    """The last state that the steps lead to; they are worked out anew as long as others were faster."""
     fenced = False  # until then the fold may lag behind what another process has written
     for _ in range(ATTEMPTS):
-        existing = execute.fold.get(ports, new.id)
-        if existing is not None:
-            return existing
-        claim = new_hex()[:12]
-        steps = steps_to_create(execute.fold, new, claim=claim, now=execute.clock.now(), rng=rng)
         try:
-            port: Port = (await execute.all(steps, origin))[-1]
-        except Leaving:
+            steps = work_out(execute.clock.now())
+            port: Port | None = (await execute.all(steps, origin))[-1] if steps else otherwise()
+        except (Leaving, ChangedMeanwhile):
             await asyncio.sleep(0.005)
         except Refusal as refusal:
             if raced(refusal):
@@ -141,10 +155,9 @@ async def create_port(execute: Executor, origin: Origin, new: NewPort, *, rng: R
             await fence(execute)
             fenced = True
         else:
-            if port.claim != claim:  # another attempt at the same id was faster
-                await give_back(execute, origin, new.project, new.id, claim)
+            assert port is not None
             return port
-    raise Busy(f"Network {new.network} is changing too fast.")
+    raise Busy(failure)
 
 
 async def change_port(
@@ -158,29 +171,19 @@ async def change_port(
     rng: Random = RANDOM,
 ) -> Port:
     """The port, changed; with other addresses or another MAC address, if they are asked for. Raises Refusals."""
-    fenced = False
-    for _ in range(ATTEMPTS):
-        claim = new_hex()[:12]
-        before = execute.fold.get(ports, id)
-        try:
-            if before is None:
-                raise ports.not_found(id)
-            now = execute.clock.now()
-            steps = steps_to_change(execute.fold, before, change, fixed_ips, mac, claim=claim, now=now, rng=rng)
-            port: Port = (await execute.all(steps, origin))[-1]
-        except (Leaving, ChangedMeanwhile):
-            await asyncio.sleep(0.005)
-        except Refusal as refusal:
-            if raced(refusal):
-                continue
-            if fenced or isinstance(refusal, Busy):
-                raise
-            await fence(execute)
-            fenced = True
-        else:
-            await release(execute, origin, gone(before, port))
-            return port
-    raise Busy(f"Port {id} is changing too fast.")
+    before: list[Port] = []
+
+    def work_out(now: datetime) -> list[Step]:
+        port = execute.fold.get(ports, id)
+        if port is None:
+            raise ports.not_found(id)
+        before[:] = [port]
+        return steps_to_change(execute.fold, port, change, fixed_ips, mac, now=now, rng=rng)
+
+    after = await _persist(execute, work_out, origin, f"Port {id} is changing too fast.", lambda: None)
+    if fixed_ips is not None or mac is not None:
+        await execute.all(gone(before[0], after), origin)
+    return after
 
 
 def steps_to_change(
@@ -190,15 +193,15 @@ def steps_to_change(
     fixed_ips: tuple[Wanted, ...] | None,
     mac: str | None,
     *,
-    claim: str,
     now: datetime,
     rng: Random = RANDOM,
-) -> Iterator[Step]:
+) -> list[Step]:
     """The steps that change a port; what it had before is to be released after them."""
     at_revision(port, change.expected)
+    claim, steps = name_of_attempt(rng), list[Step]()
     values: dict[str, Any] = {}
     if mac is not None and mac != port.mac:
-        yield claim_mac(fold, port.network, mac, port.id, claim, now)
+        steps.append(claim_mac(fold, port.network, mac, port.id, claim, now))
         values |= {"mac": mac, "mac_claim": claim}
     if fixed_ips is not None:
         network = usable_network(fold, port.network)
@@ -206,15 +209,14 @@ def steps_to_change(
         owner = port.device_owner
         chosen = choose(fold, network, fixed_ips, values.get("mac", port.mac), owner, rng, port.addresses)
         new = [(subnet, ip) for subnet, ip in chosen if (subnet.id, ip) not in old]
-        for subnet, ip in new:
-            yield claim_address(subnet.id, ip, port.id, claim, now)
-        still_there(fold, network.id, new)
+        steps += [claim_address(subnet.id, ip, port.id, claim, now) for subnet, ip in new]
+        steps += still_there(network.id, new) if new else []
         values["addresses"] = tuple(old.get((s.id, ip)) or Address(s.id, ip, claim) for s, ip in chosen)
         values["ip_allocation"] = "immediate" if chosen else "none"
     if values:
         values |= {"claim": claim, "seen": port.revision}
     wish = ChangePort(**{name: getattr(change, name) for name in change.__struct_fields__} | values)
-    yield Step(ports, wish)
+    return [*steps, Step(ports, wish)]
 
 
 async def delete_port(execute: Executor, origin: Origin, id: str, *, expected: int | None = None) -> None:
@@ -245,19 +247,6 @@ def gone(before: Port, after: Port | None) -> list[Step]:
         key = macs.key(before.network, before.mac)
         steps.append(Step(macs, macs.Release(id=key, holder=holder(before.id, before.mac_claim))))
     return steps
-
-
-async def release(execute: Executor, origin: Origin, steps: Sequence[Step]) -> None:
-    await execute.all(steps, origin)
-
-
-async def give_back(execute: Executor, origin: Origin, project: str, id: str, claim: str) -> None:
-    """Give back all that an attempt claimed."""
-    name = holder(id, claim)
-    for resource in (addresses, macs):
-        for one in execute.fold.by(resource, "holder", name):
-            await execute(resource, addresses.Release(id=one.key, holder=name), origin)
-    await execute(quota, quota.ReturnShares(id=project, holders=(share_of(id, claim),)), origin)
 
 
 async def fence(execute: Executor) -> None:
@@ -302,15 +291,17 @@ def usable_network(fold: Fold, id: str) -> Network:
     return network
 
 
-def still_there(fold: Fold, network: str, chosen: Sequence[Choice]) -> None:
-    """Raises NotFound, Leaving if the network or a subnet was deleted, or is about to be, since it was looked at."""
-    usable_network(fold, network)
-    for subnet, _ in chosen:
-        now = fold.get(subnets, subnet.id)
-        if now is None:
-            raise Conflict("A subnet was deleted meanwhile.")  # without a kind: choose again
-        if now.leaving:
-            raise Leaving(f"Subnet {now.id} is being deleted.")
+def still_there(network: str, chosen: Sequence[Choice]) -> list[Step]:
+    """Steps that are refused if the network or a subnet has been deleted, or marked, since it was looked at."""
+    used = dict.fromkeys(subnet.id for subnet, _ in chosen)
+    return [
+        Step(networks, networks.UseNetwork(id=network)),
+        *(Step(subnets, subnets.UseSubnet(id=subnet)) for subnet in used),
+    ]
+
+
+def name_of_attempt(rng: Random) -> str:
+    return f"{rng.getrandbits(48):012x}"
 
 
 def check_groups(fold: Fold, ids: Sequence[str]) -> None:
@@ -346,7 +337,6 @@ __all__ = [
     "Wanted",
     "change_port",
     "create_port",
-    "default_of",
     "delete_port",
     "steps_to_create",
     "steps_to_delete",
