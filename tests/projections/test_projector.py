@@ -98,7 +98,13 @@ async def test_a_fault_surfaces_and_what_was_to_be_written_is_kept(caplog: pytes
             await asyncio.wait_for(running, 5)
         assert "could not be written" in caplog.text
         await write.make(["b"])
-        await projector.fold.reach(await write("a", ThingSized(size=4)))
+        await projector.fold.reach(2)
+        flushing = asyncio.create_task(projector.flush())
+        await asyncio.sleep(0)
+        await write("a", ThingSized(size=4))  # while what was before it is being written
+        projector.fold.apply(write.journal.entries[-1])
+        with pytest.raises(Exception, match="sample_thing"):
+            await flushing
         await projector._call(lambda: projector.store.ask("ALTER TABLE lost RENAME TO sample_thing"))
         assert await projector.ask("SELECT key, size FROM sample_thing ORDER BY born") == [("a", 4), ("b", 0)]
 
