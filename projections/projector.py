@@ -87,6 +87,10 @@ class Projector:
 
     # Its life
 
+    async def open(self) -> None:
+        """Open the file early, where there is something else to wait for meanwhile. Raises InUse, OSError."""
+        await self._call(self.store.open)
+
     async def load(self, now: datetime, last: int) -> int:
         """Restore the fold from the tables; the sequence to follow the journal from, `last` being its newest now.
 

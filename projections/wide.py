@@ -108,6 +108,6 @@ def _beyond(order: Sequence[tuple[str, str]], marked: Row, reverse: bool) -> Que
         further = f"{column} > ?" if ascending else f"({column} < ? OR {column} IS NULL)"
         ways.append(" AND ".join([*same, further]))
         values += [*equals, at]
-        same.append(f"{column} IS NOT DISTINCT FROM ?")
+        same.append(f"{column} = ?")
         equals.append(at)
     return Question("coalesce(" + " OR ".join(f"({way})" for way in ways) + ", false)", values)
