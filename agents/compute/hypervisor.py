@@ -11,28 +11,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from agents.interface import Address, Interface, Rule
 
-class Address(Struct, frozen=True, gc=False, kw_only=True):
-    """An address of an interface, with what DHCP tells the guest about its subnet."""
-
-    ip: str
-    prefix: int  # length of the subnet's prefix, bits
-    subnet: str
-    gateway: str | None = None
-    dns: tuple[str, ...] = ()
-    routes: tuple[tuple[str, str], ...] = ()  # (destination, next hop)
-    dhcp: bool = True
-
-
-class Interface(Struct, frozen=True, gc=False, kw_only=True):
-    """A port as the host sees it."""
-
-    port: str
-    mac: str
-    network: str
-    mtu: int = 1450
-    dhcp_ip: str | None = None  # the address of the network's DHCP and metadata server, the same on each host
-    addresses: tuple[Address, ...] = ()
+__all__ = ["Address", "Capacity", "DriverError", "Found", "Guest", "Hypervisor", "Interface", "Rule"]
 
 
 class Guest(Struct, frozen=True, gc=False, kw_only=True):
