@@ -35,6 +35,17 @@ async def run(*argv: str, stdin: bytes = b"", timeout: float = 30.0, success: in
     return output
 
 
+async def launch(*argv: str) -> None:
+    """Run `argv`, which goes on in the background by itself. Raises HostError."""
+    nothing = asyncio.subprocess.DEVNULL  # a pipe would be held open for as long as the daemon lives
+    try:
+        process = await asyncio.create_subprocess_exec(*argv, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/")
+    except FileNotFoundError as missing:
+        raise HostError(f"The program {argv[0]} is not installed.") from missing
+    if await process.wait():
+        raise HostError(f"{argv[0]} did not start.")
+
+
 def started_at(pid: int) -> int | None:
     """When `pid` was started, ticks since boot; None if it runs no more. With the pid it names a process for ever."""
     try:

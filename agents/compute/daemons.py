@@ -7,15 +7,17 @@ They belong to the machine, not to one cloud: started detached, left running, an
 from __future__ import annotations
 
 import asyncio
+import grp
 import os
 import pwd
 from pathlib import Path
 
 import msgspec
 
-from agents.commands import HostError, end, run, started_at
+from agents.commands import HostError, end, launch, run, started_at
 
 SOCKETS = {"virtlogd": Path("/run/libvirt/virtlogd-sock"), "libvirtd": Path("/run/libvirt/libvirt-sock")}
+KVM = Path("/dev/kvm")
 USER = "libvirt-qemu"  # whom Debian's libvirt runs QEMU as; without it libvirtd does not start
 
 
@@ -60,8 +62,8 @@ async def _start(name: str, note: Path) -> None:
     if os.geteuid() != 0:
         raise HostError(f"{name} does not run, and only root can start it.")
     Path("/var/log/libvirt").mkdir(parents=True, exist_ok=True)
-    await _ensure_user()
-    await run(name, "--daemon")
+    await _prepare()
+    await launch(name, "--daemon")
     pid_file = Path(f"/run/{name}.pid")
     try:
         pid = int(pid_file.read_text())
@@ -72,13 +74,27 @@ async def _start(name: str, note: Path) -> None:
         note.write_bytes(msgspec.json.encode(_noted(note) | {name: (pid, started)}))
 
 
-async def _ensure_user() -> None:
-    """What the package libvirt-daemon-system would have done."""
+async def _prepare() -> None:
+    """What libvirt's package and udev would have done: a user to run QEMU as, who may use KVM.
+
+    Where he may not, libvirt asks QEMU for its abilities anew before each start: seconds, every time.
+    """
     try:
         pwd.getpwnam(USER)
     except KeyError:
         await run("useradd", "--system", "--user-group", "--home-dir", "/var/lib/libvirt", "--no-create-home",
                   "--shell", "/usr/sbin/nologin", USER)  # fmt: skip
+    if not KVM.exists() or KVM.stat().st_mode & 0o006 == 0o006:
+        return
+    try:
+        group = grp.getgrnam("kvm")
+    except KeyError:
+        await run("groupadd", "--system", "kvm")
+        group = grp.getgrnam("kvm")
+    if USER not in group.gr_mem:
+        await run("usermod", "--append", "--groups", "kvm", USER)
+    os.chown(KVM, 0, group.gr_gid)
+    KVM.chmod(0o660)
 
 
 def _noted(note: Path) -> dict[str, tuple[int, int]]:
