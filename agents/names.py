@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
+
+RUN = Path("/run/cumulog")  # a folder per cloud that has something on this host: networks, until the host restarts
 
 
 def _short(id: str) -> str:

@@ -24,11 +24,12 @@ from agents.compute.hypervisor import DriverError
 Answer = TypeVar("Answer")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # s, between attempts to connect
-LIFECYCLE, REBOOT = "lifecycle", "reboot"
+POWER, REBOOT = "power", "reboot"  # what happened: it was switched on or off; the guest restarted
+POWER_EVENTS = (libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_CRASHED)
 
 
 class Connection:
-    """Blocking calls run in threads; `happened(domain's name, LIFECYCLE or REBOOT)` is called on the loop."""
+    """Blocking calls run in threads; `happened(domain's name, POWER or REBOOT)` is called on the loop."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Connection:
         self._happened = happened
         self._returned = returned  # called after each connection but the first: events may have been missed
         self._libvirt: Any = None
+        self._dead: Any = None
         self._lost = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -65,8 +67,12 @@ class Connection:
         """What `function` of the connection answers. Raises DriverError, also while libvirtd is away."""
         if self._libvirt is None:
             raise DriverError("libvirtd is away.")
+        call = asyncio.ensure_future(asyncio.to_thread(function, self._libvirt))
         try:
-            return await asyncio.to_thread(function, self._libvirt)
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.wait([call])  # a call once made cannot be taken back: nobody is to act in between
+            raise
         except libvirt.libvirtError as error:
             raise DriverError(f"libvirt: {error}") from error
 
@@ -85,7 +91,8 @@ class Connection:
                 loop.call_soon_threadsafe(function, *arguments)
 
         def lifecycle(_: Any, domain: Any, event: int, detail: int, __: Any) -> None:
-            tell(self._happened, domain.name(), LIFECYCLE)
+            if event in POWER_EVENTS:
+                tell(self._happened, domain.name(), POWER)
 
         def reboot(_: Any, domain: Any, __: Any) -> None:
             tell(self._happened, domain.name(), REBOOT)
@@ -108,12 +115,13 @@ class Connection:
 
     def _forget(self, connection: Any) -> None:
         if self._libvirt is connection:
-            self._libvirt = None
+            self._libvirt, self._dead = None, connection
             self._lost.set()
 
     async def _keep(self) -> None:
         while True:
             await self._lost.wait()
+            await asyncio.to_thread(_close, self._dead)
             pause = FIRST_PAUSE
             while self._libvirt is None:
                 try:

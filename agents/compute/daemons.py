@@ -24,18 +24,29 @@ USER = "libvirt-qemu"  # whom Debian's libvirt runs QEMU as; without it libvirtd
 async def ensure(note: Path) -> None:
     """virtlogd and libvirtd answer. Raises HostError with the missing step."""
     for name, socket in SOCKETS.items():
-        if await _answers(socket):
+        if await answers(socket):
             continue
         if Path("/run/systemd/system").exists():
             await run("systemctl", "start", f"{name}.socket")
         else:
             await _start(name, note)
         for _ in range(100):
-            if await _answers(socket):
+            if await answers(socket):
                 break
             await asyncio.sleep(0.05)
         else:
             raise HostError(f"{name} was started and does not answer; see /var/log/libvirt/{name}.log.")
+
+
+async def answers(socket: Path) -> bool:
+    """Whether a daemon listens at `socket`. A socket file outlives its daemon: only a connection tells."""
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(socket)), 2)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
 
 
 async def end_noted(note: Path) -> None:
@@ -45,17 +56,6 @@ async def end_noted(note: Path) -> None:
             await end(pid)
             Path(f"/run/{name}.pid").unlink(missing_ok=True)
     note.unlink(missing_ok=True)
-
-
-async def _answers(socket: Path) -> bool:
-    """A socket file outlives its daemon: only a connection tells."""
-    try:
-        _, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(socket)), 2)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
 
 
 async def _start(name: str, note: Path) -> None:

@@ -10,32 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import shutil
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
-from xml.etree import ElementTree
+from typing import Literal, Protocol
+from weakref import WeakValueDictionary
 
-import libvirt
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agents import names
 from agents.commands import HostError
-from agents.compute import console, daemons, domain, virtualization
-from agents.compute.connection import LIFECYCLE, REBOOT, Connection
+from agents.compute import console, daemons, domain, domains, virtualization
+from agents.compute.connection import POWER, REBOOT, Connection
 from agents.compute.hypervisor import Capacity, DriverError, Found, Guest, Interface
 from agents.compute.images import FetchImage, Images, overlay
+from agents.compute.leftovers import note
 
 PRESS_AGAIN = 5.0  # s; a guest that still boots does not hear the power button
-LIVE_AND_KEPT = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
-WITH_ALL = (
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-)
+ROOT = "+0:+0"
 
 
 class LibvirtSettings(Struct, frozen=True, kw_only=True):
@@ -66,17 +60,15 @@ class LibvirtHypervisor:
         self._settings = settings
         self._network = network
         self._images = Images(settings.state / "images", fetch_image)
-        self._note = settings.state / "libvirt" / "daemons.json"
         self._machine: domain.Machine | None = None
         self._connection = Connection(
-            settings.uri, lambda: daemons.ensure(self._note), self._happened, self._look_at_all
+            settings.uri, lambda: daemons.ensure(note(settings.state)), self._happened, self._look_at_all
         )
         self._changed: Callable[[str], None] = lambda server: None
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._bells: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)  # rung by every event of a server
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._bells: dict[str, asyncio.Event] = {}  # of servers somebody waits for; rung when something happened
         self._rebooted: set[str] = set()  # servers whose guest has restarted by itself since it was asked to
         self._restarting: set[str] = set()  # off for a moment only: nobody is to think they have stopped
-        self._seen: set[str] = set()
 
     async def open(self, changed: Callable[[str], None]) -> None:
         """Connect, finding or starting libvirt's daemons. Raises DriverError with the missing step."""
@@ -91,7 +83,7 @@ class LibvirtHypervisor:
                 cloud=self._settings.cloud,
                 virt_type=virt_type,
                 translation_cache=self._settings.translation_cache,
-                run_as=None if _open_to_all(self._settings.state) else "+0:+0",
+                run_as=None if _open_to_all(self._settings.state) else ROOT,
             )
             await self._connection.open()
             await self._network.open()
@@ -105,53 +97,26 @@ class LibvirtHypervisor:
     async def capacity(self) -> Capacity:
         """What the host has; its disk is the file system of the state folder."""
         disk = shutil.disk_usage(self._settings.state).total // 1024**3
-
-        def ask(connection: Any) -> Capacity:
-            ram, vcpus = connection.getInfo()[1:3]
-            return Capacity(
-                vcpus=vcpus,
-                ram=ram,
-                disk=disk,
-                hypervisor_version=connection.getVersion(),
-                hypervisor_hostname=connection.getHostname(),
-                cpu_info=_cpu_info(connection.getCapabilities()),
-            )
-
-        return await self._connection.call(ask)
+        return await self._connection.call(lambda connection: domains.capacity(connection, disk))
 
     async def guests(self) -> dict[str, Found]:
         """This cloud's guests. A guest that is being restarted runs."""
-        beginning = names.domains(self._settings.cloud)
-
-        def ask(connection: Any) -> dict[str, Found]:
-            found = {}
-            for one in connection.listAllDomains():
-                if one.name().startswith(beginning):
-                    with _vanishing():
-                        marked = domain.read_mark(_mark_of(one))
-                        found[one.UUIDString()] = Found(running=bool(one.isActive()), generation=marked.generation)
-            return found
-
-        found = await self._connection.call(ask)
-        return {
-            server: msgspec.structs.replace(guest, running=True) if server in self._restarting else guest
-            for server, guest in found.items()
-        }
+        found = await self._connection.call(lambda connection: domains.found(connection, self._settings.cloud))
+        for server in self._restarting & found.keys():
+            found[server] = replace(found[server], running=True)
+        return found
 
     async def create(self, guest: Guest) -> None:
         """Disk, network and domain, started. What a crash left half-made is made anew."""
         async with self._alone(guest.id):
-            found = await self._find(guest.id)
-            if found and found.generation:
-                await self._start(guest)
-                return
-            await self._wipe(guest.id)
-            base = await self._images.base(guest)
-            await self._network.plug(guest.id, guest.hostname, guest.interfaces)
-            folder = self._folder(guest.id)
-            folder.mkdir()
-            await overlay(base, guest.image_format, folder / "disk.qcow2", guest.disk)
-            await self._run(guest, 0)
+            found = await self._mark(guest.id)
+            if found is None or found.generation == 0:
+                await self._wipe(guest.id)
+                base = await self._images.base(guest)
+                folder = self._folder(guest.id)
+                folder.mkdir()
+                await overlay(base, guest.image_format, folder / "disk.qcow2", guest.disk)
+            await self._run(guest, found.generation if found else 0)
 
     async def start(self, guest: Guest) -> None:
         """Run it, as it is wanted now."""
@@ -161,26 +126,27 @@ class LibvirtHypervisor:
     async def stop(self, guest: Guest) -> None:
         """Press the power button, after the timeout pull the plug; returns when it is off."""
         async with self._alone(guest.id):
-            await self._press(guest.id)
-            await self._mark(guest)
+            if not await self._press(guest.id, again=False):
+                await self._connection.call(functools.partial(domains.unplug, server=guest.id))
+            await self._keep_generation(guest)
 
     async def reboot(self, guest: Guest) -> None:
         """By `guest.reboot`; a soft one that does not come about in time becomes a hard one."""
         async with self._alone(guest.id):
             await self._network.plug(guest.id, guest.hostname, guest.interfaces)
-            if guest.reboot == "SOFT" and await self._ask_to_reboot(guest.id):
-                await self._mark(guest)
+            if guest.reboot == "SOFT" and await self._press(guest.id, again=True):
+                await self._keep_generation(guest)
                 return
             self._restarting.add(guest.id)
             try:
-                await self._destroy(guest.id)
+                await self._connection.call(functools.partial(domains.unplug, server=guest.id))
                 await self._start(guest)
             finally:
                 self._restarting.discard(guest.id)
             self._changed(guest.id)
 
     async def refresh(self, guest: Guest) -> None:
-        """Bring a running guest's DHCP answers and packet filter up to `guest.interfaces`."""
+        """Bring DHCP's answers and the packet filter of a guest up to `guest.interfaces`, whether it runs or not."""
         async with self._alone(guest.id):
             await self._network.plug(guest.id, guest.hostname, guest.interfaces)
 
@@ -189,8 +155,6 @@ class LibvirtHypervisor:
         async with self._alone(server):
             await self._wipe(server)
             await self._network.unplug(server)
-        self._locks.pop(server, None)
-        self._bells.pop(server, None)
 
     async def console(self, server: str, lines: int | None) -> str:
         """The end of the serial console's log; all of it (at most 100 KiB) if `lines` is None."""
@@ -202,192 +166,91 @@ class LibvirtHypervisor:
     @contextlib.asynccontextmanager
     async def _alone(self, server: str) -> AsyncIterator[None]:
         """One thing at a time is done to a server."""
-        async with self._locks[server]:
+        async with self._locks.setdefault(server, asyncio.Lock()):
             with _driver_errors():
                 yield
 
-    async def _find(self, server: str) -> domain.Mark | None:
+    async def _mark(self, server: str) -> domain.Mark | None:
         """The mark of a server's domain; None if there is none. Raises DriverError if it is another cloud's."""
-
-        def ask(connection: Any) -> domain.Mark | None:
-            one = _domain(connection, server)
-            return None if one is None else domain.read_mark(_mark_of(one))
-
-        found = await self._connection.call(ask)
+        found = await self._connection.call(functools.partial(domains.mark, server=server))
         if found and found.cloud != self._settings.cloud:
             raise DriverError(f"Server {server} is another cloud's on this host.", permanent=True)
         return found
 
     async def _start(self, guest: Guest) -> None:
-        found = await self._find(guest.id)
+        found = await self._mark(guest.id)
         if found is None:
             raise DriverError(f"Server {guest.id} is not on this host.")
-        await self._network.plug(guest.id, guest.hostname, guest.interfaces)
+        await self._images.base(guest)  # it may have been fetched again, never changed
         await self._run(guest, found.generation)
 
     async def _run(self, guest: Guest, generation: int) -> None:
-        """Define, start and mark; a running one is only marked."""
+        """Plug in, define and start; then, and not before, the wish is fulfilled."""
         assert self._machine is not None, "open() comes first"
+        await self._network.plug(guest.id, guest.hostname, guest.interfaces)
         folder = self._folder(guest.id)
         disk = domain.Disk(path=folder / "disk.qcow2", base=self._images.path(guest), base_format=guest.image_format)
         definition = domain.definition(guest, self._machine, disk, folder / console.LOG, generation)
+        await self._connection.call(functools.partial(domains.run, server=guest.id, definition=definition))
+        await self._keep_generation(guest)
 
-        def do(connection: Any) -> None:
-            one = _domain(connection, guest.id)
-            if one is None or not one.isActive():
-                one = connection.defineXML(definition)
-                one.create()
-            self._write_mark(one, guest.generation)
+    async def _keep_generation(self, guest: Guest) -> None:
+        cloud, generation = self._settings.cloud, guest.generation
+        await self._connection.call(lambda connection: domains.set_generation(connection, guest.id, cloud, generation))
 
-        await self._connection.call(do)
-
-    async def _mark(self, guest: Guest) -> None:
-        def do(connection: Any) -> None:
-            if (one := _domain(connection, guest.id)) is not None:
-                self._write_mark(one, guest.generation)
-
-        await self._connection.call(do)
-
-    def _write_mark(self, one: Any, generation: int) -> None:
-        flags = LIVE_AND_KEPT if one.isActive() else libvirt.VIR_DOMAIN_AFFECT_CONFIG
-        xml = domain.mark(self._settings.cloud, generation)
-        one.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml, "cumulog", domain.NAMESPACE, flags)
-
-    async def _press(self, server: str) -> None:
-        """Press the power button until it is off; pull the plug after the timeout."""
+    async def _press(self, server: str, *, again: bool) -> bool:
+        """Press the power button until the guest is off, or has come up again; whether it did in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.shutdown_timeout
-
-        def press(connection: Any) -> bool:
-            one = _domain(connection, server)
-            if one is None or not one.isActive():
-                return False
-            with _vanishing():
-                one.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
-            return True
-
-        while loop.time() < deadline:
-            self._bells[server].clear()
-            if not await self._connection.call(press):
-                return
-            await self._ring(server, min(PRESS_AGAIN, deadline - loop.time()))
-        await self._destroy(server)
-
-    async def _ask_to_reboot(self, server: str) -> bool:
-        """Whether the guest went down and up again by itself in time. QEMU lives on meanwhile."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.shutdown_timeout
-
-        def press(connection: Any) -> bool:
-            one = _domain(connection, server)
-            if one is None or not one.isActive():
-                return False
-            one.reboot(libvirt.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN)
-            return True
-
+        bell = self._bells[server] = asyncio.Event()
         self._rebooted.discard(server)
-        while loop.time() < deadline:
-            self._bells[server].clear()
-            if not await self._connection.call(press):
-                return False
-            await self._ring(server, min(PRESS_AGAIN, deadline - loop.time()))
-            if server in self._rebooted:
-                self._rebooted.discard(server)
-                return True
-        return False
-
-    async def _ring(self, server: str, seconds: float) -> None:
-        """Wait for an event of `server`, at most so long."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bells[server].wait(), max(seconds, 0.01))
-
-    async def _destroy(self, server: str) -> None:
-        def do(connection: Any) -> None:
-            if (one := _domain(connection, server)) is not None and one.isActive():
-                with _vanishing():
-                    one.destroy()
-
-        await self._connection.call(do)
+        try:
+            while (left := deadline - loop.time()) > 0:
+                bell.clear()
+                if not await self._connection.call(functools.partial(domains.press, server=server, again=again)):
+                    return not again
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bell.wait(), min(PRESS_AGAIN, left))
+                if again and server in self._rebooted:
+                    return True
+            return False
+        finally:
+            self._bells.pop(server)
+            self._rebooted.discard(server)
 
     async def _wipe(self, server: str) -> None:
         """Domain and folder of `server`."""
-        await self._find(server)  # not another cloud's
-        await self._destroy(server)
+        await self._mark(server)  # not another cloud's
+        await self._connection.call(functools.partial(domains.unplug, server=server))
+        await self._connection.call(functools.partial(domains.undefine, server=server))
+        if self._folder(server).exists():
+            await asyncio.to_thread(shutil.rmtree, self._folder(server))
 
-        def undefine(connection: Any) -> None:
-            if (one := _domain(connection, server)) is not None:
-                one.undefineFlags(WITH_ALL)
-
-        await self._connection.call(undefine)
-        folder = self._folder(server)
-        if folder.exists():
-            await asyncio.to_thread(shutil.rmtree, folder)
-
-    def _happened(self, name: str, event: str) -> None:
+    def _happened(self, name: str, what: str) -> None:
         """libvirt tells of a domain: ours or another cloud's."""
-        cloud, server = names.domains(self._settings.cloud), name.removeprefix(names.domains(self._settings.cloud))
-        if not name.startswith(cloud):
+        beginning = names.domains(self._settings.cloud)
+        if not name.startswith(beginning):
             return
-        if event == REBOOT:
-            self._rebooted.add(server)
-        if server in self._bells:
-            self._bells[server].set()
-        if event == LIFECYCLE and server not in self._restarting:
+        server = name.removeprefix(beginning)
+        if bell := self._bells.get(server):
+            bell.set()
+            if what == REBOOT:
+                self._rebooted.add(server)
+        if what == POWER and server not in self._restarting:
             self._changed(server)
 
     def _look_at_all(self) -> None:
         """libvirtd is back: whatever happened meanwhile was not told."""
-        for server in self._settings.state.joinpath("servers").iterdir():
-            self._happened(names.domain(self._settings.cloud, server.name), LIFECYCLE)
+        for folder in (self._settings.state / "servers").iterdir():
+            self._happened(names.domain(self._settings.cloud, folder.name), POWER)
 
 
 @contextlib.contextmanager
-def _driver_errors() -> Any:
+def _driver_errors() -> Iterator[None]:
     try:
         yield
     except HostError as error:
         raise DriverError(str(error)) from error
-
-
-@contextlib.contextmanager
-def _vanishing() -> Any:
-    """A domain may be gone, or off, between two calls."""
-    try:
-        yield
-    except libvirt.libvirtError as error:
-        if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
-            raise
-
-
-def _domain(connection: Any, server: str) -> Any:
-    try:
-        return connection.lookupByUUIDString(server)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-            raise
-    return None
-
-
-def _mark_of(one: Any) -> str:
-    try:
-        return str(one.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, domain.NAMESPACE))
-    except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_METADATA:
-            raise
-    return domain.mark("", 0)  # nobody's we know
-
-
-def _cpu_info(capabilities: str) -> str:
-    """The host's processor as the API shows it, JSON."""
-    cpu = ElementTree.fromstring(capabilities).find("host/cpu")
-    if cpu is None:
-        return ""
-    topology = cpu.find("topology")
-    info = {name: cpu.findtext(name) or "" for name in ("arch", "model", "vendor")}
-    counts = (
-        {name: int(topology.get(name, "1")) for name in ("sockets", "cores", "threads")} if topology is not None else {}
-    )
-    return msgspec.json.encode(info | {"topology": counts}).decode()
 
 
 def _open_to_all(folder: Path) -> bool:

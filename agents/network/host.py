@@ -26,7 +26,6 @@ from agents.network.metadata_server import MetadataServer
 from agents.network.ports import Network, Port
 
 ROUND = 5.0  # s, between looks whether DHCP still runs
-RUN = Path("/run/cumulog")
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     """Where a host's networks are kept."""
 
     cloud: str  # 8 hexadecimal digits
-    run: Path = RUN  # must be forgotten when the host restarts, and be readable by dnsmasq's user
+    run: Path = names.RUN  # must be forgotten when the host restarts, and be readable by dnsmasq's user
 
 
 class LinuxNetwork:
@@ -54,6 +53,7 @@ class LinuxNetwork:
     async def open(self) -> None:
         """Take up again what is plugged in."""
         async with self._lock:
+            self._folder.mkdir(parents=True, exist_ok=True)  # also says that the cloud is here
             self._networks = ports.load(self._folder)
             for id in list(self._networks):
                 await self._ensure(id)
