@@ -22,7 +22,7 @@ from agents.commands import HostError, run
 
 VirtType = Literal["kvm", "qemu"]
 EMULATOR = "qemu-system-x86_64"
-DEADLINES = {"kvm": 3.0, "tcg": 20.0}  # s; KVM that needs longer is no faster than TCG
+KVM_DEADLINE, TCG_DEADLINE = 3.0, 20.0  # s; KVM that needs longer is no faster than TCG
 DONE = 0x2A  # what the probe writes to the debug-exit port; QEMU then exits with 2 * DONE + 1
 
 # Assembled at 0x7c00.
@@ -62,29 +62,29 @@ async def probe(cache: Path) -> Verdict:
         known = None
     if known and (known.boot, known.qemu) == (boot, qemu):
         return known
-    failure = await _failure("kvm", "host") if Path("/dev/kvm").exists() else "there is no /dev/kvm"
-    if failure is None:
+    no_kvm = await failure("kvm", "host", KVM_DEADLINE) if Path("/dev/kvm").exists() else "there is no /dev/kvm"
+    if no_kvm is None:
         verdict = Verdict(boot, qemu, "kvm", "a probe booted under KVM")
     else:
-        if broken := await _failure("tcg", "max"):
+        if broken := await failure("tcg", "max", TCG_DEADLINE):
             raise HostError(f"QEMU boots nothing here: {broken}")
-        verdict = Verdict(boot, qemu, "qemu", f"no KVM: {failure}")
+        verdict = Verdict(boot, qemu, "qemu", f"no KVM: {no_kvm}")
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_bytes(msgspec.json.encode(verdict))
     return verdict
 
 
-async def _failure(accelerator: str, cpu: str) -> str | None:
-    """Why the probe did not come through under `accelerator`; None if it did."""
-    with tempfile.NamedTemporaryFile(prefix="cumulog-probe-") as sector:
-        sector.write(PROBE.ljust(510, b"\0") + b"\x55\xaa")
-        sector.flush()
-        drive = f"file={sector.name},format=raw,if=floppy,readonly=on"
+async def failure(accelerator: str, cpu: str, deadline: float, sector: bytes = PROBE) -> str | None:
+    """Why `sector` did not come through under `accelerator` within `deadline` seconds; None if it did."""
+    with tempfile.NamedTemporaryFile(prefix="cumulog-probe-") as disk:
+        disk.write(sector.ljust(510, b"\0") + b"\x55\xaa")
+        disk.flush()
+        drive = f"file={disk.name},format=raw,if=floppy,readonly=on"
         argv = ["prlimit", "--core=0", EMULATOR, "-accel", accelerator, "-cpu", cpu, "-m", "16", "-nodefaults"]
         argv += ["-display", "none", "-no-reboot", "-drive", drive, "-boot", "a"]
         argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
         try:
-            await run(*argv, timeout=DEADLINES[accelerator], success=2 * DONE + 1)
+            await run(*argv, timeout=deadline, success=2 * DONE + 1)
         except HostError as error:
             return str(error)
     return None
