@@ -101,7 +101,7 @@ class Store:
                 return self.bookmark()
             _log.warning("The tables in %s are of another version: they are made anew from the journal.", self.path)
         except duckdb.Error as fault:
-            if "lock" in str(fault) and isinstance(fault, duckdb.IOException):
+            if "Could not set lock" in str(fault):
                 raise InUse(f"{self.path} is in use by another process.") from fault
             _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", self.path, fault)
         self.discard()
@@ -109,11 +109,19 @@ class Store:
         self._found()
         return self.bookmark()
 
+    def another(self) -> DuckDBPyConnection:
+        """A connection for another thread, to be closed by whoever asked for it."""
+        import duckdb
+
+        if self.path is None:
+            return self.connection.cursor()
+        return duckdb.connect(str(self.path), config=self._settings)  # a cursor would be closed by `rest`
+
     def _connect(self) -> None:
         import duckdb
 
         self._connection = duckdb.connect(str(self.path) if self.path else ":memory:", config=self._settings)
-        if self.ask("SELECT current_setting('lock_configuration')") == [(False,)]:  # else a cursor has kept it open
+        if self.ask("SELECT current_setting('lock_configuration')") == [(False,)]:  # else another has kept it open
             self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
             self._connection.execute("SET lock_configuration = true")
 
