@@ -110,9 +110,13 @@ class Up:
         self._later("listener", _closing(listening))
         host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         url = f"http://{host}:{listening.getsockname()[1]}"
+        fold = Fold(deciders())
+        tables = Projector(fold, self.directory.path / mending.TABLES)
+        opening = asyncio.create_task(tables.open())
         wire = await self._start_journal()
-        execute = Executor(await JetStreamJournal.open(wire), Fold(deciders()), SystemClock())
-        tables = await self._start_fold(execute)
+        execute = Executor(await JetStreamJournal.open(wire), fold, SystemClock())
+        await opening
+        await self._start_fold(execute, tables)
         await self._service(wire, mending.QUERY, lambda data: mending.answer_query(tables, data))
         assignments = await Assignments.open(wire)
         self._later("assignments", (await assignments.serve()).stop)
@@ -138,16 +142,14 @@ class Up:
         self._later("wire", wire.close)
         return wire
 
-    async def _start_fold(self, execute: Executor) -> Projector:
+    async def _start_fold(self, execute: Executor, tables: Projector) -> None:
         fold = execute.fold
-        tables = Projector(fold, self.directory.path / "tables.duckdb")
         await tables.load(execute.clock.now(), await execute.journal.last())
         self._later("tables", tables.stop)
+        self._background("tables' flushes", tables.run())
         await fold.follow(execute.journal)
         self._later("fold", fold.stop)
-        self._background("tables' flushes", tables.run())
         self._background("burials", _bury(fold))
-        return tables
 
     def _background(self, name: str, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)
@@ -291,7 +293,9 @@ def _configuration(app: ASGIApp) -> uvicorn.Config:
 
 def faces() -> list[Face]:
     """The services that have a face."""
-    return [import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")]
+    return [
+        import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")
+    ]
 
 
 def _host(subject: str) -> str:
