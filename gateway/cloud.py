@@ -9,6 +9,7 @@ from events.clock import Clock
 from events.decider import Executor
 from events.fold import Fold
 from events.settings import Settings
+from events.vault import Vault
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -27,8 +28,19 @@ class Cloud:
         self.settings = settings
         self.authenticate = authenticate
         self.feed: Feed | None = None
-        self.parts: dict[type[Any], Any] = {}  # what single services need: a store of images, a vault
+        self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
+        self._vault: Vault | None = None
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
+
+    @property
+    def vault(self) -> Vault:
+        """Where the secrets are that must be read back."""
+        assert self._vault is not None, "the cloud was put together without a vault"
+        return self._vault
+
+    @vault.setter
+    def vault(self, vault: Vault) -> None:
+        self._vault = vault
 
     def part(self, kind: type[T]) -> T:
         """The part of this kind that was put in. Raises KeyError: the cloud was put together without it."""
