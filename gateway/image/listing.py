@@ -234,13 +234,13 @@ def _page(call: Call, wish: Wish) -> Iterable[Found]:
         return []
     candidates, sorted_ = _candidates(call, wish)
     fitting = (known for known in candidates if all(test(known) for test in wish.tests) and _lists(call, wish, known))
-    if sorted_ and wish.order == _NEWEST_FIRST:
+    if sorted_:
         return islice(fitting, wish.limit)
     return _after(list(fitting), wish)
 
 
 def _candidates(call: Call, wish: Wish) -> tuple[Iterable[Found], bool]:
-    """All that may be in the list, by the narrowest index; and whether they come the newest first, after the marker."""
+    """All that may be in the list, by the narrowest index; and whether they come in order, from behind the marker on."""
     known, given, mine = call.fold.shelf(images).known, wish.given, call.who.project
     if "id" in given:
         return [known[id] for id in dict.fromkeys(_listed("id", given["id"])) if call.fold.get(images, id)], False
@@ -248,7 +248,8 @@ def _candidates(call: Call, wish: Wish) -> tuple[Iterable[Found], bool]:
         names = dict.fromkeys(_listed("name", given["name"]))
         return [known[image.id] for name in names for image in call.fold.by(images, "name", name)], False
     if call.is_admin:
-        return _newest(call, wish.marker), True
+        newest = wish.order == _NEWEST_FIRST
+        return _newest(call, wish.marker if newest else None), newest
     ids = dict.fromkeys(image.id for image in call.fold.by(images, "project", mine))
     for visibility in ("public", "community"):
         if visibility == "public" or wish.visibility in ("community", "all"):

@@ -147,32 +147,35 @@ class Upload:
 
         While one chunk is hashed and written by threads, the next one comes in; no more than these two are in memory.
         """
-        size, head, batch, held = 0, b"", [], 0
+        size, head, filled = 0, b"", 0
+        coming, going = memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))
         working: asyncio.Future[Any] | None = None
         try:
             while (piece := await _next(source)) is not None:
                 size += len(piece)
                 if size > limit:
                     raise TooLarge("The provided image is too large.")
-                batch.append(piece)
-                held += len(piece)
-                if held >= CHUNK:
-                    chunk, batch, held = b"".join(batch), [], 0
-                    head = head or chunk[: formats.HEAD]
-                    if working is not None:
-                        await working
-                    working = self._work(chunk)
+                head += piece[: formats.HEAD - len(head)]
+                rest = memoryview(piece)
+                while rest:
+                    taken = min(len(rest), CHUNK - filled)
+                    coming[filled : filled + taken] = rest[:taken]
+                    filled, rest = filled + taken, rest[taken:]
+                    if filled == CHUNK:
+                        if working is not None:
+                            await asyncio.shield(working)
+                        working = self._work(coming)
+                        coming, going, filled = going, coming, 0
             if working is not None:
-                await working
-            chunk = b"".join(batch)
-            head = head or chunk[: formats.HEAD]
-            working = self._work(chunk)
-            await working
-            await self._store.run(os.fsync, self._file)
+                await asyncio.shield(working)
+            working = self._work(coming[:filled])
+            await asyncio.shield(working)
+            working = self._store.run(os.fsync, self._file)
+            await asyncio.shield(working)
         except OSError as fault:
             raise _full(fault) from fault
         finally:
-            if working is not None and not working.done():  # the file is not closed under the threads' hands
+            if working is not None and not working.done():  # the file is not closed under a thread's hands
                 await asyncio.wait([working])
         found = formats.inspect(head)
         bytes_ = Bytes(
@@ -184,11 +187,11 @@ class Upload:
         )
         return bytes_, found
 
-    def _work(self, chunk: bytes) -> asyncio.Future[Any]:
+    def _work(self, chunk: memoryview) -> asyncio.Future[Any]:
         return asyncio.gather(self._store.run(self._write, chunk), self._store.run(self._sha512.update, chunk))
 
-    def _write(self, chunk: bytes) -> None:
-        rest = memoryview(chunk)
+    def _write(self, chunk: memoryview) -> None:
+        rest = chunk
         while rest:
             rest = rest[os.write(self._file, rest) :]
         self._md5.update(chunk)
