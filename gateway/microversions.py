@@ -12,7 +12,6 @@ import re
 from functools import lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from events.refusals import Invalid, NotAcceptable

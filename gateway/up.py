@@ -31,7 +31,6 @@ from events.settings import Settings
 from events.wire import Wire
 from gateway import consoles
 from gateway.cloud import Cloud
-from gateway.consoles import Consoles
 from gateway.directory import Directory
 from gateway.feed import Feed
 from gateway.serving import Face, application
@@ -111,7 +110,9 @@ class Up:
 
     async def _start_journal(self) -> Wire:
         server = NatsServer(
-            self.directory.path / "journal", sync=self.settings.journal.sync, max_memory=self.settings.journal.max_memory
+            self.directory.path / "journal",
+            sync=self.settings.journal.sync,
+            max_memory=self.settings.journal.max_memory,
         )
         await server.start()
         self._later("NATS server", server.stop)
