@@ -27,11 +27,14 @@ _asked = msgspec.json.Decoder(ConsoleAsked).decode
 class Agent:
     """The agent of one host."""
 
-    def __init__(self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0) -> None:
+    def __init__(
+        self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0, period: float = PERIOD
+    ) -> None:
         self._link = link
         self._driver = driver
         self._zone = zone
         self._heartbeat = heartbeat
+        self._period = period
         self._wanted: dict[str, Guest] = {}
         self._said: dict[str, Seen] = {}  # the last that was reported of each guest
         self._due: set[str] = set()
@@ -83,7 +86,7 @@ class Agent:
     async def _look(self) -> None:
         """Look at every guest now and then: no event tells of what was lost."""
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(self._period)
             for server in list(self._wanted):
                 self._schedule(server)
 
@@ -166,7 +169,7 @@ class Agent:
             return
         count = self._failures[server] = self._failures.get(server, 0) + 1
         pause = PAUSES[min(count, len(PAUSES)) - 1]
-        asyncio.get_running_loop().call_later(pause, self._schedule, server)
+        asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
 
     async def _report(self, guest: Guest, found: Found | None) -> None:
         seen = report(guest, found)
@@ -183,7 +186,7 @@ class Agent:
                 return await self._link.report(payload)
             except Unavailable as fault:
                 log.warning("nobody hears a report: %s", fault)
-                await asyncio.sleep(PAUSES[1])
+                await asyncio.sleep(min(PAUSES[1], self._period))
 
     async def _console(self, asked: ConsoleAsked) -> None:
         try:

@@ -23,6 +23,7 @@ from events.wire import Faulty, Message, Service, Subscription, Wire
 
 BUCKET = "assignments"
 SAID = "assigned"
+ASK = "ask"  # `assigned.<host>.ask`: a question to a host's agent, that stands nowhere
 NAME = "Cumulog-Entry"
 PAGE = 1 << 20  # bytes of entries in one answer to an agent, after which it asks for more
 REFRESH = 60.0  # seconds between an agent's looks at everything

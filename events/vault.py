@@ -8,6 +8,7 @@ Source: DESIGN, "Hard cases, decided", 8; NIST SP 800-38D for the length of a no
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -16,14 +17,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events.bucket import Bucket
 from events.envelope import Key
-from events.keys import kept
+from events.journal import Stale
+from events.keys import is_kept, kept
 from events.subjects import key_of
 from events.wire import Wire
 
 BUCKET = "vault"
 FORMAT = b"\x01"  # AES-256-GCM: nonce, then text and tag
 NONCE = 12  # bytes
-CANARY = "canary"  # an entry that tells whether the key is the vault's
+CANARY = "vault-canary"  # an entry that tells whether the key is the vault's
 
 
 class WrongKey(Exception):
@@ -74,11 +76,16 @@ class NatsVault:
     @classmethod
     async def open(cls, wire: Wire, keys: Path, *, replicas: int = 1, deadline: float = 10.0) -> NatsVault:
         """The vault under the key in directory `keys`, made if there is none. Raises WrongKey, Unavailable."""
-        keys.mkdir(parents=True, exist_ok=True, mode=0o700)
         bucket = await Bucket.open(wire, BUCKET, replicas=replicas, deadline=deadline)
-        vault = cls(bucket, Cipher(kept(keys / "master")))
-        if await vault.get(("vault", CANARY)) is None:
-            await vault.put(("vault", CANARY), CANARY.encode())
+        file = keys / "master"
+        if await bucket.get(CANARY) is None:
+            sealed = Cipher(kept(file)).seal(CANARY, secrets.token_bytes(16))
+            with suppress(Stale):  # another process was first
+                await bucket.put(CANARY, sealed, expected=0)
+        elif not is_kept(file):
+            raise WrongKey(f"the vault has entries, but its key is missing: {file}")
+        vault = cls(bucket, Cipher(kept(file)))
+        await vault.get(CANARY)
         return vault
 
     async def put(self, name: Key, secret: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from events.clock import Clock
@@ -27,6 +28,7 @@ class Cloud:
         self.authenticate = authenticate
         self.feed: Feed | None = None
         self.parts: dict[type[Any], Any] = {}  # what single services need: a store of images, a vault
+        self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 
     def part(self, kind: type[T]) -> T:
         """The part of this kind that was put in. Raises KeyError: the cloud was put together without it."""

@@ -15,6 +15,10 @@ class DirectoryFault(Exception):
     """The directory cannot be used, and why."""
 
 
+class InUse(DirectoryFault):
+    """Another process holds it."""
+
+
 def default(environment: dict[str, str]) -> Path:
     """`$XDG_STATE_HOME/cumulog`, or its usual place."""
     base = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/var/lib")) / ".local/state"
@@ -28,6 +32,14 @@ class Directory:
         self.path = path
         self._lock = -1
 
+    def try_open(self) -> bool:
+        """As `open`; False if another process holds it. Raises DirectoryFault."""
+        try:
+            self.open()
+        except InUse:
+            return False
+        return True
+
     def open(self) -> None:
         """Make it if need be, lock it, see to its version. Raises DirectoryFault."""
         try:
@@ -35,7 +47,9 @@ class Directory:
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as fault:
-            raise DirectoryFault(f"{self.path} is in use by another `cumulog up`") from fault
+            os.close(self._lock)
+            self._lock = -1
+            raise InUse(f"{self.path} is in use by another `cumulog up`") from fault
         except OSError as fault:
             raise DirectoryFault(f"{self.path} cannot be used: {fault}") from fault
         version = self.path / "version"

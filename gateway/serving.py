@@ -63,6 +63,9 @@ class Face(Struct, frozen=True, kw_only=True):
     versions: Range | None = None
     media_type: str = "application/json"
     explain: bodies.Explain = bodies.explain  # a body's mistake in the service's own words
+    headers: Mapping[str, str] = {}  # that every answer of the service has
+    negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
+    denial: str = "Policy doesn't allow {operation} to be performed."  # what a persona too small is told
 
 
 class Answer(Struct, kw_only=True):
@@ -219,7 +222,8 @@ class _Service:
         except ClientDisconnect:
             return  # nobody is left to be answered
         except Exception as error:  # the rim: whatever it is, the caller gets the service's own 500
-            response = self._answer(faults.mistake(error, self.face.format, call.id))
+            response = self._answer(faults.mistake(error, self._format(request), call.id))
+        response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
         if self.face.versions is not None:
             self._version_headers(call, response)
@@ -253,12 +257,13 @@ class _Service:
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
-            raise MethodNotAllowed("The method is not allowed for this resource.", kind=", ".join(handlers))
+            call.headers["allow"] = ", ".join(handlers)
+            raise MethodNotAllowed(f"The method {request.method} is not allowed for this resource.")
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
             raise NotFound("The resource could not be found.")
         if not handler.route.who.public:
-            policy.enforce(handler.route.who, call.token, handler.operation)
+            policy.enforce(handler.route.who, call.token, handler.operation, self.face.denial)
         call.path = request.path_params
         arguments: list[Any] = [call]
         if handler.body is not None:
@@ -301,11 +306,14 @@ class _Service:
         return response
 
     def _refuse(self, call: Call, refusal: Refusal) -> Response:
-        return self._answer(
-            faults.fault(
-                refusal, self.face.format, statuses=self.face.statuses, identity_uri=f"{call.base}/identity/v3"
-            )
-        )
+        form = self._format(call.request)
+        uri = f"{call.base}/identity/v3"
+        response = self._answer(faults.fault(refusal, form, statuses=self.face.statuses, identity_uri=uri))
+        response.headers.update(call.headers)
+        return response
+
+    def _format(self, request: Request) -> faults.Format:
+        return self.face.negotiate(request.headers.get("accept", "")) if self.face.negotiate else self.face.format
 
     @staticmethod
     def _answer(fault: faults.Fault) -> Response:

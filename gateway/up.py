@@ -24,8 +24,8 @@ from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
 from events.jetstream import JetStreamJournal
+from events.nats_server import NatsServer
 from events.refusals import Busy
-from events.server import NatsServer
 from events.services import SERVICES, deciders, modules
 from events.settings import Settings
 from events.wire import Wire
@@ -43,6 +43,10 @@ from projections.projector import Projector
 log = logging.getLogger("cumulog")
 
 Stop = Callable[[], Awaitable[Any]]
+
+
+class CannotStart(Exception):
+    """What was asked for cannot be had here, and the missing step."""
 
 
 class Options(Struct, frozen=True, kw_only=True):

@@ -39,12 +39,13 @@ class Size(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Attachment(Struct, frozen=True, gc=False, kw_only=True):
-    """One interface that was asked for: a port that exists, or a network to make one on."""
+    """One interface that was asked for: a port that exists, a network to make one on, or whatever network there is."""
 
     network: str | None = None
     port: str | None = None
     fixed_ip: str | None = None
     tag: str | None = None
+    auto: bool = False
 
 
 class Fault(Struct, frozen=True, gc=False, kw_only=True):

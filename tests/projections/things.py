@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
@@ -13,8 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.envelope import Commit, Event, State, digest
-from events.fold import Fold, Known
+from events.fold import Change, Fold, Known
 from events.journal import Entry, MemoryJournal
+from projections.projector import Projector
+from projections.tables import Log
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -80,6 +84,41 @@ def resource(name: str, **members: Any) -> Any:
 
 thing = resource("sample.thing")
 other = resource("sample.other")
+
+
+history: Any = ModuleType("projections.sample.thing")
+
+
+class Step(Struct, frozen=True):
+    """A row of a history: one for each event of a thing."""
+
+    thing: str
+    what: str
+    sequence: int
+
+
+def _apply(change: Change) -> Iterator[Step]:
+    for event in change.commit.events:
+        yield Step(change.after.key, type(event).__name__, change.sequence)
+
+
+history.LOGS = (Log("sample_step", Step),)
+history.apply = _apply
+
+
+@asynccontextmanager
+async def tables(write: Writer, path: Path | None = None, stop: bool = True) -> AsyncIterator[Projector]:
+    """The tables of a writer's journal, followed by a fold of their own."""
+    fold = Fold([thing, other])
+    projector = Projector(fold, path, [history])
+    await projector.load(write.now, await write.journal.last())
+    await fold.follow(write.journal)
+    try:
+        yield projector
+    finally:
+        await fold.stop()
+        if stop:
+            await projector.stop()
 
 
 class Writer:
