@@ -243,6 +243,7 @@ class _Service:
         if versions.legacy:
             response.headers[versions.legacy] = version_name(call.version)
             vary += f", {versions.legacy}"
+            response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
@@ -294,8 +295,8 @@ class _Service:
         body = answer.body
         if body is None or body is UNSET:
             response = Response(None, status, headers)
-            if answer.media_type:
-                response.headers["content-type"] = answer.media_type
+            if answer.media_type or self.face.versions is not None:
+                response.headers["content-type"] = answer.media_type or self.face.media_type
             return response
         if not isinstance(body, bytes):
             if self.face.versions is not None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from events.compute import quota as quotas
 from events.compute.quota import DEFAULTS
 from events.compute.server import Size
-from events.refusals import OverQuota
+from events.refusals import Invalid, OverQuota
 from events.room import Room
 from gateway.serving import Call
+
+MOST_SERVERS = 1000  # of one request, whatever the quota holds
 
 
 def limits(call: Call, project: str) -> dict[str, int]:
@@ -40,19 +42,18 @@ def over(lacking: Mapping[str, tuple[object, int, int]]) -> OverQuota:
 def granted(call: Call, size: Size, least: int, most: int) -> int:
     """How many servers of a size the project's quota holds, from `least` to `most`. Raises OverQuota."""
     limit, have, each = limits(call, call.project), used(call, call.project), amounts(size)
-    holds = most
+    holds = min(most, MOST_SERVERS)
     for name, amount in each.items():
         if limit[name] >= 0 and amount:
             holds = min(holds, max(limit[name] - have.get(name, 0), 0) // amount)
     if holds >= least:
         return holds
-    raise over(
-        {
-            name: (_asked(amount, least, most), have.get(name, 0), limit[name])
-            for name, amount in each.items()
-            if 0 <= limit[name] < have.get(name, 0) + amount * least
-        }
-    )
+    lacking = {
+        name: (_asked(amount, least, most), have.get(name, 0), limit[name])
+        for name, amount in each.items()
+        if 0 <= limit[name] < have.get(name, 0) + amount * least
+    }
+    raise over(lacking) if lacking else Invalid(f"At most {MOST_SERVERS} servers can be asked for at once.")
 
 
 def _asked(amount: int, least: int, most: int) -> str:

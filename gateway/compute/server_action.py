@@ -84,7 +84,7 @@ async def act(call: Call, body: dict[str, Raw]) -> Any:
         raise Invalid(f"There is no such action: {name[:255]}")
     if not action.first <= call.version <= action.last:
         raise NotFound("The resource could not be found.")
-    policy.enforce(action.who, call.token, action.policy or f"os_compute_api:servers:{name}")
+    policy.enforce(action.who, call.token, action.policy or f"os_compute_api:servers:{name}", call.face.denial)
     return await action.do(call, _argument(action, name, raw))
 
 

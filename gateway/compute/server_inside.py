@@ -31,14 +31,14 @@ def _plain(found: list[server_views.AddressView]) -> list[PlainAddress]:
 
 async def ips(call: Call) -> AddressesAnswer:
     """A server's addresses by network."""
-    found = server_views.addresses(networks.ports(call, find(call).state))
+    found = server_views.addresses(networks.ports_of(call.fold, find(call).state))
     return AddressesAnswer({name: _plain(some) for name, some in found.items()})
 
 
 async def ips_of(call: Call) -> dict[str, list[PlainAddress]]:
     """A server's addresses on one network. Raises NotFound."""
     name = call.path["network"]
-    found = server_views.addresses(networks.ports(call, find(call).state))
+    found = server_views.addresses(networks.ports_of(call.fold, find(call).state))
     if name not in found:
         raise NotFound("Instance is not a member of specified network")
     return {name: _plain(found[name])}
@@ -66,25 +66,25 @@ class InterfaceAnswer(Struct):
     interfaceAttachment: InterfaceView
 
 
-def _interface(port: networks.Port) -> InterfaceView:
+def _interface(port: networks.PortFacts) -> InterfaceView:
     return InterfaceView(
         net_id=port.network,
         port_id=port.id,
         mac_addr=port.mac,
         port_state=port.status,
         fixed_ips=[FixedIp(subnet, ip) for subnet, ip in port.fixed_ips],
-        tag=port.tag,
+        tag=None,
     )
 
 
 async def interfaces(call: Call) -> InterfaceList:
-    return InterfaceList([_interface(port) for port in networks.ports(call, find(call).state)])
+    return InterfaceList([_interface(port) for port in networks.ports_of(call.fold, find(call).state)])
 
 
 async def interface(call: Call) -> InterfaceAnswer:
     """One interface. Raises NotFound."""
     wanted = call.path["port"]
-    for port in networks.ports(call, find(call).state):
+    for port in networks.ports_of(call.fold, find(call).state):
         if port.id == wanted:
             return InterfaceAnswer(_interface(port))
     raise NotFound(f"Instance {call.path['id']} does not have a port with id {wanted[:255]}")
@@ -120,10 +120,10 @@ class GroupList(Struct):
 
 
 async def security_groups(call: Call) -> GroupList:
-    """The security groups of a server's ports."""
-    server = find(call).state
-    named = server_views.groups(networks.ports(call, server))
-    return GroupList([GroupView(one.name, one.name, "", [], server.project) for one in named])
+    """The security groups of a server's ports. Their rules are the network service's to tell."""
+    found = networks.ports_of(call.fold, find(call).state)
+    every = [networks.group(call.fold, id) for id in dict.fromkeys(id for port in found for id in port.groups)]
+    return GroupList([GroupView(one.id, one.name, one.description, [], one.project) for one in every if one])
 
 
 class VolumeList(Struct):

@@ -187,7 +187,9 @@ _ONE_OF: dict[str, Callable[[Server], str | None]] = {
 
 
 def _has_address(call: Call, server: Server, version: int, matches: Sequence[Callable[[str], Any]]) -> bool:
-    ips = (ip for port in networks.ports(call, server) for _, ip in port.fixed_ips if (":" in ip) == (version == 6))
+    ips = (
+        ip for port in networks.ports_of(call.fold, server) for _, ip in port.fixed_ips if (":" in ip) == (version == 6)
+    )
     return any(all(match(ip) for match in matches) for ip in ips)
 
 

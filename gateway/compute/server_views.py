@@ -13,8 +13,9 @@ from events.compute import host as hosts
 from events.compute import server as servers
 from events.compute.host import Host
 from events.compute.server import Fault, Server, task_state, vm_state
-from events.fold import Known
+from events.fold import Fold, Known
 from gateway.compute import images, networks, user_data
+from gateway.compute.networks import PortFacts
 from gateway.links import Link
 from gateway.microversions import since
 from gateway.serving import Call
@@ -176,7 +177,7 @@ class Viewer:
         id, size, dead = server.id, server.size, server.deleted
         host = self.host(server.host) if server.host else None
         status = "DELETED" if dead else server.status
-        ports = networks.ports(self.call, server)
+        ports = networks.ports_of(self.call.fold, server)
         view = ServerView(
             id=id,
             name=server.name,
@@ -203,7 +204,7 @@ class Viewer:
             key_name=server.key_name,
             launched_at=server.launched_at and server.launched_at.replace(tzinfo=None),
             terminated_at=server.terminated_at and server.terminated_at.replace(tzinfo=None),
-            security_groups=groups(ports) if ports else UNSET,
+            security_groups=groups(self.call.fold, ports) if ports else UNSET,
             task_state=None if dead else task_state(server),
             vm_state="deleted" if dead else vm_state(server),
             power_state=0 if dead else _POWER.get(server.status, 0),
@@ -258,7 +259,7 @@ def _host_status(host: Host | None) -> str:
     return "MAINTENANCE" if host.disabled else "UP"
 
 
-def addresses(ports: list[networks.Port]) -> dict[str, list[AddressView]]:
+def addresses(ports: list[PortFacts]) -> dict[str, list[AddressView]]:
     """The addresses of a server by the names of its networks."""
     found: dict[str, list[AddressView]] = {}
     for port in ports:
@@ -268,9 +269,9 @@ def addresses(ports: list[networks.Port]) -> dict[str, list[AddressView]]:
     return found
 
 
-def groups(ports: list[networks.Port]) -> list[Named]:
-    """The security groups of a server's ports, each once."""
-    return [Named(name) for name in dict.fromkeys(name for port in ports for name in port.groups)]
+def groups(fold: Fold, ports: list[PortFacts]) -> list[Named]:
+    """The names of the security groups of a server's ports, each group once."""
+    return [Named(networks.group_name(fold, id)) for id in dict.fromkeys(id for port in ports for id in port.groups)]
 
 
 async def of(call: Call, known: Known[Server]) -> ServerView:

@@ -28,7 +28,6 @@ _ALPHABET = string.ascii_lowercase + string.digits
 _LETTERS = string.ascii_letters + string.digits
 GIB = 1 << 30
 MOST_HINTS = 50
-MOST_SERVERS = 1000  # of one request
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -51,9 +50,11 @@ def of(call: Call, body: CreateServer) -> Wish:
     zone, host = _zone(call, new)
     hints = _hints(call, body)
     wanted = _attachments(call, new)
+    networks.check(call, wanted)
     flavor = _flavor(call, str(new.flavorRef))
     image = _image(call, new, flavor)
     groups = tuple(dict.fromkeys(g.name for g in new.security_groups or () if g.name is not UNSET))
+    networks.check_groups(call, groups)
     if new.hostname is not UNSET and most > 1:
         raise Invalid("Unable to allocate a single hostname to multiple instances")
     if new.trusted_image_certificates:
@@ -76,8 +77,8 @@ def of(call: Call, body: CreateServer) -> Wish:
         zone=zone,
         requested_host=host,
         hints=hints,
-        attachments=networks.check(call, wanted),
-        security_groups=networks.check_groups(call, groups) if groups else (),
+        attachments=wanted,
+        security_groups=groups,
         reservation="r-" + "".join(secrets.choice(_ALPHABET) for _ in range(8)),
         disk_config=new.disk_config or "MANUAL",
         access_ipv4=ipv4(new.access_ipv4),
@@ -143,14 +144,7 @@ def _counts(new: NewServer) -> tuple[int, int]:
         raise _bad("min_count" if least < 1 else "max_count", 0, "is less than the minimum of 1")
     if least > most:
         raise Invalid("min_count must be <= max_count")
-    if least > MOST_SERVERS and quota_is_endless(most):
-        raise Invalid(f"At most {MOST_SERVERS} servers can be asked for at once.")
     return least, most
-
-
-def quota_is_endless(most: int) -> bool:
-    """Whether no quota would be the one to refuse so many."""
-    return most > 1 << 20
 
 
 def _zone(call: Call, new: NewServer) -> tuple[str | None, str | None]:
@@ -270,7 +264,7 @@ def _image(call: Call, new: NewServer, flavor: Flavor) -> Image:
 
 
 def _check_disk(image: Image, disk: int) -> None:
-    size = max(image.size, image.virtual_size or 0)
+    size = image.size
     if size > disk * GIB:
         raise Invalid(
             f"Flavor's disk is too small for requested image. Flavor disk is {disk * GIB} bytes, image is {size} bytes."
