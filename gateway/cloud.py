@@ -30,6 +30,10 @@ class Cloud:
         self.parts: dict[type[Any], Any] = {}  # what single services need: a store of images, a vault
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 
+    def put(self, part: object, kind: type[Any] | None = None) -> None:
+        """Put a part in, under its own type or the protocol that it is asked for by."""
+        self.parts[kind or type(part)] = part
+
     def part(self, kind: type[T]) -> T:
         """The part of this kind that was put in. Raises KeyError: the cloud was put together without it."""
         return cast(T, self.parts[kind])
