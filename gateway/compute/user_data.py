@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from events.vault import Vault
 from gateway.cloud import Cloud
 
 REMEMBERED = 1000  # texts; each of at most 64 KiB
@@ -20,11 +19,6 @@ def _remembered(cloud: Cloud) -> Remembered:
     return found
 
 
-def _vault(cloud: Cloud) -> Vault:
-    found: Vault = cloud.parts[Vault]
-    return found
-
-
 def name(server: str) -> str:
     """The name of a server's user data."""
     return f"user_data-{server}"
@@ -32,7 +26,7 @@ def name(server: str) -> str:
 
 async def keep(cloud: Cloud, server: str, text: str) -> str:
     """Put the text away; its name."""
-    await _vault(cloud).put(name(server), text.encode())
+    await cloud.vault.put(name(server), text.encode())
     _remember(cloud, name(server), text)
     return name(server)
 
@@ -42,7 +36,7 @@ async def learn(cloud: Cloud, names: Iterable[str | None]) -> None:
     remembered = _remembered(cloud)
     for one in names:
         if one is not None and one not in remembered:
-            found = await _vault(cloud).get(one)
+            found = await cloud.vault.get(one)
             _remember(cloud, one, (found or b"").decode())
 
 
