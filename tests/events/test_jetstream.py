@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -29,9 +31,10 @@ async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
 
 async def kill(server: NatsServer) -> None:
     """As the machine's memory would end it; its watcher starts it again."""
-    assert server._child is not None
-    server._child.kill()
-    await asyncio.sleep(0.005)
+    child = server._child
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    await child.wait()
 
 
 async def fill(journal: JetStreamJournal, subject: str, count: int) -> None:
