@@ -12,9 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from events.compute import flavor
+from events.decider import Executor
+from events.envelope import CLOUD
+from events.fold import Fold
 from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
 from events.journal import Entry, Stale, Unavailable
-from events.refusals import TooLarge
+from events.refusals import Conflict, TooLarge
 from events.server import MAX_PAYLOAD, NatsServer
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
@@ -133,6 +137,25 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_kills(
     assert [entry.sequence for entry in heard] == list(range(1, 481))
     assert {entry.sequence: entry.data for entry in heard} == acknowledged
     await tail.stop()
+
+
+async def test_two_processes_share_the_one_door(connect: Connect, journal: JetStreamJournal) -> None:
+    doors = []
+    for _ in range(2):
+        fold = Fold([flavor])
+        own = JetStreamJournal(await connect())
+        await fold.follow(own)
+        doors.append(Executor(own, fold))
+    for n in range(20):
+        wish = flavor.CreateFlavor(id=str(n), name=f"f{n}", ram=64, vcpus=1, disk=1)
+        outcomes = await asyncio.gather(*(door(flavor, wish, CLOUD) for door in doors), return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Outcome"]
+    with pytest.raises(Conflict):
+        await doors[0](flavor, wish, CLOUD)
+    assert await journal.last() == 20
+    assert doors[0].fold.all(flavor) == doors[1].fold.all(flavor)
+    for door in doors:
+        await door.fold.stop()
 
 
 # Away and wrong
