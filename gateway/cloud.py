@@ -9,7 +9,6 @@ from events.clock import Clock
 from events.decider import Executor
 from events.fold import Fold
 from events.settings import Settings
-from events.vault import Vault
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -29,18 +28,11 @@ class Cloud:
         self.authenticate = authenticate
         self.feed: Feed | None = None
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
-        self._vault: Vault | None = None
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 
-    @property
-    def vault(self) -> Vault:
-        """Where the secrets are that must be read back."""
-        assert self._vault is not None, "the cloud was put together without a vault"
-        return self._vault
-
-    @vault.setter
-    def vault(self, vault: Vault) -> None:
-        self._vault = vault
+    def put(self, part: object, kind: type[Any] | None = None) -> None:
+        """Put a part in, under its own type or the protocol that it is asked for by."""
+        self.parts[kind or type(part)] = part
 
     def part(self, kind: type[T]) -> T:
         """The part of this kind that was put in. Raises KeyError: the cloud was put together without it."""

@@ -26,4 +26,5 @@ class Wishes(Struct, frozen=True, kw_only=True):
     about: str  # the id of the resource they serve: while they run, no more are started about it
     steps: Iterable[Step]  # may be worked out one by one: what a step did is in the fold when the next is asked for
     request: str | None = None  # that they follow from
+    secrets: tuple[str, ...] = ()  # entries of the vault that are deleted before the first step
     otherwise: Callable[[Refusal], Wish | None] | None = None  # what to do if they are refused; None: plan again

@@ -136,9 +136,9 @@ class Projector:
         await self.flush()
         return await self._call(partial(self.store.ask, question, values))
 
-    async def cursor(self) -> DuckDBPyConnection:
+    async def another(self) -> DuckDBPyConnection:
         """A connection for another thread, to be closed by whoever asked for it."""
-        return await self._call(lambda: self.store.connection.cursor())
+        return await self._call(self.store.another)
 
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
@@ -179,7 +179,7 @@ class Projector:
             dirty.changes.append(change)
         self._heard = Bookmark(change.sequence, change.commit.at)
         self._some.set()
-        if len(dirty.known) >= self._rows:
+        if len(dirty.known) + len(dirty.changes) >= self._rows:
             self._many.set()
 
     def _batches(self, work: Dirty) -> Iterator[Batch]:

@@ -18,7 +18,7 @@ from events.journal import Journal, MemoryJournal
 from events.refusals import Unauthenticated
 from events.services import SERVICES, deciders
 from events.settings import Settings
-from events.vault import MemoryVault
+from events.vault import MemoryVault, Vault
 from gateway.cloud import Cloud
 from gateway.serving import Face, application
 from gateway.tokens import Role, Token
@@ -107,7 +107,7 @@ async def world(
     fold = Fold(deciders())
     await fold.follow(journal)
     cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate)
-    cloud.vault = MemoryVault()
+    cloud.put(MemoryVault(), Vault)
     for part in parts:
         cloud.parts[type(part)] = part
     transport = httpx.ASGITransport(app=application(cloud, faces()))

@@ -11,36 +11,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-<<<<<<< HEAD
-from events.compute.guest import Address, Guest, Interface
+from events.compute.guest import Address, Guest, Interface, Rule
 from events.compute.host import Capacity
 
-__all__ = ["Address", "Capacity", "DriverError", "Found", "Guest", "Hypervisor", "Interface"]
-=======
-from agents.interface import Address, Interface, Rule
-
 __all__ = ["Address", "Capacity", "DriverError", "Found", "Guest", "Hypervisor", "Interface", "Rule"]
-
-
-class Guest(Struct, frozen=True, gc=False, kw_only=True):
-    """What is wanted of one server on its host. `generation` grows by one with every wish."""
-
-    id: str
-    name: str
-    hostname: str
-    project: str
-    wanted: Literal["on", "off", "gone"]
-    generation: int
-    reboot: Literal["SOFT", "HARD"] | None = None  # how a running guest gets to this generation
-    built: bool = False  # it has run before: if it is missing now, that is a loss, not a beginning
-    vcpus: int = 1
-    ram: int = 0  # MiB
-    disk: int = 0  # GiB; 0: the image's own size
-    image: str | None = None
-    image_format: str = "qcow2"
-    image_checksum: str | None = None  # sha512, hexadecimal: names the cached base
-    interfaces: tuple[Interface, ...] = ()
->>>>>>> libvirt
 
 
 class Found(Struct, frozen=True, gc=False, kw_only=True):
@@ -85,6 +59,9 @@ class Hypervisor(Protocol):
 
     async def reboot(self, guest: Guest) -> None:
         """By `guest.reboot`; a soft one that does not come about in time becomes a hard one."""
+
+    async def update(self, guest: Guest) -> None:
+        """Bring the ports of a guest that stays as it is to what is wanted of them now."""
 
     async def remove(self, server: str) -> None:
         """Domain, disk, taps, addresses, console log; nothing of it stays on the host."""

@@ -106,6 +106,16 @@ class LibvirtHypervisor:
             found[server] = replace(found[server], running=True)
         return found
 
+    async def find(self, server: str) -> Found | None:
+        """One of them."""
+        return (await self.guests()).get(server)
+
+    async def update(self, guest: Guest) -> None:
+        """Addresses, filters and names of its ports, as they are wanted now."""
+        async with self._alone(guest.id):
+            if guest.id in await self.guests():
+                await self._network.plug(guest.id, guest.hostname, guest.interfaces)
+
     async def create(self, guest: Guest) -> None:
         """Disk, network and domain, started. What a crash left half-made is made anew."""
         async with self._alone(guest.id):
@@ -129,6 +139,16 @@ class LibvirtHypervisor:
             if not await self._press(guest.id, again=False):
                 await self._connection.call(functools.partial(domains.unplug, server=guest.id))
             await self._keep_generation(guest)
+
+    async def end_all(self) -> None:
+        """Stop every guest of the cloud, as its user would; what was wanted of it stays as it is."""
+
+        async def end(server: str) -> None:
+            async with self._alone(server):
+                if not await self._press(server, again=False):
+                    await self._connection.call(functools.partial(domains.unplug, server=server))
+
+        await asyncio.gather(*(end(server) for server, found in (await self.guests()).items() if found.running))
 
     async def reboot(self, guest: Guest) -> None:
         """By `guest.reboot`; a soft one that does not come about in time becomes a hard one."""

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agents.commands import end, run, running
-from agents.interface import Address
 from agents.network.ports import ANYWHERE, METADATA_IP, Network, Port, is_v4, subnet_of, write
+from events.compute.guest import Address
 
 LEASE = "24h"
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from agents import names
 from agents.commands import HostError, run
-from agents.interface import Interface, Rule
 from agents.network.links import LINKS
 from agents.network.ports import ANYWHERE, Network, is_v4
+from events.compute.guest import Interface, Rule
 
 CALL = Path("/proc/sys/net/bridge")
 ZONES = 65536

@@ -19,11 +19,11 @@ from msgspec.structs import replace
 
 from agents import names
 from agents.commands import HostError
-from agents.interface import Interface
 from agents.network import dhcp, filter, links, ports
 from agents.network.metadata import AskMetadata
 from agents.network.metadata_server import MetadataServer
 from agents.network.ports import Network, Port
+from events.compute.guest import Interface
 
 ROUND = 5.0  # s, between looks whether DHCP still runs
 

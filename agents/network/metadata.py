@@ -9,36 +9,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from agents.network.ports import ANYWHERE, Port, is_v4, subnet_of
+from events.compute.metadata import Metadata
 
 # The versions whose documents have something of their own; a guest takes the newest it knows.
 OPENSTACK = ("2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22",
              "2018-08-27", "2020-10-14", "latest")  # fmt: skip
 EC2 = ("1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01",
        "2009-04-04", "latest")  # fmt: skip
-
-
-class Metadata(Struct, frozen=True, kw_only=True):
-    """What is known of a server. Its addresses are the host's own knowledge."""
-
-    id: str
-    name: str
-    hostname: str
-    project: str
-    keys: dict[str, str] = {}  # public keys by name
-    user_data: bytes | None = None
-    meta: dict[str, str] = {}
-    availability_zone: str = "nova"
-    launch_index: int = 0
-    flavor: str = ""  # its name
-    image: str = ""
-    reservation: str = ""
-    security_groups: tuple[str, ...] = ()
-    random_seed: bytes | None = None
-    admin_password: str | None = None
-    vendor_data: dict[str, Any] = {}
 
 
 # (server) -> its metadata; None if there is none. May raise HostError.

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from agents.interface import Address, Interface
+from events.compute.guest import Address, Interface
 
 METADATA_IP = "169.254.169.254"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - an address in documents, bound by nobody

@@ -69,6 +69,7 @@ class Server(State, frozen=True, gc=False, kw_only=True):
     image: str | None = None
     image_properties: dict[str, str] = {}  # base image properties, for the scheduler and the answer
     key_name: str | None = None
+    public_key: str | None = None  # as it was when the server was asked for
     user_data: str | None = None  # its name in the vault
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()
@@ -124,6 +125,7 @@ class ServerRequested(Event, frozen=True, gc=False, kw_only=True):
     image: str | None = None
     image_properties: dict[str, str] = {}
     key_name: str | None = None
+    public_key: str | None = None
     user_data: str | None = None
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()
@@ -241,6 +243,7 @@ class RequestServer(Command, frozen=True, gc=False, kw_only=True):
     image: str | None = None
     image_properties: dict[str, str] = {}
     key_name: str | None = None
+    public_key: str | None = None
     user_data: str | None = None
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from events.compute.host import Host
 from events.compute.server import Attachment, Server
 from events.decider import Step
 from events.fold import Fold
-from events.ids import derived, new_hex
+from events.ids import derived
 from events.network import network as networks
 from events.network import port as ports
 from events.network import security_group as groups
@@ -76,8 +76,7 @@ def steps_to_attach(sight: Sight, server: Server, host: Host, now: datetime) -> 
                 fixed_ips=(Wanted(ip=one.fixed_ip),) if one.fixed_ip else None,
                 security_groups=_groups(sight.fold, server),
             )
-            if sight.fold.get(ports, new.id) is None:
-                yield from steps_to_create(sight.fold, new, claim=new_hex()[:12], now=now, rng=sight.random)
+            yield from steps_to_create(sight.fold, new, now=now, rng=sight.random)
 
 
 def _bound(fold: Fold, server: Server, id: str, host: Host, owner: str) -> Step:

@@ -145,7 +145,8 @@ def _clean(sight: Sight) -> Plans:
             steps.append(Step(host_room, ReturnRoom(id=server.host, holder=server.id)))
         steps.append(Step(quota, ReturnRoom(id=server.project, holder=server.id)))
         steps.append(Step(servers, ForgetServer(id=server.id)))
-        yield Wishes(about=server.id, steps=tuple(steps), request=server.request)
+        secrets = (server.user_data,) if server.user_data else ()
+        yield Wishes(about=server.id, steps=tuple(steps), request=server.request, secrets=secrets)
 
 
 def _sweep(sight: Sight, now: datetime) -> Plans:

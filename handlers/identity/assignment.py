@@ -42,7 +42,7 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
 
 def stands(fold: Fold, assignment: Assignment) -> bool:
     """Whether role, actor and target are all there."""
-    actor = fold.get(users if assignment.actor_kind == "user" else groups, assignment.actor_id)  # type: ignore[arg-type]
+    actor = fold.get(users if assignment.actor_kind == "user" else groups, assignment.actor_id)
     target: object = "all"
     if assignment.target_kind == "project":
         target = fold.get(projects, assignment.target_id)

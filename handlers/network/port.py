@@ -43,26 +43,9 @@ KINDS: dict[str, Any] = {
 }
 
 
-<<<<<<< HEAD
-
 def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """What to sweep, what to give back, what to finish."""
     fold = sight.fold
-    last = _looked.get(fold)
-    whole = last is None or now - last >= WHOLE
-    if whole:
-        _looked[fold] = now
-    yield from _claims(fold, now, addresses, _has_address, whole)
-    yield from _claims(fold, now, macs, _has_mac, whole)
-    yield from _claims(fold, now, segment, _has_segment, whole)
-    yield from _shares(fold, now, whole)
-    yield from _places(fold, now, whole)
-    yield from _marks(fold, now, whole)
-=======
-def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
-    """What to sweep, what to give back, what to finish."""
-    fold = sight.fold
->>>>>>> network
     yield from _after_deletions(fold)
     if sight.sweeps(__name__):
         whole = sight.turn % WHOLE == 0

@@ -21,7 +21,7 @@ from agents.compute.hypervisor import Address, DriverError, Guest, Interface, Ru
 from agents.compute.libvirt import LibvirtHypervisor, LibvirtSettings
 from agents.destroy import belongings, destroy
 from agents.machine import libvirt_host
-from agents.network.metadata import Metadata
+from events.compute.metadata import Metadata
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -20,11 +20,11 @@ from msgspec.structs import replace
 
 from agents import names
 from agents.commands import run, started_at
-from agents.interface import Address, Interface, Rule
+from agents.compute.hypervisor import Address, Interface, Rule
 from agents.network import leftovers
 from agents.network.host import LinuxNetwork, NetworkSettings
 from agents.network.links import listen
-from agents.network.metadata import Metadata
+from events.compute.metadata import Metadata
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

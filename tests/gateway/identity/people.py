@@ -32,10 +32,10 @@ class People:
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
     ) -> httpx.Response:
         """A request below /identity/v3 as the admin, or with another token; `""` sends none."""
-        sent = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
+        sent = {name.replace("_", "-").encode(): value.encode("latin-1") for name, value in headers.items()}
         text = self.admin if token is None else token
         if text:
-            sent["X-Auth-Token"] = text.encode("latin-1")
+            sent[b"X-Auth-Token"] = text.encode("latin-1")
         return await self.world.http.request(method, f"/identity/v3{path}", json=body, headers=sent)
 
     async def make(self, kind: str, **members: Any) -> dict[str, Any]:
