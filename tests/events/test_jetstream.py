@@ -18,8 +18,8 @@ from events.envelope import CLOUD
 from events.fold import Fold
 from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
 from events.journal import Entry, Stale, Unavailable
-from events.refusals import Conflict, TooLarge
 from events.nats_server import MAX_PAYLOAD, NatsServer
+from events.refusals import Conflict, TooLarge
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
 
