@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from events.assignments import ASK, SAID, OwnAssignments
+from events.journal import Unavailable
+from events.subjects import token
+from events.wire import Faulty, Message, Subscription, Wire
+
 Take = Callable[[str, str, bytes | None], None]
 """(kind, id, data): an order as it now stands; None: it is fulfilled and taken away."""
 
@@ -22,3 +27,36 @@ class Link(Protocol):
         """A sign of life, that may be lost."""
 
     async def close(self) -> None: ...
+
+
+class WireLink:
+    """A host's tie over NATS."""
+
+    def __init__(self, wire: Wire, host: str) -> None:
+        self._wire = wire
+        self._host = token(host)
+        self._name = host
+        self._own: OwnAssignments | None = None
+        self._asked: Subscription | None = None
+
+    async def follow(self, take: Take) -> None:
+        async def ask(message: Message) -> None:
+            take("console", "", message.data)
+
+        self._asked = await self._wire.listen(f"{SAID}.{self._host}.{ASK}", ask)
+        self._own = await OwnAssignments.watch(self._wire, self._name, lambda a: take(a.kind, a.id, a.data))
+
+    async def report(self, payload: bytes) -> bytes:
+        try:
+            return await self._wire.call(f"report.{self._host}", payload)
+        except Faulty as fault:
+            raise Unavailable(str(fault)) from fault
+
+    async def beat(self) -> None:
+        await self._wire.cast(f"heartbeat.{self._host}", b"")
+
+    async def close(self) -> None:
+        if self._own is not None:
+            await self._own.stop()
+        if self._asked is not None:
+            await self._wire.unlisten(self._asked)

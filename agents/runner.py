@@ -7,7 +7,7 @@ import logging
 
 import msgspec
 
-from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor
+from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface
 from agents.compute.server import Step, report, step
 from agents.link import Link
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
@@ -27,13 +27,17 @@ _asked = msgspec.json.Decoder(ConsoleAsked).decode
 class Agent:
     """The agent of one host."""
 
-    def __init__(self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0) -> None:
+    def __init__(
+        self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0, period: float = PERIOD
+    ) -> None:
         self._link = link
         self._driver = driver
         self._zone = zone
         self._heartbeat = heartbeat
+        self._period = period
         self._wanted: dict[str, Guest] = {}
         self._said: dict[str, Seen] = {}  # the last that was reported of each guest
+        self._plugged: dict[str, tuple[Interface, ...]] = {}  # the ports that each guest was last given
         self._due: set[str] = set()
         self._working: set[str] = set()
         self._failures: dict[str, int] = {}
@@ -83,7 +87,7 @@ class Agent:
     async def _look(self) -> None:
         """Look at every guest now and then: no event tells of what was lost."""
         while True:
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(self._period)
             for server in list(self._wanted):
                 self._schedule(server)
 
@@ -97,6 +101,7 @@ class Agent:
         if data is None:
             self._wanted.pop(id, None)
             self._said.pop(id, None)
+            self._plugged.pop(id, None)
             return
         guest = _guest(data)
         known = self._wanted.get(id)
@@ -136,11 +141,18 @@ class Agent:
                 next_step = step(guest, found)
                 if next_step is None:
                     self._failures.pop(server, None)
+                    await self._update(guest, found)
                     await self._report(guest, found)
                     return
                 await self._do(next_step, guest)
         except DriverError as fault:
             await self._failed(server, fault)
+
+    async def _update(self, guest: Guest, found: Found | None) -> None:
+        """Its ports may have changed though nothing else did."""
+        if found is not None and found.running and self._plugged.get(guest.id) != guest.interfaces:
+            await self._driver.update(guest)
+            self._plugged[guest.id] = guest.interfaces
 
     async def _do(self, next_step: Step, guest: Guest) -> None:
         log.info("%s %s (generation %d)", next_step, guest.id, guest.generation)
@@ -166,7 +178,7 @@ class Agent:
             return
         count = self._failures[server] = self._failures.get(server, 0) + 1
         pause = PAUSES[min(count, len(PAUSES)) - 1]
-        asyncio.get_running_loop().call_later(pause, self._schedule, server)
+        asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
 
     async def _report(self, guest: Guest, found: Found | None) -> None:
         seen = report(guest, found)
@@ -183,7 +195,7 @@ class Agent:
                 return await self._link.report(payload)
             except Unavailable as fault:
                 log.warning("nobody hears a report: %s", fault)
-                await asyncio.sleep(PAUSES[1])
+                await asyncio.sleep(min(PAUSES[1], self._period))
 
     async def _console(self, asked: ConsoleAsked) -> None:
         try:

@@ -27,6 +27,11 @@ class Claim(State, frozen=True, gc=False, kw_only=True):
     group: str | None = None  # what the set belongs to: a subnet, a network
     until: datetime | None = None  # without its holder by then, it is released
 
+    @property
+    def due(self) -> int | None:
+        """The minute of `until`, since 1970: for an index by which what has expired is found."""
+        return None if self.until is None else int(self.until.timestamp()) // 60
+
 
 class Claimed(Event, frozen=True, gc=False, kw_only=True):
     key: tuple[str, ...]

@@ -56,7 +56,7 @@ FORBIDDEN = (
 )
 
 log = logging.getLogger("cumulog.journal")
-_last_sequence = re.compile(r"wrong last sequence: (\d+)").search
+_number = re.compile(r"wrong last sequence: (\d+)").search
 
 
 class UnsafeJournal(Exception):
@@ -127,10 +127,9 @@ class JetStreamJournal:
             if error.get("err_code") == IN_FLIGHT:  # another write on the subject is on its way through the cluster
                 await asyncio.sleep(0.001)
                 continue
-            conflict = _last_sequence(error.get("description", "")) if error.get("err_code") == CONFLICT else None
-            if conflict is None:
+            last = last_sequence(error)
+            if last is None:
                 raise Unavailable(f"the journal refuses to store: {error.get('description')}")
-            last = int(conflict[1])
             own = await self._own(subject, mark, expected) if last > expected else None
             if own is None:
                 raise Stale(last)
@@ -242,6 +241,9 @@ class JetStreamTail:
     def begin(self, pending: int) -> None:
         pass
 
+    def idle(self) -> None:
+        pass
+
     def take(self, subject: str, data: bytes, headers: dict[str, str], sequence: int, pending: int) -> bool:
         if sequence != self.position + 1:
             return sequence <= self.position
@@ -259,6 +261,12 @@ class _Info(msgspec.Struct):
 
     state: _State | None = None
     error: dict[str, Any] | None = None
+
+
+def last_sequence(error: dict[str, Any]) -> int | None:
+    """The sequence that a refused guard was up against; None if it was refused for something else."""
+    found = _number(error.get("description", "")) if error.get("err_code") == CONFLICT else None
+    return int(found[1]) if found else None
 
 
 def _mark(subject: str, id: str) -> str:

@@ -12,6 +12,7 @@ SIZE = 32  # bytes
 def kept(path: Path) -> bytes:
     """The key in the file; a random one is put there if there is none."""
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(path.name + ".new")
         draft.unlink(missing_ok=True)
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -20,3 +21,8 @@ def kept(path: Path) -> bytes:
             os.fsync(file.fileno())
         draft.replace(path)
     return path.read_bytes()
+
+
+def is_kept(path: Path) -> bool:
+    """Whether the file holds a key."""
+    return path.exists()

@@ -39,6 +39,9 @@ class Taker(Protocol):
     def take(self, subject: str, data: bytes, headers: dict[str, str], sequence: int, pending: int) -> bool:
         """One message, its sequence in the stream, how many stored ones follow. False: something is missing."""
 
+    def idle(self) -> None:
+        """Nothing is stored that was not delivered."""
+
 
 class Reader:
     """Follows a stream for a taker until stopped. Without headers it is twice as fast."""
@@ -194,6 +197,7 @@ class Reader:
         status = headers.get("Status")
         self._heard = True
         if status == "100":
+            self._taker.idle()
             return
         if status in ("404", "408"):
             self._budget -= int(headers.get("Nats-Pending-Messages", PULL))

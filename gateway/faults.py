@@ -64,7 +64,29 @@ def title(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
+_MALFORMED = (
+    "Expecting to find {} in {}. The server could not comply with the request since it is either malformed or "
+    "otherwise incorrect. The client is assumed to be in error."
+)
+
+_NO_SUCH_PAGE = (
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not "
+    "found on the server. If you entered the URL manually please check your spelling and try again.</p>\n"
+)
+
+
 def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
+    if isinstance(refusal, refusals.UnsupportedMedia):
+        message = _MALFORMED.format("application/json", "Content-Type header")
+    elif refusal is not None and refusal.kind == "malformed":
+        message = _MALFORMED.format("valid JSON", "request body")
+    elif isinstance(refusal, refusals.Forbidden) and message.startswith("Policy doesn't allow "):
+        operation = message.removeprefix("Policy doesn't allow ").removesuffix(" to be performed.")
+        message = f"You are not authorized to perform the requested action: {operation}."
+    elif isinstance(refusal, refusals.MethodNotAllowed):
+        return _json({"message": "The method is not allowed for the requested URL."})
+    elif isinstance(refusal, refusals.NotFound) and message == "The resource could not be found.":
+        return _NO_SUCH_PAGE.encode(), "text/html; charset=utf-8"
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 

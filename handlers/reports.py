@@ -73,7 +73,7 @@ class Desk:
             if seen.seen != "gone":
                 log.warning("host %s holds a guest that nobody asked for: %s", host, seen.server)
         if seen.seen == "gone":
-            await self._assignments.purge(host, "server", seen.server)
+            await self._assignments.purge(host, "server", seen.server, self._sight.fold.position)
 
     def hear(self, host: str) -> datetime:
         """A sign of life."""

@@ -8,26 +8,29 @@ somebody asks a question: what a question finds is never older than the fold was
 from __future__ import annotations
 
 import asyncio
-import atexit
-import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
-from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-import msgspec
 from msgspec import Struct
 
-from events.fold import BURIAL, Change, Fold, Known
+from events.fold import Change, Fold, Known
 from events.services import modules
+from projections.restore import restore
 from projections.store import Batch, Bookmark, Store
-from projections.tables import BORN, Log, Row, Table, quoted, table
+from projections.tables import BORN, Log, Row, table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 T = TypeVar("T")
+
+_ATTEMPTS = 3  # a disk or a memory that is full now may not be so a second later
 
 _log = logging.getLogger(__name__)
 
@@ -84,27 +87,37 @@ class Projector:
 
     # Its life
 
+    async def open(self) -> None:
+        """Open the file early, where there is something else to wait for meanwhile. Raises InUse, OSError."""
+        await self._call(self.store.open)
+
     async def load(self, now: datetime, last: int) -> int:
         """Restore the fold from the tables; the sequence to follow the journal from, `last` being its newest now.
 
         To be called before the fold follows. Raises InUse, OSError.
         """
-        self._heard = self._written = await self._call(partial(load, self.store, self.fold, now, last))
+        self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
         self.fold.listeners.append(self._hear)
         if self._written.sequence:
             await self._call(self.store.rest)
         return self._written.sequence
 
     async def run(self) -> None:
-        """Flush what changes, until cancelled. Raises what a flush raises."""
+        """Flush what changes, until cancelled. Raises what a flush raises, if it does so several times in a row."""
+        failures = 0
         while True:
             await self._some.wait()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
                     await self._many.wait()
-            except TimeoutError:
-                pass
-            await self.flush()
+            try:
+                await self.flush()
+            except Exception:  # it has been logged
+                failures += 1
+                if failures == _ATTEMPTS:
+                    raise
+            else:
+                failures = 0
 
     async def stop(self) -> None:
         """Write what is left, and let go of the file."""
@@ -122,6 +135,10 @@ class Projector:
         """The rows that a SELECT finds in tables no older than the fold is now."""
         await self.flush()
         return await self._call(partial(self.store.ask, question, values))
+
+    async def another(self) -> DuckDBPyConnection:
+        """A connection for another thread, to be closed by whoever asked for it."""
+        return await self._call(self.store.another)
 
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
@@ -162,7 +179,7 @@ class Projector:
             dirty.changes.append(change)
         self._heard = Bookmark(change.sequence, change.commit.at)
         self._some.set()
-        if len(dirty.known) >= self._rows:
+        if len(dirty.known) + len(dirty.changes) >= self._rows:
             self._many.set()
 
     def _batches(self, work: Dirty) -> Iterator[Batch]:
@@ -199,45 +216,3 @@ def _prefix(subject: str, known: Known[Any]) -> str:
 def _histories() -> list[History]:
     found: list[Any] = [module for module in modules("projections") if hasattr(module, "LOGS")]
     return found
-
-
-def load(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
-    """Restore a fold from the store: what lives and what died within the hour. Raises InUse, OSError.
-
-    `last` is the newest sequence of the journal: a file that knows more is of another journal.
-    """
-    import duckdb
-
-    bookmark = store.open()
-    if bookmark.sequence > last:
-        _log.error("%s is ahead of the journal: the tables are made anew.", store.path)
-        store.discard()
-        bookmark = store.open()
-    collecting = gc.isenabled()
-    gc.disable()  # its passes over what is being made would take most of the time
-    try:
-        known = [(one.prefix, known) for one in store.tables.values() for known in _kept(store, one, now)]
-    except (duckdb.Error, msgspec.DecodeError) as fault:
-        _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", store.path, fault)
-        store.discard()
-        return store.open()
-    else:
-        fold.restore(known, bookmark.sequence)
-        fold.newest_at = bookmark.newest_at
-        gc.freeze()
-        atexit.register(gc.unfreeze)  # else DuckDB's binding complains of leaks at the end
-    finally:
-        if collecting:
-            gc.enable()
-    return bookmark
-
-
-def _kept(store: Store, one: Table[Any], now: datetime) -> Iterable[Known[Any]]:
-    """The living in the order in which they came to life, then the dead in the order in which they died."""
-    question = f"SELECT coalesce({BORN}, 0), known FROM {quoted(one.name)} WHERE NOT deleted OR updated_at > ?"
-    since = (now - BURIAL).astimezone(UTC).replace(tzinfo=None)
-    rows = [(born, one.decode(text)) for born, text in store.read(question, [since])]
-    rows.sort(key=itemgetter(0))
-    dead = [known for _, known in rows if known.state.deleted]
-    dead.sort(key=attrgetter("sequence"))
-    return [*(known for _, known in rows if not known.state.deleted), *dead]

@@ -240,7 +240,7 @@ def _page(call: Call, wish: Wish) -> Iterable[Found]:
 
 
 def _candidates(call: Call, wish: Wish) -> tuple[Iterable[Found], bool]:
-    """All that may be in the list, by the narrowest index; and whether they come in order, from behind the marker on."""
+    """All that may be in the list, by the narrowest index; and whether they come in order, from after the marker."""
     known, given, mine = call.fold.shelf(images).known, wish.given, call.who.project
     if "id" in given:
         return [known[id] for id in dict.fromkeys(_listed("id", given["id"])) if call.fold.get(images, id)], False

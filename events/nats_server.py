@@ -129,6 +129,15 @@ class NatsServer:
         await self._launch()
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
 
+    def attach(self) -> None:
+        """Know the address and the credentials of the one that another process runs here. Raises StartFault."""
+        self._secret = kept(self.directory / "nats.secret")
+        left = process.remembered(self._pid_file)
+        ports = self.directory / f"nats-server_{left.pid if left else 0}.ports"
+        if not ports.exists():
+            raise StartFault(f"no NATS server runs in {self.directory}")
+        self.url = msgspec.json.decode(ports.read_bytes())["nats"][0]
+
     async def stop(self) -> None:
         """Stop it cleanly."""
         if self._watcher is not None:
@@ -165,15 +174,15 @@ class NatsServer:
         for old in self.directory.glob("nats-server_*.ports"):
             old.unlink()
         self._write()
-        self._child = child = await asyncio.create_subprocess_exec(
-            *_command(),
-            "-c",
-            str(self._config),
-            "--ports_file_dir",
-            str(self.directory),
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us; we stop it
-        )
+        command = (*_command(), "-c", str(self._config), "--ports_file_dir", str(self.directory))
+        with self._log_file.open("ab") as complaints:  # of a configuration that it cannot read
+            self._child = child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,  # Ctrl-C is for us; we stop it
+            )
         if (who := process.identity(child.pid)) is not None:
             process.remember(self._pid_file, who)
         try:

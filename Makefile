@@ -1,0 +1,36 @@
+# What a person types. Everything lives in .venv; only `install` needs root, and only for Debian packages.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install up test lint types tests bench guest clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml requirements.lock tools/install
+	PYTHON=$(PYTHON) tools/install
+	@touch $@
+
+up: install
+	$(BIN)/cumulog up $(ARGS)
+
+test: install lint types tests
+
+lint:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+tests:
+	$(BIN)/pytest $(ARGS)
+
+bench: install
+	$(BIN)/python -m benchmarks $(ARGS)
+
+guest: install
+	tools/build-guest-image $${XDG_CACHE_HOME:-$$HOME/.cache}/cumulog/guest.qcow2
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,230 @@
+"""Assignments: what each host is to hold, the newest wanted state of each resource.
+
+A bucket, `assignments`, keys `<host>.<kind>.<id>`. An entry holds the journal's sequence of its state, and only a
+higher one replaces it. Handlers write; an agent hears `assigned.<host>.>`, on which the bucket's changes are said
+again, and calls `assignments.<host>` for what stands there: at the start, after each reconnect, and every minute, for
+what is said can be lost. It is given no part of JetStream, whose answers could be led into the journal.
+Source: DESIGN, "Hard cases, decided", 9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from events.bucket import Bucket, Item, Watch
+from events.journal import Stale, Unavailable
+from events.subjects import token
+from events.wire import Faulty, Message, Service, Subscription, Wire
+
+BUCKET = "assignments"
+SAID = "assigned"
+ASK = "ask"  # `assigned.<host>.ask`: a question to a host's agent, that stands nowhere
+NAME = "Cumulog-Entry"
+PAGE = 1 << 20  # bytes of entries in one answer to an agent, after which it asks for more
+REFRESH = 60.0  # seconds between an agent's looks at everything
+
+log = logging.getLogger("cumulog.assignments")
+
+
+class Assignment(Struct, frozen=True, gc=False):
+    """One resource as a host is to hold it."""
+
+    host: str
+    kind: str
+    id: str
+    sequence: int  # of the state, in the journal; 0: not known, for the entry is gone
+    data: bytes | None  # None: the entry is gone
+
+
+Deliver = Callable[[Assignment], None]
+
+
+class Assignments:
+    """What all hosts are to hold: for gateway and handlers."""
+
+    def __init__(self, wire: Wire, bucket: Bucket) -> None:
+        self._wire = wire
+        self._bucket = bucket
+        self._known: dict[str, tuple[int, int]] = {}  # key -> revision, sequence: as last written or read here
+
+    @classmethod
+    async def open(cls, wire: Wire, *, replicas: int = 1, deadline: float = 10.0) -> Assignments:
+        """Raises Unavailable."""
+        return cls(wire, await Bucket.open(wire, BUCKET, replicas=replicas, republish=SAID, deadline=deadline))
+
+    async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
+        """Have a host hold `data`; False if the entry is as new already. Raises Unavailable."""
+        return await self._write((host, kind, id), data, sequence)
+
+    async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
+        """Remove the entry of a state; False if a newer one stands there. Raises Unavailable."""
+        return await self._write((host, kind, id), None, sequence)
+
+    async def _write(self, name: tuple[str, str, str], data: bytes | None, sequence: int) -> bool:
+        key = ".".join(map(token, name))
+        headers = {NAME: msgspec.json.encode((*name, sequence)).decode()}
+        revision, newest = self._known.get(key, (0, 0))
+        while newest < sequence or (data is None and newest == sequence and revision):
+            try:
+                if data is None:
+                    await self._bucket.purge(key, headers, expected=revision)
+                    self._known.pop(key, None)
+                else:
+                    self._known[key] = (await self._bucket.put(key, data, headers, expected=revision), sequence)
+                return True
+            except Stale:
+                found = await self._bucket.get(key)
+                revision, newest = (found.revision, _assignment(found).sequence) if found else (0, 0)
+                if found is not None and found.value is None and data is None:
+                    return newest <= sequence  # somebody has removed it already
+        return False
+
+    async def watch(self, host: str | None, deliver: Deliver) -> Watch:
+        """Call `deliver` with the entries of a host, or of all, and with every change. Raises Unavailable."""
+        return await self._bucket.watch(
+            token(host) if host is not None else "", lambda item: deliver(_assignment(item))
+        )
+
+    async def serve(self) -> Service:
+        """Answer the agents' questions until stopped; one of all who serve answers each."""
+        return await self._wire.serve(f"{BUCKET}.*", BUCKET, self._answer)
+
+    async def _answer(self, subject: str, payload: bytes) -> bytes:
+        question = msgspec.json.decode(payload, type=_Question)
+        revision = await self._bucket.last()
+        items = [item for item in await self._bucket.items(subject.partition(".")[2]) if item.key > question.after]
+        entries: list[_Entry] = []
+        size = 0
+        for item in items:
+            size += len(item.value or b"") + 256
+            if entries and size > PAGE:
+                break
+            entries.append(_Entry(item.key, item.revision, _assignment(item)))
+        return msgspec.json.encode(_Answer(revision, entries, len(entries) < len(items)))
+
+
+class _Question(Struct, frozen=True):
+    after: str = ""  # the last key of the page before
+
+
+class _Entry(Struct, frozen=True, array_like=True):
+    key: str
+    revision: int
+    assignment: Assignment
+
+
+class _Answer(Struct, frozen=True):
+    revision: int  # of the bucket, before it was read
+    entries: list[_Entry]
+    more: bool
+
+
+class OwnAssignments:
+    """What one host is to hold, as its agent hears of it: with an agent's credentials. A Watch."""
+
+    def __init__(self, wire: Wire, host: str, deliver: Deliver, refresh: float = REFRESH) -> None:
+        self._wire = wire
+        self._host = token(host)
+        self._deliver = deliver
+        self._refresh = refresh
+        self._held: dict[str, tuple[int, Assignment]] = {}  # key -> revision and entry
+        self._gone: dict[str, int] = {}  # key -> revision of its mark, until a look at everything is newer
+        self._caught_up = asyncio.Event()
+        self._look = asyncio.Event()
+        self._subscription: Subscription | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def watch(cls, wire: Wire, host: str, deliver: Deliver, *, refresh: float = REFRESH) -> OwnAssignments:
+        """Call `deliver` with the entries of this host and with every change."""
+        own = cls(wire, host, deliver, refresh)
+        own._subscription = await wire.listen(f"{SAID}.{own._host}.>", own._hear)
+        wire.listeners.append(own._look.set)
+        own._task = asyncio.create_task(own._run(), name=f"assignments of {host}")
+        return own
+
+    async def caught_up(self) -> None:
+        await self._caught_up.wait()
+
+    async def stop(self) -> None:
+        if self._task is None or self._subscription is None:
+            return
+        self._wire.listeners.remove(self._look.set)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+        await self._wire.unlisten(self._subscription)
+
+    async def _hear(self, message: Message) -> None:
+        headers = message.headers or {}
+        if NAME in headers and "Nats-Sequence" in headers:
+            removed = "KV-Operation" in headers
+            item = Item(message.subject[len(SAID) + 1 :], 0, None if removed else message.data, headers)
+            self._take(item.key, int(headers["Nats-Sequence"]), _assignment(item))
+
+    def _take(self, key: str, revision: int, assignment: Assignment) -> None:
+        known = self._held[key][0] if key in self._held else self._gone.get(key, 0)
+        if revision <= known:
+            return
+        if assignment.data is None:
+            self._gone[key] = revision
+            held = self._held.pop(key, None) is not None
+        else:
+            self._held[key] = (revision, assignment)
+            self._gone.pop(key, None)
+            held = True
+        if held:
+            self._deliver(assignment)
+
+    async def _run(self) -> None:
+        while True:
+            self._look.clear()
+            try:
+                await self._look_at_all()
+                self._caught_up.set()
+            except (Unavailable, Faulty, msgspec.DecodeError) as fault:
+                log.warning("the assignments of this host cannot be read now: %s", fault)
+                await asyncio.sleep(1.0)
+                continue
+            try:
+                async with asyncio.timeout(self._refresh):
+                    await self._look.wait()
+            except TimeoutError:
+                continue
+
+    async def _look_at_all(self) -> None:
+        found: dict[str, _Entry] = {}
+        after, revision, more = "", None, True
+        while more:
+            question = msgspec.json.encode(_Question(after))
+            data = await self._wire.call(f"{BUCKET}.{self._host}", question)
+            answer = msgspec.json.decode(data, type=_Answer)
+            found.update((entry.key, entry) for entry in answer.entries)
+            revision = answer.revision if revision is None else revision
+            more = answer.more and bool(answer.entries)
+            after = answer.entries[-1].key if answer.entries else after
+        assert revision is not None
+        for entry in found.values():
+            self._take(entry.key, entry.revision, entry.assignment)
+        for key, (known, assignment) in list(self._held.items()):
+            if known <= revision and key not in found:
+                del self._held[key]
+                self._deliver(msgspec.structs.replace(assignment, sequence=0, data=None))
+        self._gone = {key: mark for key, mark in self._gone.items() if mark > revision}
+
+
+def _assignment(item: Item) -> Assignment:
+    host, kind, id, sequence = _name(item)
+    return Assignment(host, kind, id, sequence, item.value)
+
+
+def _name(item: Item) -> tuple[str, str, str, int]:
+    if NAME in item.headers:
+        return msgspec.json.decode(item.headers[NAME], type=tuple[str, str, str, int])
+    host, kind, id = item.key.split(".")  # its mark has expired; the key is all there is
+    return host, kind, id, 0

@@ -1,0 +1,1 @@
+"""Networks: what can happen to them, and when it may."""

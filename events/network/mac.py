@@ -1,0 +1,33 @@
+"""A MAC address on a network, while a port has it: one claim for each.
+
+    FREE -> CLAIMED -> FREE
+
+Every port has one, so that these claims, by network, also tell whether a network is in use.
+Source: DESIGN, "Hard cases, decided", 1 and 2.
+"""
+
+from __future__ import annotations
+
+from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
+
+INDEXES = ("holder", "group", "due")
+
+
+def key(network: str, mac: str) -> tuple[str, str]:
+    """The claim's key; the address in letters that a subject takes as they are."""
+    return network, mac.replace(":", "-")
+
+
+__all__ = [
+    "INDEXES",
+    "Claim",
+    "Claimed",
+    "Commands",
+    "Events",
+    "Release",
+    "Released",
+    "Take",
+    "decide",
+    "evolve",
+    "key",
+]

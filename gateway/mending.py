@@ -1,0 +1,153 @@
+"""The commands that look after a cloud: bootstrap, destroy, rebuild, verify, query."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+
+from events.clock import SystemClock
+from events.fold import Fold
+from events.refusals import Invalid
+from events.services import deciders
+from events.settings import Settings
+from events.wire import Faulty
+from gateway.directory import Directory, DirectoryFault
+from gateway.reading import Opened, opened
+from projections.projector import Projector
+from projections.query import Answer, query
+from projections.query import text as text_of
+from projections.verify import verify
+
+TABLES = "tables.duckdb"
+QUERY = "query"  # a running cloud answers SQL on this subject, to whoever has the cloud's own credentials
+
+
+def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    """Do one command; its exit status. Raises DirectoryFault."""
+    match options.command:
+        case "rebuild":
+            return asyncio.run(_rebuild(path, settings))
+        case "verify":
+            return asyncio.run(_verify(path, settings))
+        case "query":
+            return asyncio.run(_query(path, settings, options.sql))
+        case "destroy":
+            return _destroy(path, options.yes)
+        case "bootstrap":
+            return asyncio.run(_bootstrap(path, settings))
+    raise AssertionError(options.command)
+
+
+def _stopped(cloud: Opened, path: Path) -> None:
+    if cloud.is_running:
+        raise DirectoryFault(f"{path} is in use: stop the cloud first")
+
+
+async def _rebuild(path: Path, settings: Settings) -> int:
+    async with opened(path, settings) as cloud:
+        _stopped(cloud, path)
+        for old in path.glob(TABLES + "*"):
+            old.unlink()
+        fold = Fold(deciders())
+        tables = Projector(fold, path / TABLES)
+        last = await cloud.journal.last()
+        await tables.load(SystemClock().now(), last)
+        await fold.follow(cloud.journal)
+        await tables.stop()
+        await fold.stop()
+    print(f"The tables hold what {last} commits say.")
+    return 0
+
+
+async def _verify(path: Path, settings: Settings) -> int:
+    count = 0
+    async with opened(path, settings) as cloud:
+        tables = None if cloud.is_running else Projector(Fold(deciders()), path / TABLES)
+        if tables is not None:
+            await tables.load(SystemClock().now(), await cloud.journal.last())
+            await tables.fold.follow(cloud.journal)
+            await tables.flush()
+        async for finding in verify(cloud.journal, deciders(), tables.store if tables else None):
+            count += 1
+            print(f"{finding.sequence:>8} {finding.subject} {finding.what}")
+        last = await cloud.journal.last()
+        if tables is not None:
+            await tables.stop()
+            await tables.fold.stop()
+    what = "commits checked" if tables is None else "commits and the tables checked"
+    print(f"{last} {what}: {count} finding{'' if count == 1 else 's'}.")
+    return 1 if count else 0
+
+
+async def _query(path: Path, settings: Settings, sql: str) -> int:
+    try:
+        async with opened(path, settings) as cloud:
+            answer = await (_ask_running(cloud, sql) if cloud.is_running else _ask_stopped(cloud, path, sql))
+    except Invalid as refusal:
+        print(f"cumulog: {refusal.message}", file=sys.stderr)
+        return 1
+    print("\t".join(answer.columns))
+    for row in answer.rows:
+        print("\t".join(map(text_of, row)))
+    if answer.more:
+        print(f"cumulog: only the first {len(answer.rows)} rows", file=sys.stderr)
+    return 0
+
+
+async def _ask_running(cloud: Opened, sql: str) -> Answer:
+    try:
+        reply = msgspec.json.decode(await cloud.wire.call(QUERY, sql.encode(), timeout=30, attempt=15))
+    except Faulty as fault:
+        raise Invalid(str(fault)) from fault
+    if "refused" in reply:
+        raise Invalid(reply["refused"])
+    return msgspec.convert(reply, Answer)
+
+
+async def _ask_stopped(cloud: Opened, path: Path, sql: str) -> Answer:
+    fold = Fold(deciders())
+    tables = Projector(fold, path / TABLES)
+    await tables.load(SystemClock().now(), await cloud.journal.last())
+    await fold.follow(cloud.journal)
+    try:
+        return await query(tables, sql)
+    finally:
+        await tables.stop()
+        await fold.stop()
+
+
+async def answer_query(tables: Projector, payload: bytes) -> bytes:
+    """What a running cloud answers on QUERY."""
+    try:
+        return msgspec.json.encode(await query(tables, payload.decode()), enc_hook=str)
+    except Invalid as refusal:
+        return msgspec.json.encode({"refused": refusal.message})
+
+
+def _destroy(path: Path, sure: bool) -> int:
+    if not (path / "cloud").exists():
+        raise DirectoryFault(f"there is no cloud in {path}")
+    if not sure and input(f"Remove the cloud in {path} and all its guests? Type yes: ").strip() != "yes":
+        return 1
+    directory = Directory(path)
+    directory.open()
+    try:
+        _remove_from_host(directory.cloud_id, path)
+        shutil.rmtree(path)
+    finally:
+        directory.close()
+    print(f"{path} is gone.")
+    return 0
+
+
+def _remove_from_host(cloud_id: str, path: Path) -> None:
+    """What the cloud left on this host: guests, taps, bridges, namespaces, files."""
+
+
+async def _bootstrap(path: Path, settings: Settings) -> int:
+    return 1

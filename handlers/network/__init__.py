@@ -1,0 +1,1 @@
+"""Networks: what to do next."""

@@ -1,0 +1,184 @@
+"""Gives back what was claimed for nothing: by attempts that died, or for ports, networks and groups that are gone.
+
+Two turns: first the resource is told never to listen to the attempt again (events/network/standard.py), then what the
+attempt claimed is given back. So an attempt that was only slow cannot use what another has got by then.
+Source: DESIGN, "Hard cases, decided", 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from events.claims import Claim
+from events.envelope import Event
+from events.fold import Fold
+from events.network import address as addresses
+from events.network import mac as macs
+from events.network import network as networks
+from events.network import port as ports
+from events.network import quota, segment
+from events.network import security_group as groups
+from events.network import subnet as subnets
+from events.network.port import Port, PortDeleted
+from events.network.security_group import SecurityGroupDeleted
+from events.network.standard import Standard, Sweep, holder
+from events.room import Room
+from handlers.runner import Sight
+from handlers.wishes import Wish
+from projections.network.port import gone
+
+WAKES: tuple[type[Event], ...] = (PortDeleted, SecurityGroupDeleted)
+
+RECENT = timedelta(minutes=10)  # of deadlines that are looked at in every turn
+WHOLE = 720  # turns of the clock between two looks at everything: an hour
+
+KINDS: dict[str, Any] = {
+    "network": networks,
+    "subnet": subnets,
+    "port": ports,
+    "security_group": groups,
+    "security_group_rule": groups,
+}
+
+
+def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
+    """What to sweep, what to give back, what to finish."""
+    fold = sight.fold
+    yield from _after_deletions(fold)
+    if sight.sweeps(__name__):
+        whole = sight.turn % WHOLE == 0
+        yield from _claims(fold, now, addresses, _has_address, whole)
+        yield from _claims(fold, now, macs, _has_mac, whole)
+        yield from _claims(fold, now, segment, _has_segment, whole)
+        yield from _shares(fold, now, whole)
+        yield from _places(fold, now, whole)
+        yield from _marks(fold, now, whole)
+
+
+def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]:
+    """The resources whose deadline has passed: lately, or ever."""
+    last = int(now.timestamp()) // 60
+    first = last - int(RECENT.total_seconds()) // 60
+    minutes = list(fold.values(resource, "due")) if whole else range(first, last + 1)
+    for minute in minutes:
+        if minute <= last:
+            yield from fold.by(resource, "due", minute)
+
+
+def _claims(fold: Fold, now: datetime, resource: Any, justified: Any, whole: bool) -> Iterator[Wish]:
+    for claim in _due(fold, resource, now, whole):
+        if claim.until < now and not justified(fold, claim):
+            id, _, attempt = claim.holder.partition(".")
+            kind = networks if resource is segment else ports
+            yield from _give_back(
+                fold, kind, id, attempt, Wish(resource, addresses.Release(id=claim.key, holder=claim.holder))
+            )
+
+
+def _give_back(fold: Fold, kind: Any, id: str, attempt: str, wish: Wish) -> Iterator[Wish]:
+    """First sweep, and once that is done, give back."""
+    known = fold.known(kind, id)
+    if known is not None and attempt in known.state.swept:
+        yield wish
+    else:
+        yield Wish(kind, Sweep(id=id, claim=attempt))
+
+
+def _has_address(fold: Fold, claim: Claim) -> bool:
+    id, _, attempt = claim.holder.partition(".")
+    port = fold.get(ports, id)
+    ip = addresses.ip(claim)
+    return port is not None and any(
+        one.ip == ip and one.subnet == claim.group and one.claim == attempt for one in port.addresses
+    )
+
+
+def _has_mac(fold: Fold, claim: Claim) -> bool:
+    id, _, attempt = claim.holder.partition(".")
+    port = fold.get(ports, id)
+    return port is not None and (port.mac.replace(":", "-"), port.mac_claim) == (claim.key[1], attempt)
+
+
+def _has_segment(fold: Fold, claim: Claim) -> bool:
+    id, _, attempt = claim.holder.partition(".")
+    network = fold.get(networks, id)
+    return network is not None and network.claim == attempt
+
+
+def _shares(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
+    """Shares of quotas whose resource does not exist."""
+    for known in list(fold.shelf(quota).known.values()):
+        if whole or known.updated_at >= now - RECENT:
+            room: Room = known.state
+            for name, share in room.shares.items():
+                if share.until is not None and share.until < now and not _has_share(fold, name):
+                    kind, _, rest = name.partition(":")
+                    id, _, attempt = rest.partition(".")
+                    back = Wish(quota, quota.ReturnShares(id=room.id, holders=(name,)))
+                    yield from _give_back(fold, KINDS[kind], id, attempt.partition(":")[0], back)
+
+
+def _has_share(fold: Fold, name: str) -> bool:
+    kind, _, rest = name.partition(":")
+    id, _, attempt = rest.partition(".")
+    state: Standard | None = fold.get(KINDS[kind], id)
+    if state is None:
+        return False
+    if isinstance(state, groups.SecurityGroup) and kind == "security_group_rule":
+        made_by, _, rule = attempt.partition(":")
+        return rule in state.rules and state.rules[rule].claim == made_by
+    return state.claim == attempt
+
+
+def _places(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
+    """Places of subnets that do not exist."""
+    for network in _due(fold, networks, now, whole):
+        for place in network.places:
+            if place.until < now and fold.get(subnets, place.subnet) is None:
+                back = Wish(networks, networks.RemoveSubnet(id=network.id, subnet=place.subnet))
+                yield from _give_back(fold, subnets, place.subnet, place.claim, back)
+
+
+def _marks(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
+    """Marks of deletions that were not finished: the network, the subnet stays."""
+    for network in _due(fold, networks, now, whole):
+        if network.leaving and network.leaving_until < now:
+            yield Wish(networks, networks.KeepNetwork(id=network.id, claim=network.leaving))
+    for subnet in _due(fold, subnets, now, whole):
+        if subnet.leaving and subnet.leaving_until < now:
+            yield Wish(subnets, subnets.KeepSubnet(id=subnet.id, claim=subnet.leaving))
+
+
+def _after_deletions(fold: Fold) -> Iterator[Wish]:
+    """What deleted ports still hold; ports in deleted groups; rules that speak of them."""
+    for port in _dead(fold, ports):
+        yield from _of_dead_port(fold, port)
+    for group in _dead(fold, groups):
+        for port in fold.by(ports, "groups", group.id):
+            yield Wish(ports, ports.DropGroup(id=port.id, group=group.id))
+        for other in fold.by(groups, "remote_groups", group.id):
+            for rule in other.rules.values():
+                if rule.remote_group_id == group.id:
+                    yield Wish(groups, groups.RemoveRule(id=other.id, rule=rule.id))
+
+
+def _dead(fold: Fold, resource: Any) -> Iterable[Any]:
+    shelf = fold.shelf(resource)
+    return [shelf.known[key].state for key in shelf.dead]
+
+
+def _of_dead_port(fold: Fold, port: Port) -> Iterator[Wish]:
+    if not port.project:
+        return  # a tombstone of what never was; its claims have deadlines
+    for step in gone(port, None):
+        if fold.by(step.resource, "holder", step.command.holder):  # type: ignore[attr-defined]
+            yield Wish(step.resource, step.command)
+    room = fold.get(quota, port.project)
+    share = f"port:{holder(port.id, port.claim)}"
+    if room is not None and share in room.shares:
+        yield Wish(quota, quota.ReturnShares(id=port.project, holders=(share,)))
+
+
+__all__ = ["WAKES", "plan"]

@@ -1,0 +1,70 @@
+"""A NATS server of its own for each test that wants one: it starts in some twenty milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events.jetstream import JetStreamJournal
+from events.journal import Journal, MemoryJournal
+from events.nats_server import NatsServer
+from events.wire import Wire
+
+HOSTS = ("h1", "h2", "node.example.org")
+
+
+@pytest.fixture
+async def no_task_is_left() -> AsyncIterator[None]:
+    """What a test began, it has ended."""
+    yield
+    await asyncio.sleep(0.01)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left
+
+
+@pytest.fixture
+async def server(no_task_is_left: None, tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A running server; without fsync, which the tests of semantics do not need."""
+    server = NatsServer(tmp_path / "nats", sync="2m", hosts=HOSTS)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def connect(server: NatsServer) -> AsyncIterator[Callable[..., Awaitable[Wire]]]:
+    """Makes connections: as the cloud, as an agent, or to another address."""
+    wires = []
+
+    async def make(host: str | None = None, url: str | None = None) -> Wire:
+        wire = await Wire.connect([url or server.url], server.agent(host) if host else server.cloud)
+        wires.append(wire)
+        return wire
+
+    yield make
+    for wire in wires:
+        await wire.close()
+
+
+@pytest.fixture
+async def wire(connect: Callable[..., Awaitable[Wire]]) -> Wire:
+    """A connection as the cloud."""
+    return await connect()
+
+
+@pytest.fixture(params=["memory", "jetstream"])
+async def journal(request: Any, no_task_is_left: None, tmp_path: Path) -> AsyncIterator[Journal]:
+    """An empty journal: its meaning in memory, and the real one."""
+    if request.param == "memory":
+        yield MemoryJournal()
+        return
+    server = NatsServer(tmp_path / "nats", sync="2m")
+    await server.start()
+    wire = await Wire.connect([server.url], server.cloud)
+    yield await JetStreamJournal.open(wire)
+    await wire.close()
+    await server.stop()

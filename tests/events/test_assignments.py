@@ -1,0 +1,270 @@
+"""What hosts are to hold: who may replace what, and who hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from events.assignments import Assignment, Assignments, OwnAssignments
+from events.bucket import Bucket
+from events.jetstream import JetStreamJournal
+from events.journal import Stale
+from events.nats_server import NatsServer
+from events.wire import NoAnswer, Wire
+
+Connect = Callable[..., Awaitable[Wire]]
+WEB = ("h1", "server", "web")
+
+
+async def until(condition: Callable[[], object], timeout: float = 5.0) -> None:
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+class Host:
+    """What somebody who watches believes a host is to hold."""
+
+    def __init__(self) -> None:
+        self.holds: dict[tuple[str, str, str], tuple[int, bytes]] = {}
+        self.heard: list[Assignment] = []
+
+    def deliver(self, one: Assignment) -> None:
+        self.heard.append(one)
+        if one.data is None:
+            del self.holds[one.host, one.kind, one.id]
+        else:
+            self.holds[one.host, one.kind, one.id] = (one.sequence, one.data)
+
+
+@pytest.fixture
+async def assignments(wire: Wire) -> AsyncIterator[Assignments]:
+    assignments = await Assignments.open(wire)
+    service = await assignments.serve()
+    yield assignments
+    await service.stop()
+
+
+async def test_only_a_higher_sequence_replaces(wire: Wire, assignments: Assignments) -> None:
+    other = await Assignments.open(wire)  # another process, that remembers nothing
+    assert await assignments.put(*WEB, b"5", 5)
+    assert not await other.put(*WEB, b"4", 4)
+    assert not await other.put(*WEB, b"5", 5)
+    assert await other.put(*WEB, b"7", 7)
+    assert not await assignments.put(*WEB, b"6", 6)
+    host = Host()
+    watch = await assignments.watch("h1", host.deliver)
+    await watch.caught_up()
+    assert host.holds == {WEB: (7, b"7")}
+    await watch.stop()
+
+
+async def test_racing_handlers_leave_the_highest(wire: Wire) -> None:
+    processes = [await Assignments.open(wire) for _ in range(5)]
+    await asyncio.gather(
+        *(process.put(*WEB, b"%d" % n, n) for n in range(1, 41) for process in processes if (n + id(process)) % 3)
+    )
+    host = Host()
+    watch = await processes[0].watch(None, host.deliver)
+    await watch.caught_up()
+    assert host.holds[WEB] in ((40, b"40"), (39, b"39"))
+    await watch.stop()
+
+
+async def test_what_is_purged_does_not_come_back_by_a_late_put(wire: Wire, assignments: Assignments) -> None:
+    await assignments.put(*WEB, b"on", 5)
+    await assignments.put(*WEB, b"gone", 9)
+    assert not await (await Assignments.open(wire)).purge(*WEB, 5)
+    assert await assignments.purge(*WEB, 9)
+    assert await assignments.purge(*WEB, 9)
+    late = await Assignments.open(wire)
+    assert not await late.put(*WEB, b"on", 5)
+    assert await late.put(*WEB, b"anew", 12)
+
+
+async def test_a_watch_tells_what_is_then_what_comes(assignments: Assignments) -> None:
+    await assignments.put(*WEB, b"1", 1)
+    await assignments.put("h2", "server", "db", b"2", 2)
+    one, every = Host(), Host()
+    watches = [await assignments.watch("h1", one.deliver), await assignments.watch(None, every.deliver)]
+    for watch in watches:
+        await watch.caught_up()
+    assert set(one.holds) == {WEB}
+    assert set(every.holds) == {WEB, ("h2", "server", "db")}
+    await assignments.put("h1", "port", "nic", b"3", 3)
+    await assignments.purge(*WEB, 1)
+    await until(lambda: set(one.holds) == {("h1", "port", "nic")})
+    assert one.heard[-1] == Assignment("h1", "server", "web", 1, None)
+    await until(lambda: len(every.holds) == 2)
+    for watch in watches:
+        await watch.stop()
+
+
+async def test_a_watch_of_nothing_is_caught_up(assignments: Assignments) -> None:
+    watch = await assignments.watch("h1", Host().deliver)
+    async with asyncio.timeout(1.0):
+        await watch.caught_up()
+    await watch.stop()
+
+
+async def test_names_are_told_as_they_were_given(connect: Connect, assignments: Assignments) -> None:
+    name = ("node.example.org", "port", "x" * 200 + "/é *>")
+    host, own = Host(), Host()
+    await assignments.put(*name, b"1", 1)
+    watch = await assignments.watch("node.example.org", host.deliver)
+    mine = await OwnAssignments.watch(await connect("node.example.org"), "node.example.org", own.deliver)
+    await watch.caught_up()
+    await mine.caught_up()
+    assert set(host.holds) == set(own.holds) == {name}
+    await assignments.purge(*name, 1)
+    await until(lambda: not host.holds and not own.holds)
+    await watch.stop()
+    await mine.stop()
+
+
+@pytest.mark.parametrize("agent", [True, False])
+async def test_watches_survive_a_killed_server(
+    server: NatsServer, connect: Connect, assignments: Assignments, agent: bool
+) -> None:
+    host = Host()
+    for n in range(20):
+        await assignments.put("h1", "server", str(n), b"%d" % n, n + 1)
+    if agent:
+        watch: OwnAssignments = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver)
+        await watch.caught_up()
+        stop = watch.stop
+    else:
+        direct = await assignments.watch("h1", host.deliver)
+        await direct.caught_up()
+        stop = direct.stop
+    assert len(host.holds) == 20
+    for turn in range(2):
+        assert server._child is not None
+        server._child.kill()
+        await assignments.put("h1", "server", "0", b"new", 100 + turn)
+        await assignments.purge("h1", "server", str(turn + 1), 50)
+        await until(lambda turn=turn: host.holds["h1", "server", "0"][0] == 100 + turn)  # type: ignore[misc]
+        await until(lambda turn=turn: len(host.holds) == 19 - turn)  # type: ignore[misc]
+    sequences: dict[str, int] = {}
+    for one in host.heard:  # nothing older after something newer
+        assert one.sequence > sequences.get(one.id, 0) or one.data is None
+        sequences[one.id] = one.sequence
+    await stop()
+
+
+async def test_an_agent_hears_what_was_said_while_it_did_not_listen(connect: Connect, assignments: Assignments) -> None:
+    host = Host()
+    wire = await connect("h1")
+    await assignments.put(*WEB, b"1", 1)
+    own = await OwnAssignments.watch(wire, "h1", host.deliver, refresh=0.05)
+    await own.caught_up()
+    assert own._subscription is not None
+    await wire.unlisten(own._subscription)  # as if everything said were lost
+    await assignments.put("h1", "port", "nic", b"2", 2)
+    await assignments.purge(*WEB, 1)
+    await until(lambda: set(host.holds) == {("h1", "port", "nic")})
+    own._subscription = await wire.listen("assigned.h1.>", own._hear)
+    await own.stop()
+
+
+async def test_an_agent_takes_more_than_one_page(connect: Connect, assignments: Assignments) -> None:
+    for n in range(25):
+        await assignments.put("h1", "server", str(n), bytes(200_000), n + 1)
+    host = Host()
+    own = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver)
+    await own.caught_up()
+    assert len(host.holds) == 25
+    await own.stop()
+
+
+# What an agent may not
+
+
+async def test_an_agent_may_report_for_its_own_host_only(wire: Wire, connect: Connect) -> None:
+    served: list[str] = []
+
+    async def serve(subject: str, payload: bytes) -> bytes:
+        served.append(subject)
+        return b"taken"
+
+    service = await wire.serve("report.*", "reports", serve)
+    agent = await connect("h1")
+    assert await agent.call("report.h1", b"") == b"taken"
+    for subject in ("report.h2", "report.h1.more", "heartbeat.h2", "report.*"):
+        with pytest.raises(NoAnswer):
+            await agent.request(subject, b"", timeout=0.1)
+    assert served == ["report.h1"]
+    await service.stop()
+
+
+async def test_an_agent_may_read_its_own_assignments_only(connect: Connect, assignments: Assignments) -> None:
+    await assignments.put("h2", "server", "secret", b"1", 1)
+    agent, host = await connect("h1"), Host()
+    own = await OwnAssignments.watch(agent, "h2", host.deliver)
+    listening = [await agent.listen(subject, own._hear) for subject in ("assigned.>", "$KV.>", ">", "_INBOX.>")]
+    other = await OwnAssignments.watch(await connect("h2"), "h2", Host().deliver)
+    await other.caught_up()
+    await assignments.put("h2", "server", "secret", b"2", 2)
+    await asyncio.sleep(0.1)
+    assert host.heard == []
+    for subscription in listening:
+        await agent.unlisten(subscription)
+    await own.stop()
+    await other.stop()
+
+
+async def test_an_agent_may_not_speak_to_jetstream_nor_append(wire: Wire, connect: Connect) -> None:
+    journal = await JetStreamJournal.open(wire)
+    await Assignments.open(wire)
+    agent = await connect("h1")
+    for subject in ("ev.compute.server.a", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$KV.assignments.h1.server.a"):
+        with pytest.raises(NoAnswer):
+            await agent.request(subject, b"", timeout=0.1)
+    assert await journal.last() == 0
+
+
+async def test_no_answer_to_an_agent_is_led_into_the_journal(wire: Wire, connect: Connect) -> None:
+    """An answer goes wherever a question says. An agent's question comes from another account, which has no journal."""
+    journal = await JetStreamJournal.open(wire)
+    answered = asyncio.Event()
+
+    async def serve(subject: str, payload: bytes) -> bytes:
+        answered.set()
+        return b"poison"
+
+    service = await wire.serve("report.*", "reports", serve)
+    agent = await connect("h1")
+    for target in ("ev.compute.server.a", "$KV.vault.a", "report.h2"):
+        answered.clear()
+        await agent.client.publish("report.h1", b"", reply=target)
+        async with asyncio.timeout(1.0):
+            await answered.wait()
+    await asyncio.sleep(0.05)
+    assert await journal.last() == 0
+    await service.stop()
+
+
+# The bucket beneath
+
+
+async def test_a_bucket_is_guarded_by_its_revisions(wire: Wire) -> None:
+    bucket = await Bucket.open(wire, "trial")
+    assert await bucket.get("a") is None
+    first = await bucket.put("a", b"1", expected=0)
+    with pytest.raises(Stale) as stale:
+        await bucket.put("a", b"2", expected=0)
+    assert stale.value.sequence == first
+    second = await bucket.put("a", b"2", expected=first)
+    await bucket.put("b.c", b"3", {"Note": "x"}, expected=None)
+    assert [(item.key, item.value) for item in await bucket.items()] == [("a", b"2"), ("b.c", b"3")]
+    found = await bucket.get("b.c")
+    assert found is not None
+    assert found.headers["Note"] == "x"
+    mark = await bucket.purge("a", expected=second)
+    gone = await bucket.get("a")
+    assert gone is not None
+    assert (gone.value, gone.revision) == (None, mark)
+    assert [item.key for item in await bucket.items()] == ["b.c"]
+    assert [item.key for item in await bucket.items("b")] == ["b.c"]

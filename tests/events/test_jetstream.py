@@ -1,0 +1,340 @@
+"""What can befall a journal on NATS: lost acknowledgements, killed servers, broken connections, a wrong stream."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
+from events.journal import Entry, Stale, Unavailable
+from events.nats_server import MAX_PAYLOAD, NatsServer
+from events.refusals import TooLarge
+from events.wire import Message, Wire
+from tests.events.proxy import Proxy
+
+A = "ev.compute.server.a"
+Connect = Callable[..., Awaitable[Wire]]
+
+
+async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def kill(server: NatsServer) -> None:
+    """As the machine's memory would end it; its watcher starts it again."""
+    assert server._child is not None
+    server._child.kill()
+    await asyncio.sleep(0.005)
+
+
+async def fill(journal: JetStreamJournal, subject: str, count: int) -> None:
+    """Entries quickly, without acknowledgements: `{}` is replaced by a number."""
+    before = await journal.last()
+    for n in range(count):
+        await journal.wire.client.publish(subject.format(n), b"%d" % n)
+        if n % 1000 == 999:
+            await journal.wire.client.flush()
+    while await journal.last() < before + count:
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def journal(wire: Wire) -> JetStreamJournal:
+    return await JetStreamJournal.open(wire)
+
+
+@pytest.fixture
+async def proxy(server: NatsServer) -> AsyncIterator[Proxy]:
+    proxy = Proxy(int(server.url.rpartition(":")[2]))
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+# Lost acknowledgements
+
+
+@pytest.mark.parametrize("others", [0, 1, 3])
+async def test_a_lost_acknowledgement_is_made_good(
+    connect: Connect, journal: JetStreamJournal, proxy: Proxy, others: int
+) -> None:
+    far = JetStreamJournal(await connect(url=proxy.url))
+    known = await journal.append(A, b"before", expected=0, id="before")
+    proxy.deaf = True
+    append = asyncio.create_task(far.append(A, b"mine", expected=known, id="mine"))
+    while await journal.last() < 2:
+        await asyncio.sleep(0.002)
+    for n in range(others):
+        await journal.append(A, b"other", expected=2 + n, id=f"other {n}")
+    assert not append.done()
+    proxy.deaf = False
+    await proxy.cut()
+    assert await append == 2
+    assert [entry.data for entry in await journal.of(A)] == [b"before", b"mine", *[b"other"] * others]
+
+
+async def test_a_write_that_was_not_taken_is_stale_after_a_reconnect(
+    connect: Connect, journal: JetStreamJournal, proxy: Proxy
+) -> None:
+    far = JetStreamJournal(await connect(url=proxy.url))
+    await journal.append(A, b"other", expected=0, id="other")
+    proxy.deaf = True
+    append = asyncio.create_task(far.append(A, b"mine", expected=0, id="mine"))
+    await asyncio.sleep(0.05)
+    proxy.deaf = False
+    await proxy.cut()
+    with pytest.raises(Stale) as stale:
+        await append
+    assert stale.value.sequence == 1
+
+
+async def test_an_append_outlasts_a_killed_server(server: NatsServer, journal: JetStreamJournal) -> None:
+    await kill(server)
+    assert await journal.append(A, b"1", expected=0, id="1") == 1
+    await kill(server)
+    assert await journal.append(A, b"2", expected=1, id="2") == 2
+    assert await journal.last() == 2
+
+
+async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_kills(
+    server: NatsServer, connect: Connect, journal: JetStreamJournal
+) -> None:
+    dice = random.Random(7)
+    heard: list[Entry] = []
+    tail = await JetStreamJournal(await connect()).tail(0, heard.append)
+    acknowledged: dict[int, bytes] = {}
+
+    async def write(writer: int) -> None:
+        subject, known = f"ev.compute.server.{writer}", 0
+        for n in range(60):
+            data = b"%d %d" % (writer, n)
+            known = await journal.append(subject, data, expected=known, id=data.decode())
+            acknowledged[known] = data
+
+    async def murder() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0.01 + dice.random() / 20)
+            await kill(server)
+            await until(lambda: server._child and server._child.returncode is None and journal.wire.is_connected)
+
+    await asyncio.gather(murder(), *(write(writer) for writer in range(8)))
+    await until(lambda: len(heard) >= 480)
+    await asyncio.sleep(0.05)
+    assert [entry.sequence for entry in heard] == list(range(1, 481))
+    assert {entry.sequence: entry.data for entry in heard} == acknowledged
+    await tail.stop()
+
+
+# Away and wrong
+
+
+async def test_without_a_server_an_append_is_given_up_at_the_deadline(server: NatsServer, wire: Wire) -> None:
+    journal = await JetStreamJournal.open(wire, deadline=0.2)
+    await server.stop()
+    with pytest.raises(Unavailable):
+        await journal.append(A, b"1", expected=0, id="1")
+    with pytest.raises(Unavailable):
+        await journal.last()
+    with pytest.raises(Unavailable):
+        await journal.of(A)
+
+
+async def test_a_stream_that_takes_nothing_is_unavailable(wire: Wire, journal: JetStreamJournal) -> None:
+    await wire.api(f"STREAM.UPDATE.{STREAM}", {**CONFIG, "num_replicas": 1, "sealed": True})
+    with pytest.raises(Unavailable, match="sealed"):
+        await journal.append(A, b"1", expected=0, id="1")
+
+
+async def test_what_is_too_large_is_refused(journal: JetStreamJournal) -> None:
+    with pytest.raises(TooLarge):
+        await journal.append(A, bytes(MAX_PAYLOAD + 1), expected=0, id="1")
+    assert await journal.append(A, bytes(MAX_PAYLOAD - 1000), expected=0, id="2") == 1
+    assert len((await journal.of(A))[0].data) == MAX_PAYLOAD - 1000
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_age": 10**12}, {"deny_purge": False}, {"allow_msg_ttl": True}, {"max_msgs_per_subject": 5}]
+)
+async def test_a_stream_that_could_lose_entries_is_refused(wire: Wire, wrong: dict[str, Any]) -> None:
+    await wire.api(f"STREAM.CREATE.{STREAM}", {**CONFIG, **wrong})
+    with pytest.raises(UnsafeJournal, match=next(iter(wrong))):
+        await JetStreamJournal.open(wire)
+
+
+async def test_the_journal_is_opened_again_as_it_is(wire: Wire, journal: JetStreamJournal) -> None:
+    await journal.append(A, b"1", expected=0, id="1")
+    assert await (await JetStreamJournal.open(wire)).last() == 1
+
+
+async def test_nothing_is_deleted(wire: Wire, journal: JetStreamJournal) -> None:
+    await journal.append(A, b"1", expected=0, id="1")
+    for verb, body in (("STREAM.PURGE", {}), ("STREAM.MSG.DELETE", {"seq": 1})):
+        answer = msgspec.json.decode((await wire.request(f"$JS.API.{verb}.{STREAM}", msgspec.json.encode(body))).data)
+        assert "error" in answer
+    assert await journal.last() == 1
+
+
+# Asking for the newest sequence
+
+
+class Counting(JetStreamJournal):
+    """Counts its questions, and keeps answers back while told to."""
+
+    asked = 0
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def _leader(self, subject: str, data: bytes = b"") -> Message:
+        self.asked += 1
+        answer = await super()._leader(subject, data)
+        await self.gate.wait()
+        return answer
+
+
+async def test_those_who_ask_at_once_share_a_question(wire: Wire, journal: JetStreamJournal) -> None:
+    counting = Counting(wire)
+    assert await asyncio.gather(*(counting.last() for _ in range(100))) == [0] * 100
+    assert counting.asked == 1
+
+
+async def test_nobody_gets_an_answer_to_a_question_older_than_his_own(wire: Wire, journal: JetStreamJournal) -> None:
+    counting = Counting(wire)
+    counting.gate.clear()
+    early = asyncio.create_task(counting.last())
+    await asyncio.sleep(0.05)
+    await journal.append(A, b"1", expected=0, id="1")
+    late = asyncio.create_task(counting.last())
+    await asyncio.sleep(0.05)
+    counting.gate.set()
+    assert (await early, await late) == (0, 1)
+
+
+async def test_a_question_outlives_one_who_asked(wire: Wire, journal: JetStreamJournal) -> None:
+    counting = Counting(wire)
+    counting.gate.clear()
+    one, other = (asyncio.create_task(counting.last()) for _ in range(2))
+    await asyncio.sleep(0.02)
+    one.cancel()
+    await asyncio.sleep(0)
+    counting.gate.set()
+    assert await other == 0
+    with pytest.raises(asyncio.CancelledError):
+        await one
+
+
+# Entries of one subject
+
+
+async def test_many_entries_of_one_subject_come_in_batches(wire: Wire, journal: JetStreamJournal) -> None:
+    await fill(journal, A, 2500)
+    await fill(journal, "ev.compute.server.other", 10)
+    entries = await journal.of(A)
+    assert [entry.sequence for entry in entries] == list(range(1, 2501))
+    assert [entry.data for entry in entries] == [b"%d" % n for n in range(2500)]
+
+
+async def test_what_a_lagging_replica_lacks_comes_from_the_leader(wire: Wire, journal: JetStreamJournal) -> None:
+    class Lagging(JetStreamJournal):
+        async def _batch(self, subject: str, after: int) -> list[Entry]:
+            return [entry for entry in await super()._batch(subject, after) if entry.sequence <= 3]
+
+    for n in range(6):
+        await journal.append(A, b"%d" % n, expected=n, id=str(n))
+    assert [entry.data for entry in await Lagging(wire).of(A)] == [b"0", b"1", b"2", b"3", b"4", b"5"]
+
+
+# Tails
+
+
+async def test_fifty_thousand_entries_are_replayed_in_order(wire: Wire, journal: JetStreamJournal) -> None:
+    await fill(journal, "ev.compute.server.{}", 50_000)
+    sequences: list[int] = []
+    tail = await journal.tail(0, lambda entry: sequences.append(entry.sequence))
+    await until(lambda: len(sequences) == 50_000)
+    assert sequences == list(range(1, 50_001))
+    await tail.stop()
+
+
+async def test_a_tail_survives_cut_connections(connect: Connect, journal: JetStreamJournal, proxy: Proxy) -> None:
+    heard: list[Entry] = []
+    tail = await JetStreamJournal(await connect(url=proxy.url)).tail(0, heard.append)
+    for n in range(300):
+        await journal.append(A, b"", expected=n, id=str(n))
+        if n % 75 == 40:
+            await proxy.cut()
+    await until(lambda: len(heard) == 300)
+    assert [entry.sequence for entry in heard] == list(range(1, 301))
+    await tail.stop()
+
+
+async def test_a_tail_survives_the_loss_of_its_consumer(wire: Wire, journal: JetStreamJournal) -> None:
+    heard: list[Entry] = []
+    tail = await journal.tail(0, heard.append)
+    await journal.append(A, b"1", expected=0, id="1")
+    await until(lambda: len(heard) == 1)
+    await wire.api(f"CONSUMER.DELETE.{STREAM}.{tail.reader._name}")
+    await journal.append(A, b"2", expected=1, id="2")
+    await until(lambda: len(heard) == 2)
+    await tail.stop()
+
+
+async def test_a_tail_delivers_soon_and_nothing_twice_after_many_reconnects(
+    server: NatsServer, journal: JetStreamJournal
+) -> None:
+    heard: list[Entry] = []
+    tail = await journal.tail(0, heard.append)
+    for n in range(5):
+        await journal.append(A, b"", expected=n, id=str(n))
+        async with asyncio.timeout(2.0):
+            while len(heard) <= n:
+                await asyncio.sleep(0.002)
+        if n < 4:
+            await kill(server)
+    assert [entry.sequence for entry in heard] == [1, 2, 3, 4, 5]
+    await tail.stop()
+
+
+async def test_a_tail_whose_reader_fails_stops_there(
+    wire: Wire, journal: JetStreamJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[int] = []
+
+    def deliver(entry: Entry) -> None:
+        if entry.sequence == 2:
+            raise ValueError("this entry is not understood")
+        heard.append(entry.sequence)
+
+    tail = await journal.tail(0, deliver)
+    for n in range(4):
+        await journal.append(A, b"", expected=n, id=str(n))
+    await asyncio.sleep(0.1)
+    assert heard == [1]  # what follows would be applied to a wrong state
+    assert "not understood" in caplog.text
+    assert await journal.last() == 4  # the connection lives on
+    await tail.stop()
+
+
+async def test_a_journal_that_ends_before_what_was_read_is_not_followed(journal: JetStreamJournal) -> None:
+    await journal.append(A, b"1", expected=0, id="1")
+    with pytest.raises(Unavailable, match="lost its end"):
+        await journal.tail(2, lambda entry: None)
+
+
+async def test_a_gap_is_not_delivered_over() -> None:
+    heard: list[int] = []
+    tail = JetStreamTail(Wire(), 5, lambda entry: heard.append(entry.sequence))
+    assert tail.take(A, b"", {}, 6, 0)
+    assert tail.take(A, b"", {}, 4, 0)
+    assert tail.take(A, b"", {}, 6, 0)
+    assert not tail.take(A, b"", {}, 8, 0)
+    assert heard == [6]

@@ -1,0 +1,145 @@
+"""Calls between processes, over a real NATS."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from events.jetstream import JetStreamJournal
+from events.journal import Unavailable
+from events.nats_server import NatsServer
+from events.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
+
+Connect = Callable[..., Awaitable[Wire]]
+
+
+async def echo(subject: str, payload: bytes) -> bytes:
+    return subject.encode() + b" " + payload
+
+
+async def test_a_call_is_answered(wire: Wire, connect: Connect) -> None:
+    service = await wire.serve("report.*", "reports", echo)
+    assert await (await connect()).call("report.h1", b"seen") == b"report.h1 seen"
+    await service.stop()
+
+
+async def test_one_of_a_queue_answers_each_call(connect: Connect) -> None:
+    served = [0, 0]
+
+    async def serve(member: int) -> bytes:
+        served[member] += 1
+        return b""
+
+    one, other = await connect(), await connect()
+    services = [
+        await one.serve("report.*", "reports", lambda subject, payload: serve(0)),
+        await other.serve("report.*", "reports", lambda subject, payload: serve(1)),
+    ]
+    await asyncio.gather(*(one.call("report.h1", b"") for _ in range(200)))
+    assert sum(served) == 200
+    assert min(served) > 0
+    for service in services:
+        await service.stop()
+
+
+async def test_calls_are_served_side_by_side(wire: Wire) -> None:
+    async def slow(subject: str, payload: bytes) -> bytes:
+        await asyncio.sleep(0.05)
+        return payload
+
+    service = await wire.serve("report.*", "reports", slow)
+    async with asyncio.timeout(1.0):
+        answers = await asyncio.gather(*(wire.call("report.h1", b"%d" % n) for n in range(100)))
+    assert answers == [b"%d" % n for n in range(100)]
+    await service.stop()
+
+
+async def test_a_failed_call_is_told_so(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(subject: str, payload: bytes) -> bytes:
+        raise ValueError("a mistake of ours")
+
+    service = await wire.serve("report.*", "reports", fail)
+    with pytest.raises(Faulty, match=r"report\.h1"):
+        await wire.call("report.h1", b"")
+    assert "a mistake of ours" in caplog.text
+    await service.stop()
+
+
+async def test_a_call_waits_for_somebody_who_serves(wire: Wire) -> None:
+    with pytest.raises(Unavailable, match="nobody"):
+        await wire.call("report.h1", b"", timeout=0.1)
+    call = asyncio.create_task(wire.call("report.h1", b"late"))
+    await asyncio.sleep(0.05)
+    service = await wire.serve("report.*", "reports", echo)
+    assert await call == b"report.h1 late"
+    await service.stop()
+
+
+async def test_a_call_in_the_air_is_repeated_after_a_reconnect(server: NatsServer, wire: Wire) -> None:
+    served = 0
+
+    async def slow(subject: str, payload: bytes) -> bytes:
+        nonlocal served
+        served += 1
+        await asyncio.sleep(0.05)
+        return b"done"
+
+    service = await wire.serve("report.*", "reports", slow)
+    call = asyncio.create_task(wire.call("report.h1", b""))
+    await asyncio.sleep(0.02)
+    assert server._child is not None
+    server._child.kill()
+    async with asyncio.timeout(3.0):  # and not after the time of an attempt
+        assert await call == b"done"
+    assert served == 2
+    await service.stop()
+
+
+async def test_an_answer_is_not_led_into_the_journal(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    journal = await JetStreamJournal.open(wire)
+    service = await wire.serve("report.*", "reports", echo)
+    await wire.client.publish("report.h1", b"", reply="ev.compute.server.a")
+    await wire.call("report.h1", b"")
+    assert await journal.last() == 0
+    assert "ignored" in caplog.text
+    await service.stop()
+
+
+async def test_what_is_cast_is_heard_if_somebody_listens(wire: Wire, connect: Connect) -> None:
+    heard: list[bytes] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message.data)
+
+    subscription = await wire.listen("heartbeat.*", hear)
+    other = await connect()
+    for n in range(10):
+        await other.cast("heartbeat.h1", b"%d" % n)
+    await other.client.flush()
+    await wire.client.flush()
+    await asyncio.sleep(0.01)
+    assert heard == [b"%d" % n for n in range(10)]
+    await wire.unlisten(subscription)
+
+
+async def test_a_wrong_password_is_denied_at_once(server: NatsServer) -> None:
+    async with asyncio.timeout(2.0):
+        with pytest.raises(Denied):
+            await Wire.connect([server.url], Credentials(user="cloud", password="guessed"))
+        with pytest.raises(Denied):
+            await Wire.connect([server.url])
+
+
+async def test_no_server_is_unavailable(no_task_is_left: None) -> None:
+    with pytest.raises(Unavailable, match="no NATS server"):
+        await Wire.connect(["nats://127.0.0.1:1"], timeout=0.2)
+
+
+async def test_a_closed_wire_answers_nothing(wire: Wire) -> None:
+    await wire.close()
+    with pytest.raises(NoAnswer):
+        await wire.request("report.h1")
+    await wire.cast("heartbeat.h1", b"")
+    await wire.close()
