@@ -7,7 +7,7 @@ import logging
 
 import msgspec
 
-from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor
+from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface
 from agents.compute.server import Step, report, step
 from agents.link import Link
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
@@ -37,6 +37,7 @@ class Agent:
         self._period = period
         self._wanted: dict[str, Guest] = {}
         self._said: dict[str, Seen] = {}  # the last that was reported of each guest
+        self._plugged: dict[str, tuple[Interface, ...]] = {}  # the ports that each guest was last given
         self._due: set[str] = set()
         self._working: set[str] = set()
         self._failures: dict[str, int] = {}
@@ -100,6 +101,7 @@ class Agent:
         if data is None:
             self._wanted.pop(id, None)
             self._said.pop(id, None)
+            self._plugged.pop(id, None)
             return
         guest = _guest(data)
         known = self._wanted.get(id)
@@ -139,11 +141,18 @@ class Agent:
                 next_step = step(guest, found)
                 if next_step is None:
                     self._failures.pop(server, None)
+                    await self._update(guest, found)
                     await self._report(guest, found)
                     return
                 await self._do(next_step, guest)
         except DriverError as fault:
             await self._failed(server, fault)
+
+    async def _update(self, guest: Guest, found: Found | None) -> None:
+        """Its ports may have changed though nothing else did."""
+        if found is not None and found.running and self._plugged.get(guest.id) != guest.interfaces:
+            await self._driver.update(guest)
+            self._plugged[guest.id] = guest.interfaces
 
     async def _do(self, next_step: Step, guest: Guest) -> None:
         log.info("%s %s (generation %d)", next_step, guest.id, guest.generation)

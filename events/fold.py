@@ -163,14 +163,15 @@ class Fold:
             return  # delivered again after a reconnect
         prefix, key = split(entry.subject)
         shelf = self.shelves.get(prefix)
-        self.position = entry.sequence
         if shelf is not None:  # else: a resource of a service that this process does not have
             commit = shelf.decode(entry.data)
             self.newest_at = commit.at
             after = self._after(shelf, key, shelf.known.get(key), commit, entry)
             change = Change(entry.subject, entry.sequence, commit, shelf.put(after), after)
+            self.position = entry.sequence
             for listener in self.listeners:
                 listener(change)
+        self.position = entry.sequence
         while self._waiting and self._waiting[0][0] <= self.position:
             future = heapq.heappop(self._waiting)[2]
             if not future.done():

@@ -7,7 +7,7 @@ A key of `[A-Za-z0-9_-]{1,64}` stands as it is, anything else as `~` and its bas
 from __future__ import annotations
 
 import re
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from functools import lru_cache
 from hashlib import sha256
 
@@ -24,6 +24,16 @@ def token(key: str) -> str:
     data = key.encode()
     encoded = "~" + b32encode(data).rstrip(b"=").decode()
     return encoded if len(encoded) <= _LONGEST else "=" + sha256(data).hexdigest()
+
+
+def untoken(name: str) -> str:
+    """The key that a token stands for. Raises ValueError for the hash of a long one: the key cannot be had from it."""
+    if name.startswith("="):
+        raise ValueError(f"{name} is a hash")
+    if not name.startswith("~"):
+        return name
+    encoded = name[1:]
+    return b32decode(encoded + "=" * (-len(encoded) % 8)).decode()
 
 
 def key_of(key: Key) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -78,6 +79,11 @@ class _Client(Client):
         super().__init__()
         self.takers: dict[int, Taker] = {}  # by subscription
 
+    def forget(self) -> None:
+        """Drop what could not be sent: closing would write it to a connection that may be gone, and stop half-way."""
+        self._pending = []
+        self._pending_data_size = 0
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         taker = self.takers.get(sid) if reply else None
         if taker is None:
@@ -144,9 +150,13 @@ class Wire:
         self._connected.set()
 
     async def close(self) -> None:
-        """Let go of the connection; questions in the air fail."""
+        """Say what is left to say, and let go of the connection; questions in the air fail."""
         self._closing = True
+        if self._connected.is_set():
+            with suppress(errors.Error, OSError):
+                await self.client.flush(1)
         if not self.client.is_closed:
+            self.client.forget()
             await self.client.close()
         self._fail("the connection was closed")
 

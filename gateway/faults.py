@@ -57,11 +57,36 @@ def status_of(refusal: Refusal) -> int:
     raise AssertionError(f"{type(refusal).__name__} has no status")
 
 
+_TITLES = {413: "Request Entity Too Large", 416: "Request Range Not Satisfiable"}  # Python's change with its version
+
+
 def title(status: int) -> str:
-    return HTTPStatus(status).phrase
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+_MALFORMED = (
+    "Expecting to find {} in {}. The server could not comply with the request since it is either malformed or "
+    "otherwise incorrect. The client is assumed to be in error."
+)
+
+_NO_SUCH_PAGE = (
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not "
+    "found on the server. If you entered the URL manually please check your spelling and try again.</p>\n"
+)
 
 
 def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
+    if isinstance(refusal, refusals.UnsupportedMedia):
+        message = _MALFORMED.format("application/json", "Content-Type header")
+    elif refusal is not None and refusal.kind == "malformed":
+        message = _MALFORMED.format("valid JSON", "request body")
+    elif isinstance(refusal, refusals.Forbidden) and message.startswith("Policy doesn't allow "):
+        operation = message.removeprefix("Policy doesn't allow ").removesuffix(" to be performed.")
+        message = f"You are not authorized to perform the requested action: {operation}."
+    elif isinstance(refusal, refusals.MethodNotAllowed):
+        return _json({"message": "The method is not allowed for the requested URL."})
+    elif isinstance(refusal, refusals.NotFound) and message == "The resource could not be found.":
+        return _NO_SUCH_PAGE.encode(), "text/html; charset=utf-8"
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 
@@ -96,13 +121,44 @@ def network(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, 
     return _json({"NeutronError": {"type": kind, "message": message, "detail": ""}})
 
 
+_IMAGE = {  # what is said before a refusal of kind `detail`
+    403: "Access was denied to this resource.",
+    409: "There was a conflict when trying to complete your request.",
+    415: "The request media type {kind} is not supported by this server. ",
+    416: "The Range requested is not available.",
+}
+
+
+def _image_parts(status: int, message: str, refusal: Refusal | None) -> tuple[str, str]:
+    kind = refusal.kind if refusal else None
+    return (_IMAGE[status].format(kind=kind), message) if kind is not None and status in _IMAGE else (message, "")
+
+
 def image(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
     head = f"{status} {title(status)}"
+    first, detail = (html.escape(part) for part in _image_parts(status, message, refusal))
     text = (
         f"<html>\n <head>\n  <title>{head}</title>\n </head>\n <body>\n  <h1>{head}</h1>\n"
-        f"  {html.escape(message)}<br /><br />\n\n\n </body>\n</html>"
+        f"  {first}<br /><br />\n{detail}\n\n\n </body>\n</html>"
     )
     return text.encode(), "text/html; charset=UTF-8"
+
+
+def image_plain(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
+    first, detail = _image_parts(status, message, refusal)
+    return f"{status} {title(status)}\n\n{first}\n\n {detail}  ".encode(), "text/plain; charset=UTF-8"
+
+
+def image_json(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
+    text = " ".join(_image_parts(status, message, refusal)).strip()
+    return _json({"message": text, "code": f"{status} {title(status)}", "title": title(status)})
+
+
+def image_for(accept: str) -> Format:
+    """The format of image's errors that a caller with this `Accept` reads: pages, JSON, or plain text."""
+    if "html" in accept or "*/*" in accept:
+        return image
+    return image_json if "json" in accept else image_plain
 
 
 def _json(value: Any) -> tuple[bytes, str]:

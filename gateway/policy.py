@@ -35,7 +35,7 @@ ANY_ADMIN = Who(name="admin of any scope", role="admin", scopes=frozenset())
 ANY_READER = Who(name="reader of any scope", role="reader", scopes=frozenset())
 
 
-def enforce(who: Who, token: Token | None, operation: str) -> None:
-    """Raises Forbidden if `token` may not do `operation`."""
+def enforce(who: Who, token: Token | None, operation: str, denial: str) -> None:
+    """Raises Forbidden with the words of `denial` if `token` may not do `operation`."""
     if token is None or not who.admits(token):
-        raise Forbidden(f"Policy doesn't allow {operation} to be performed.")
+        raise Forbidden(denial.format(operation=operation))

@@ -22,10 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from events.decider import Decider, Outcome, Step
 from events.envelope import Command, Key, Origin, State
-from events.refusals import MethodNotAllowed, NotFound, Refusal, Unauthenticated
+from events.refusals import Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import bodies, faults, policy
 from gateway.cloud import Cloud
-from gateway.microversions import Range, Version, refuse_foreign, shape
+from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
 from gateway.microversions import name as version_name
 from gateway.policy import ANYONE, Who
 from gateway.tokens import Token
@@ -62,6 +62,10 @@ class Face(Struct, frozen=True, kw_only=True):
     statuses: Mapping[type[Refusal], int] = {}  # of refusals, where the service's differ
     versions: Range | None = None
     media_type: str = "application/json"
+    explain: bodies.Explain = bodies.explain  # a body's mistake in the service's own words
+    headers: Mapping[str, str] = {}  # that every answer of the service has
+    negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
+    denial: str = "Policy doesn't allow {operation} to be performed."  # what a persona too small is told
 
 
 class Answer(Struct, kw_only=True):
@@ -77,7 +81,7 @@ class Answer(Struct, kw_only=True):
 class Call:
     """One request: who asks, for what, and the ways to answer."""
 
-    __slots__ = ("cloud", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
+    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
 
     def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
         self.cloud = cloud
@@ -88,6 +92,7 @@ class Call:
         self.version = version
         self.id = f"req-{uuid4()}"
         self.path: dict[str, str] = {}
+        self.data = b""  # the body as it came
         self.headers: dict[str, str] = {}  # of the answer
 
     # Who asks
@@ -217,7 +222,8 @@ class _Service:
         except ClientDisconnect:
             return  # nobody is left to be answered
         except Exception as error:  # the rim: whatever it is, the caller gets the service's own 500
-            response = self._answer(faults.mistake(error, self.face.format, call.id))
+            response = self._answer(faults.mistake(error, self._format(request), call.id))
+        response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
         if self.face.versions is not None:
             self._version_headers(call, response)
@@ -237,6 +243,7 @@ class _Service:
         if versions.legacy:
             response.headers[versions.legacy] = version_name(call.version)
             vary += f", {versions.legacy}"
+            response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
@@ -251,20 +258,25 @@ class _Service:
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
-            raise MethodNotAllowed("The method is not allowed for this resource.", kind=", ".join(handlers))
+            call.headers["allow"] = ", ".join(handlers)
+            raise MethodNotAllowed(f"The method {request.method} is not allowed for this resource.")
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
             raise NotFound("The resource could not be found.")
         if not handler.route.who.public:
-            policy.enforce(handler.route.who, call.token, handler.operation)
+            policy.enforce(handler.route.who, call.token, handler.operation, self.face.denial)
         call.path = request.path_params
         arguments: list[Any] = [call]
         if handler.body is not None:
             data = await bodies.read(request, self.cloud.settings.gateway.max_body)
             media_type = request.headers.get("content-type", "")
-            body = bodies.decode(data, handler.body, media_type, handler.route.media_types)
+            body = bodies.decode(data, handler.body, media_type, handler.route.media_types, self.face.explain)
             if self.face.versions is not None:
-                refuse_foreign(body, call.version)
+                try:
+                    refuse_foreign(body, call.version)
+                except ForeignField as foreign:
+                    raise Invalid(self.face.explain(foreign.message, data, handler.body)) from foreign
+            call.data = data
             arguments.append(body)
         return self._response(call, handler.route, await handler.function(*arguments))
 
@@ -283,8 +295,8 @@ class _Service:
         body = answer.body
         if body is None or body is UNSET:
             response = Response(None, status, headers)
-            if answer.media_type:
-                response.headers["content-type"] = answer.media_type
+            if answer.media_type or self.face.versions is not None:
+                response.headers["content-type"] = answer.media_type or self.face.media_type
             return response
         if not isinstance(body, bytes):
             if self.face.versions is not None:
@@ -295,11 +307,14 @@ class _Service:
         return response
 
     def _refuse(self, call: Call, refusal: Refusal) -> Response:
-        return self._answer(
-            faults.fault(
-                refusal, self.face.format, statuses=self.face.statuses, identity_uri=f"{call.base}/identity/v3"
-            )
-        )
+        form = self._format(call.request)
+        uri = f"{call.base}/identity/v3"
+        response = self._answer(faults.fault(refusal, form, statuses=self.face.statuses, identity_uri=uri))
+        response.headers.update(call.headers)
+        return response
+
+    def _format(self, request: Request) -> faults.Format:
+        return self.face.negotiate(request.headers.get("accept", "")) if self.face.negotiate else self.face.format
 
     @staticmethod
     def _answer(fault: faults.Fault) -> Response:

@@ -5,36 +5,50 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal, cast
 
+import msgspec
 import uvicorn
 from msgspec import Struct
 from starlette.types import ASGIApp
 
-from agents.compute.hypervisor import Hypervisor
-from agents.compute.simulated import Memory, SimulatedHypervisor
+from agents.compute.hypervisor import DriverError, Hypervisor
 from agents.link import WireLink
 from agents.runner import Agent
 from events.assignments import Assignments
 from events.clock import SystemClock
+from events.compute.guest import MetadataAsked
+from events.compute.metadata import Metadata
 from events.decider import Executor
 from events.fold import Fold
 from events.jetstream import JetStreamJournal
 from events.nats_server import NatsServer
-from events.refusals import Busy
 from events.services import SERVICES, deciders, modules
 from events.settings import Settings
-from events.wire import Wire
-from gateway import consoles
+from events.subjects import untoken
+from events.vault import NatsVault
+from events.wire import Message, Wire
+from gateway import consoles, demo, mending, operations
 from gateway.cloud import Cloud
+from gateway.clouds import Clouds
+from gateway.consoles import Consoles
 from gateway.directory import Directory
 from gateway.feed import Feed
+from gateway.hosts import CannotStart, Hosts
+from gateway.identity.bootstrap import bootstrap
+from gateway.identity.tokens import Tokens
+from gateway.image import recovery
+from gateway.image.store import ImageStore
 from gateway.serving import Face, application
 from handlers.compute import guests
+from handlers.compute.metadata import Metadatas
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
@@ -91,22 +105,30 @@ class Up:
         self._stops.append((name, stop))
 
     async def start(self) -> str:
-        """The cloud's URL, once its first request would succeed."""
+        """The cloud's URL, once its first request would succeed. Raises CannotStart."""
         listening = _listen(self.options.host, self.options.port)
         self._later("listener", _closing(listening))
-        base = f"http://{self.options.host}:{listening.getsockname()[1]}"
-        wire = await self._start_journal()
-        journal = await JetStreamJournal.open(wire)
+        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
+        url = f"http://{host}:{listening.getsockname()[1]}"
         fold = Fold(deciders())
-        execute = Executor(journal, fold, SystemClock())
-        tables = await self._start_fold(execute)
+        tables = Projector(fold, self.directory.path / mending.TABLES)
+        opening = asyncio.create_task(tables.open())
+        wire = await self._start_journal()
+        execute = Executor(await JetStreamJournal.open(wire), fold, SystemClock())
+        await opening
+        await self._start_fold(execute, tables)
+        await self._service(wire, mending.QUERY, lambda data: mending.answer_query(tables, data))
         assignments = await Assignments.open(wire)
         self._later("assignments", (await assignments.serve()).stop)
-        cloud = await self._cloud(execute, wire, tables, base)
-        await self._start_handlers(execute, wire, assignments)
-        await self._start_agents(wire)
+        vault = await NatsVault.open(wire, self.directory.path / "keys")
+        cloud = await self._make_cloud(execute, wire, tables, vault)
+        await self._bootstrap(cloud, url)
+        await self._start_handlers(cloud, wire, assignments, vault)
+        await self._start_agents(cloud, wire)
         await self._start_gateway(cloud, listening)
-        return base
+        if self.options.demo:
+            await self._make_demo(url)
+        return url
 
     async def _start_journal(self) -> Wire:
         server = NatsServer(
@@ -120,16 +142,14 @@ class Up:
         self._later("wire", wire.close)
         return wire
 
-    async def _start_fold(self, execute: Executor) -> Projector:
+    async def _start_fold(self, execute: Executor, tables: Projector) -> None:
         fold = execute.fold
-        tables = Projector(fold, self.directory.path / "tables.duckdb")
         await tables.load(execute.clock.now(), await execute.journal.last())
         self._later("tables", tables.stop)
+        self._background("tables' flushes", tables.run())
         await fold.follow(execute.journal)
         self._later("fold", fold.stop)
-        self._background("tables' flushes", tables.run())
         self._background("burials", _bury(fold))
-        return tables
 
     def _background(self, name: str, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)
@@ -141,35 +161,73 @@ class Up:
 
         self._later(name, stop)
 
-    async def _cloud(self, execute: Executor, wire: Wire, tables: Projector, base: str) -> Cloud:
-        raise NotImplementedError
+    async def _service(self, wire: Wire, subject: str, work: Callable[[bytes], Awaitable[bytes]]) -> None:
+        service = await wire.serve(subject, subject, lambda _, data: work(data))
+        self._later(subject, service.stop)
 
-    async def _start_handlers(self, execute: Executor, wire: Wire, assignments: Assignments) -> None:
-        sight = Sight(fold=execute.fold, settings=self.settings)
-        runner = Runner(execute, sight, cast(list[Planner], [m for m in modules("handlers") if hasattr(m, "plan")]))
+    async def _make_cloud(self, execute: Executor, wire: Wire, tables: Projector, vault: NatsVault) -> Cloud:
+        path = self.directory.path
+        tokens = Tokens(execute.fold, self.settings, execute.clock, path / "keys")
+        cloud = Cloud(execute, self.settings, tokens.authenticate, vault)
+        cloud.put(tokens)
+        cloud.put(tables)
+        cloud.put(Consoles(wire))
+        cloud.put(ImageStore(path / "images"))
+        cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
+        self._background("images' recovery", recovery.watch(cloud))
+        return cloud
+
+    async def _bootstrap(self, cloud: Cloud, url: str) -> None:
+        clouds = Clouds(self.directory)
+        password = clouds.password("cumulog") or self.settings.gateway.admin_password or secrets.token_urlsafe(18)
+        await bootstrap(cloud.execute, self.settings, password)
+        clouds.write(self.settings.gateway.public_url or url, self.settings.identity.region, {"cumulog": password})
+
+    async def _start_handlers(self, cloud: Cloud, wire: Wire, assignments: Assignments, vault: NatsVault) -> None:
+        execute = cloud.execute
+        sight = Sight(fold=execute.fold, settings=self.settings, vault=vault)
+        planners = cast(list[Planner], [module for module in modules("handlers") if hasattr(module, "plan")])
+        runner = Runner(execute, sight, planners)
         orders = Orders(execute.fold, assignments, [guests])
 
         async def read(question: str, text: str) -> None:
             await consoles.answer(wire, question, text)
 
-        async def metadata(host: str, server: str) -> bytes:
-            return b""
-
-        desk = Desk(execute, sight, assignments, metadata=metadata, read=read)
-        service = await wire.serve("report.*", "reports", lambda subject, data: desk.take(subject.split(".")[1], data))
+        metadata = Metadatas(execute.fold, vault, self.settings.compute.zone)
+        desk = Desk(execute, sight, assignments, metadata=metadata.document, read=read)
+        service = await wire.serve("report.*", "reports", lambda subject, data: desk.take(_host(subject), data))
         self._later("reports", service.stop)
-        beats = await wire.listen("heartbeat.*", lambda message: desk.beat(message.subject.split(".")[1]))
+
+        async def beat(message: Message) -> None:
+            await desk.beat(_host(message.subject))
+
+        beats = await wire.listen("heartbeat.*", beat)
         self._later("heartbeats", lambda: wire.unlisten(beats))
         orders.start()
         self._later("orders", orders.stop)
         runner.start()
         self._later("handlers", runner.stop)
 
-    async def _start_agents(self, wire: Wire) -> None:
-        memory = Memory(self.directory.path / "simulated.db")
-        for number in range(1, self.options.hosts + 1):
-            name = f"host-{number}"
-            await self._start_agent(wire, name, SimulatedHypervisor(name, memory))
+    async def _start_agents(self, cloud: Cloud, wire: Wire) -> None:
+        hosts = Hosts(self.directory, self.settings, cloud.part(ImageStore))
+        self._later("hosts", hosts.close)
+        why = hosts.missing() if self.options.driver != "simulated" else ""
+        if self.options.driver != "simulated" and not why:
+            name, driver = hosts.real(lambda server: _ask_metadata(wire, name, server))
+            try:
+                await self._start_agent(wire, name, driver)
+            except DriverError as fault:
+                why = str(fault)
+            else:
+                if self.options.stop_guests:
+                    self._later("guests", hosts.stop_guests)
+                return
+        if self.options.driver == "libvirt":
+            raise CannotStart(f"--driver libvirt: {why}")
+        if why:
+            print(f"hosts are simulated: {why}", flush=True)
+        for name, simulated in hosts.simulated(self.options.hosts):
+            await self._start_agent(wire, name, simulated)
 
     async def _start_agent(self, wire: Wire, name: str, driver: Hypervisor) -> None:
         agent = Agent(WireLink(wire, name), driver, heartbeat=self.settings.compute.heartbeat)
@@ -178,7 +236,9 @@ class Up:
 
     async def _start_gateway(self, cloud: Cloud, listening: socket.socket) -> None:
         feed = cloud.feed = Feed(cloud.fold)
-        server = _Server(_configuration(application(cloud, faces(), ())))
+        metrics = operations.Metrics(cloud)
+        app = application(cloud, faces(), operations.routes(cloud, metrics))
+        server = _Server(_configuration(operations.measured(app, metrics)))
         task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
         while not server.started:
             if task.done():
@@ -191,6 +251,19 @@ class Up:
             await task
 
         self._later("gateway", stop)
+
+    async def _make_demo(self, url: str) -> None:
+        clouds = Clouds(self.directory)
+        image = demo.guest_image(os.environ)
+        if not image.exists():
+            print(f"demo: no guest image in {image}; `make guest` builds it", flush=True)
+        password = clouds.password("cumulog") or ""
+        made = await asyncio.to_thread(demo.make, url, password, self.directory.path, image)
+        clouds.write(
+            self.settings.gateway.public_url or url,
+            self.settings.identity.region,
+            {"cumulog": password, "demo": made["password"]},
+        )
 
 
 class _Server(uvicorn.Server):
@@ -219,7 +292,21 @@ def _configuration(app: ASGIApp) -> uvicorn.Config:
 
 def faces() -> list[Face]:
     """The services that have a face."""
-    return [import_module(f"gateway.{service.name}").FACE for service in SERVICES]
+    return [
+        import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")
+    ]
+
+
+def _host(subject: str) -> str:
+    """The host that a subject of its agent names."""
+    return untoken(subject.split(".")[1])
+
+
+async def _ask_metadata(wire: Wire, host: str, server: str) -> Metadata | None:
+    """What a guest may know of itself, as the host's agent asks for it."""
+    asked = msgspec.json.encode(MetadataAsked(server=server))
+    answer = await WireLink(wire, host).report(asked)
+    return msgspec.json.decode(answer, type=Metadata) if answer else None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -251,4 +338,4 @@ def _ended(task: asyncio.Task[None]) -> None:
         log.critical("%s ended", task.get_name(), exc_info=fault)
 
 
-__all__ = ["Busy", "Options", "Up"]
+__all__ = ["CannotStart", "Options", "Up"]

@@ -1,7 +1,7 @@
 """Orders: what each host is to hold. The latest wanted state of a resource, put where its host's agent reads it.
 
-An order bears the journal sequence of the state it follows from; only a higher one replaces it, so that any number of
-processes may put the same orders in any order. Source: DESIGN, "Hard cases, decided", 9.
+An order bears the position of the fold it follows from; only a higher one replaces it, so that any number of processes
+may put orders in any sequence, and the one that knew most stands. Source: DESIGN, "Hard cases, decided", 9.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Orders:
         self._assignments = assignments
         self._modules = {module.PREFIX: module for module in modules}
         self._due: dict[tuple[str, str], None] = {}
+        self._put_last: dict[tuple[str, str], bytes] = {}  # of the unsettled: what was put need not be put again
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -107,9 +108,13 @@ class Orders:
     async def _put(self, prefix: str, key: str) -> None:
         order: Order | None = self._modules[prefix].order(self._fold, key)
         if order is None:
+            self._put_last.pop((prefix, key), None)
+            return
+        if self._put_last.get((prefix, key)) == order.data:
             return
         try:
             await self._assignments.put(order.host, order.kind, order.id, order.data, order.sequence)
+            self._put_last[prefix, key] = order.data
         except Unavailable:
             log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
             await asyncio.sleep(0.5)

@@ -73,9 +73,7 @@ class Desk:
             if seen.seen != "gone":
                 log.warning("host %s holds a guest that nobody asked for: %s", host, seen.server)
         if seen.seen == "gone":
-            known = self._sight.fold.known(servers, seen.server)
-            sequence = known.sequence if known else self._sight.fold.position
-            await self._assignments.purge(host, "server", seen.server, sequence)
+            await self._assignments.purge(host, "server", seen.server, self._sight.fold.position)
 
     def hear(self, host: str) -> datetime:
         """A sign of life."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from events.envelope import Event, Origin
 from events.fold import Change, Fold
 from events.refusals import Refusal
 from events.settings import Settings
+from events.vault import Vault
 from handlers.wishes import Wish, Wishes
 
 log = logging.getLogger("cumulog.handlers")
@@ -35,6 +36,7 @@ class Sight(Struct, kw_only=True):
     fold: Fold
     settings: Settings
     random: Random = field(default_factory=Random)
+    vault: Vault
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
@@ -146,7 +148,7 @@ class Runner:
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
         try:
             async with self._room:
-                await fulfil(self.execute, wish)
+                await fulfil(self.execute, self.sight.vault, wish)
         except Exception:
             self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
             log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
@@ -156,21 +158,23 @@ class Runner:
             self._again(module.__name__)
 
 
-async def fulfil(execute: Executor, wish: Wish | Wishes) -> None:
+async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> None:
     """Do what a plan asks for. A refusal is the plan's to take: it planned upon what was no longer so."""
-    steps: Sequence[Step]
+    steps: Iterable[Step]
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:
         steps, request, otherwise = (Step(wish.resource, wish.command),), wish.request, None
     origin = Origin(actor="cumulog", request=request)
+    for name in wish.secrets if isinstance(wish, Wishes) else ():
+        await vault.delete(name)
     try:
         await execute.all(steps, origin)
     except Refusal as refusal:
-        log.debug("%s was refused: %s", steps[-1].command, refusal.message)
+        log.debug("a wish was refused: %s", refusal.message)
         instead = otherwise(refusal) if otherwise else None
         if instead is not None:
-            await fulfil(execute, instead)
+            await fulfil(execute, vault, instead)
 
 
 def planned(planner: Planner, sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct
@@ -24,6 +24,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     """Commands that belong together: done in order, undone together if one is refused."""
 
     about: str  # the id of the resource they serve: while they run, no more are started about it
-    steps: tuple[Step, ...]
+    steps: Iterable[Step]  # may be worked out one by one: what a step did is in the fold when the next is asked for
     request: str | None = None  # that they follow from
+    secrets: tuple[str, ...] = ()  # entries of the vault that are deleted before the first step
     otherwise: Callable[[Refusal], Wish | None] | None = None  # what to do if they are refused; None: plan again

@@ -87,6 +87,10 @@ class Projector:
 
     # Its life
 
+    async def open(self) -> None:
+        """Open the file early, where there is something else to wait for meanwhile. Raises InUse, OSError."""
+        await self._call(self.store.open)
+
     async def load(self, now: datetime, last: int) -> int:
         """Restore the fold from the tables; the sequence to follow the journal from, `last` being its newest now.
 
@@ -132,9 +136,9 @@ class Projector:
         await self.flush()
         return await self._call(partial(self.store.ask, question, values))
 
-    async def cursor(self) -> DuckDBPyConnection:
+    async def another(self) -> DuckDBPyConnection:
         """A connection for another thread, to be closed by whoever asked for it."""
-        return await self._call(lambda: self.store.connection.cursor())
+        return await self._call(self.store.another)
 
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
@@ -175,7 +179,7 @@ class Projector:
             dirty.changes.append(change)
         self._heard = Bookmark(change.sequence, change.commit.at)
         self._some.set()
-        if len(dirty.known) >= self._rows:
+        if len(dirty.known) + len(dirty.changes) >= self._rows:
             self._many.set()
 
     def _batches(self, work: Dirty) -> Iterator[Batch]:

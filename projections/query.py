@@ -35,26 +35,26 @@ class Answer(Struct, frozen=True):
 async def query(projector: Projector, question: str, most: int = 10_000, seconds: float = 10.0) -> Answer:
     """The answer to one SELECT, from tables no older than the fold is now. Raises Invalid."""
     await projector.flush()
-    cursor = await projector.cursor()
+    connection = await projector.another()
     try:
-        return await asyncio.to_thread(answer, cursor, question, most, seconds)
+        return await asyncio.to_thread(answer, connection, question, most, seconds)
     finally:
-        cursor.close()
+        connection.close()
 
 
-def answer(cursor: DuckDBPyConnection, question: str, most: int, seconds: float) -> Answer:
-    """The answer to one SELECT on a cursor of its own. Raises Invalid."""
+def answer(connection: DuckDBPyConnection, question: str, most: int, seconds: float) -> Answer:
+    """The answer to one SELECT on a connection of its own. Raises Invalid."""
     import duckdb
 
-    slow = Timer(seconds, cursor.interrupt)
+    slow = Timer(seconds, connection.interrupt)
     slow.daemon = True
     try:
-        select = _select(cursor, question)
+        select = _select(connection, question)
         slow.start()
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
-        shape = cursor.execute(f"DESCRIBE {select}").fetchall()
+        connection.execute("BEGIN TRANSACTION READ ONLY")
+        shape = connection.execute(f"DESCRIBE {select}").fetchall()
         columns, types = [row[0] for row in shape], [row[1] for row in shape]
-        rows = cursor.execute(_without_zones(select, types)).fetchmany(most + 1)
+        rows = connection.execute(_without_zones(select, types)).fetchmany(most + 1)
     except duckdb.InterruptException as fault:
         raise Invalid(f"The question took longer than {seconds:g} seconds.") from fault
     except duckdb.Error as fault:
@@ -64,11 +64,11 @@ def answer(cursor: DuckDBPyConnection, question: str, most: int, seconds: float)
     return Answer(tuple(columns), tuple(types), rows[:most], len(rows) > most)
 
 
-def _select(cursor: DuckDBPyConnection, question: str) -> str:
+def _select(connection: DuckDBPyConnection, question: str) -> str:
     """The text of the one SELECT that `question` is. Raises Invalid."""
     import duckdb
 
-    statements = cursor.extract_statements(question)
+    statements = connection.extract_statements(question)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise Invalid("A single SELECT is answered, nothing else.")
     return statements[0].query.strip().rstrip(";")

@@ -71,6 +71,7 @@ class Store:
         self._made: list[Table[Any] | Log[Any]] = [*self.tables.values(), *self.logs.values()]
         self._settings: dict[str, Any] = {**_SETTINGS, "memory_limit": memory}
         self._connection: DuckDBPyConnection | None = None
+        self._weight = 0  # characters of text written since the last rest
         self._torn = False  # in the midst of a write of several transactions, or left there by a failure
 
     @property
@@ -100,7 +101,7 @@ class Store:
                 return self.bookmark()
             _log.warning("The tables in %s are of another version: they are made anew from the journal.", self.path)
         except duckdb.Error as fault:
-            if "lock" in str(fault) and isinstance(fault, duckdb.IOException):
+            if "Could not set lock" in str(fault):
                 raise InUse(f"{self.path} is in use by another process.") from fault
             _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", self.path, fault)
         self.discard()
@@ -108,12 +109,21 @@ class Store:
         self._found()
         return self.bookmark()
 
+    def another(self) -> DuckDBPyConnection:
+        """A connection for another thread, to be closed by whoever asked for it."""
+        import duckdb
+
+        if self.path is None:
+            return self.connection.cursor()
+        return duckdb.connect(str(self.path), config=self._settings)  # a cursor would be closed by `rest`
+
     def _connect(self) -> None:
         import duckdb
 
         self._connection = duckdb.connect(str(self.path) if self.path else ":memory:", config=self._settings)
-        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        self._connection.execute("SET lock_configuration = true")
+        if self.ask("SELECT current_setting('lock_configuration')") == [(False,)]:  # else another has kept it open
+            self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            self._connection.execute("SET lock_configuration = true")
 
     def _found(self) -> str:
         """The fingerprint of the open file; of an empty one ours, once it has the tables."""
@@ -127,7 +137,8 @@ class Store:
         return str(self.ask("SELECT CASE WHEN torn THEN 'torn' ELSE fingerprint END FROM bookmark")[0][0])
 
     def rest(self) -> None:
-        """Let go of the memory in which DuckDB keeps what it has read and written."""
+        """Let go of the memory in which DuckDB keeps what it has read and written: some 20 ms for 50 to 100 MiB."""
+        self._weight = 0
         if self.path is not None:
             self.close()
             self._connect()
@@ -184,14 +195,15 @@ class Store:
                         more, weight = _fill(appender, rows, weight)
                     if more:
                         self._tear()
-                        weight = 0
+                        self._weight, weight = self._weight + weight, 0
             self.connection.execute("UPDATE bookmark SET sequence = ?, newest_at = ?, torn = false", list(bookmark))
             self.connection.commit()
         except BaseException:
             self.connection.rollback()
             raise
-        if self._torn:
-            self._torn = False
+        self._torn = False
+        self._weight += weight
+        if self._weight > _TRANSACTION // 2:
             self.rest()
 
     def _tear(self) -> None:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+from events.envelope import State
+from events.fold import Known
 from events.refusals import Invalid
 from projections.paging import Cut, Filter, Missing, Page, sort_keys
 from projections.tables import BORN, Row, Table, quoted
+
+S = TypeVar("S", bound=State)
 
 
 class Asked(Protocol):
@@ -55,6 +59,14 @@ async def ask(
         sql = f"SELECT 1 FROM {of} WHERE {where.sql} AND {before.sql} LIMIT 1"
         behind = bool(await tables.ask(sql, [*where.values, *before.values]))
     return Cut(found[::-1], beyond, behind) if page.reverse else Cut(found, behind, beyond)
+
+
+async def known(tables: Asked, table: Table[S], keys: Sequence[str]) -> list[Known[S]]:
+    """What the tables have under the keys, in their order: the long deleted too, which the fold has no more."""
+    marks = ", ".join("?" * len(keys))
+    rows = await tables.ask(f"SELECT key, known FROM {quoted(table.name)} WHERE key IN ({marks})", keys) if keys else []
+    texts: dict[str, str] = dict(rows)
+    return [table.decode(texts[key]) for key in keys if key in texts]
 
 
 def _column(table: Table[Any], field: str) -> str:
@@ -108,6 +120,6 @@ def _beyond(order: Sequence[tuple[str, str]], marked: Row, reverse: bool) -> Que
         further = f"{column} > ?" if ascending else f"({column} < ? OR {column} IS NULL)"
         ways.append(" AND ".join([*same, further]))
         values += [*equals, at]
-        same.append(f"{column} IS NOT DISTINCT FROM ?")
+        same.append(f"{column} = ?")
         equals.append(at)
     return Question("coalesce(" + " OR ".join(f"({way})" for way in ways) + ", false)", values)

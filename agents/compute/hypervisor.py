@@ -11,10 +11,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from events.compute.guest import Address, Guest, Interface
+from events.compute.guest import Address, Guest, Interface, Rule
 from events.compute.host import Capacity
 
-__all__ = ["Address", "Capacity", "DriverError", "Found", "Guest", "Hypervisor", "Interface"]
+__all__ = ["Address", "Capacity", "DriverError", "Found", "Guest", "Hypervisor", "Interface", "Rule"]
 
 
 class Found(Struct, frozen=True, gc=False, kw_only=True):
@@ -59,6 +59,9 @@ class Hypervisor(Protocol):
 
     async def reboot(self, guest: Guest) -> None:
         """By `guest.reboot`; a soft one that does not come about in time becomes a hard one."""
+
+    async def update(self, guest: Guest) -> None:
+        """Bring the ports of a guest that stays as it is to what is wanted of them now."""
 
     async def remove(self, server: str) -> None:
         """Domain, disk, taps, addresses, console log; nothing of it stays on the host."""

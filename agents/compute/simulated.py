@@ -106,6 +106,9 @@ class SimulatedHypervisor:
     async def reboot(self, guest: Guest) -> None:
         await self.start(guest)
 
+    async def update(self, guest: Guest) -> None:
+        return
+
     async def remove(self, server: str) -> None:
         await self._roll(server)
         self._memory.put(self.host, server, None)

@@ -24,6 +24,17 @@ class Address(Struct, frozen=True, gc=False, kw_only=True):
     dhcp: bool = True
 
 
+class Rule(Struct, frozen=True, gc=False, kw_only=True):
+    """What a security group lets through; what no rule names is dropped, answers to what was let through are not."""
+
+    direction: Literal["ingress", "egress"]
+    ethertype: Literal["IPv4", "IPv6"] = "IPv4"
+    protocol: str | None = None  # a name or a number; None: any
+    port_min: int | None = None  # of ICMP: the type
+    port_max: int | None = None  # of ICMP: the code
+    remote: tuple[str, ...] | None = None  # prefixes or addresses of the other side; None: anybody, (): nobody
+
+
 class Interface(Struct, frozen=True, gc=False, kw_only=True):
     """A port as the host sees it."""
 
@@ -33,6 +44,9 @@ class Interface(Struct, frozen=True, gc=False, kw_only=True):
     mtu: int = 1450
     dhcp_ip: str | None = None  # the address of the network's DHCP and metadata server, the same on each host
     addresses: tuple[Address, ...] = ()
+    port_security: bool = True  # no other sender's address than `mac`, `addresses` and `allowed`
+    allowed: tuple[tuple[str, str], ...] = ()  # (MAC, prefix): address pairs it may use besides its own
+    rules: tuple[Rule, ...] | None = None  # of its security groups; None: no filter, (): nothing gets through
 
 
 class Guest(Struct, frozen=True, gc=False, kw_only=True):

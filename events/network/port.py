@@ -33,7 +33,7 @@ from events.network.standard import (
 )
 from events.refusals import Busy, NotFound
 
-INDEXES = ("project", "name", "network", "device_id", "host", "groups", "subnets", "ips", "mac")
+INDEXES = ("project", "name", "network", "device_id", "host", "groups", "subnets", "ips", "mac", "unwired")
 
 Status = Literal["DOWN", "BUILD", "ACTIVE", "ERROR"]
 
@@ -76,6 +76,11 @@ class Port(Standard, frozen=True, gc=False, kw_only=True):
     port_security_enabled: bool = True
     pairs: tuple[Pair, ...] = ()
     dhcp_options: tuple[DhcpOption, ...] = ()
+
+    @property
+    def unwired(self) -> bool | None:
+        """True while its server's host has not brought it up."""
+        return True if self.status == "DOWN" and self.host and self.device_owner.startswith("compute:") else None
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from events.compute import server as servers
-from events.compute.guest import Guest, Interface
+from events.compute.guest import Address, Guest, Interface
 from events.compute.server import Server
 from events.fold import Fold
+from events.network import network as networks
+from events.network import port as ports
+from events.network import subnet as subnets
+from events.network.port import Port
+from events.network.subnet import Subnet
 from events.subjects import prefix_of
 from handlers.orders import Order
 
@@ -21,7 +26,7 @@ def order(fold: Fold, key: str) -> Order | None:
         return None
     server = known.state
     guest = msgspec.json.encode(guest_of(fold, server))
-    return Order(host=server.host or "", kind="server", id=server.id, data=guest, sequence=known.sequence)
+    return Order(host=server.host or "", kind="server", id=server.id, data=guest, sequence=fold.position)
 
 
 def unsettled(fold: Fold) -> list[str]:
@@ -56,4 +61,32 @@ def guest_of(fold: Fold, server: Server) -> Guest:
 
 def interfaces(fold: Fold, server: Server) -> tuple[Interface, ...]:
     """The server's ports as the host sees them."""
-    return ()
+    by_id = {port.id: port for port in fold.by(ports, "device_id", server.id)}
+    ordered = [by_id[id] for id in server.ports if id in by_id]
+    return tuple(_interface(fold, port) for port in ordered)
+
+
+def _interface(fold: Fold, port: Port) -> Interface:
+    network = fold.get(networks, port.network)
+    addresses = [_address(subnet, one.ip) for one in port.addresses if (subnet := fold.get(subnets, one.subnet))]
+    return Interface(
+        port=port.id,
+        mac=port.mac,
+        network=port.network,
+        mtu=network.mtu if network else 1450,
+        addresses=tuple(addresses),
+        port_security=port.port_security_enabled,
+        allowed=tuple((pair.mac, pair.ip) for pair in port.pairs),
+    )
+
+
+def _address(subnet: Subnet, ip: str) -> Address:
+    return Address(
+        ip=ip,
+        prefix=int(subnet.cidr.rpartition("/")[2]),
+        subnet=subnet.id,
+        gateway=subnet.gateway_ip,
+        dns=subnet.dns_nameservers,
+        routes=tuple((route.destination, route.nexthop) for route in subnet.host_routes),
+        dhcp=subnet.enable_dhcp,
+    )

@@ -20,6 +20,7 @@ from events.compute.server import (
     ServerFailed,
     ServerRemoved,
     ServerRequested,
+    ServerStarted,
 )
 from events.decider import Step
 from events.refusals import Busy, Conflict, Refusal
@@ -34,6 +35,7 @@ WAKES = (
     ServerRemoved,
     ServerDeletionRequested,
     ServerFailed,
+    ServerStarted,
     HostJoined,
     HostCameUp,
     HostEnabled,
@@ -54,6 +56,7 @@ def plan(sight: Sight, now: datetime) -> Plans:
     yield from _give_up(sight, now)
     yield from _abandon(sight)
     yield from _clean(sight)
+    yield from ports.plan(sight)
     if sight.sweeps(__name__):
         yield from _sweep(sight, now)
 
@@ -87,32 +90,29 @@ def _place(sight: Sight, now: datetime) -> Plans:
 
 
 def _placement(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> Wishes:
-    """Room on the host, the server's ports, and the server itself."""
-    host = chosen.host.id
-    claim = ClaimRoom(
-        id=host, holder=server.id, amounts=scheduler.amounts(server), defaults=chosen.limits, until=now + CLAIM
-    )
-    try:
-        made = ports.steps_to_attach(sight, server, chosen.host, now)
-    except Refusal as refusal:
-        return Wishes(about=server.id, steps=(Step(servers, _unplaceable(server, refusal)),), request=server.request)
-    deadline = now + timedelta(seconds=sight.settings.compute.build_deadline)
-    place = PlaceServer(id=server.id, host=host, ports=made.ids, deadline=deadline)
     return Wishes(
         about=server.id,
-        steps=(
-            Step(host_room, claim, ReturnRoom(id=host, holder=server.id)),
-            *made.steps,
-            Step(servers, place),
-        ),
+        steps=_steps(sight, server, chosen, now),
         request=server.request,
         otherwise=lambda refusal: _instead(server, refusal),
     )
 
 
+def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> Iterator[Step]:
+    """Room on the host, the server's ports, and the server itself."""
+    host = chosen.host.id
+    claim = ClaimRoom(
+        id=host, holder=server.id, amounts=scheduler.amounts(server), defaults=chosen.limits, until=now + CLAIM
+    )
+    yield Step(host_room, claim, ReturnRoom(id=host, holder=server.id))
+    yield from ports.steps_to_attach(sight, server, chosen.host, now)
+    deadline = now + timedelta(seconds=sight.settings.compute.build_deadline)
+    yield Step(servers, PlaceServer(id=server.id, host=host, ports=ports.ids(sight.fold, server), deadline=deadline))
+
+
 def _instead(server: Server, refusal: Refusal) -> Wish | None:
     """A lost race is planned again; what will not become better fails the server."""
-    if isinstance(refusal, host_room.Exceeded | Conflict | Busy):
+    if isinstance(refusal, host_room.Exceeded | Busy) or (isinstance(refusal, Conflict) and refusal.kind is None):
         return None
     return Wish(servers, _unplaceable(server, refusal), server.request)
 
@@ -140,12 +140,13 @@ def _abandon(sight: Sight) -> Plans:
 def _clean(sight: Sight) -> Plans:
     """Nothing of it is left on a host: give back ports, room and quota, and forget it."""
     for server in sight.fold.by(servers, "phase", "clean"):
-        steps = list(ports.steps_to_detach(sight, server))
+        steps = list(ports.steps_to_detach(sight.fold, server))
         if server.host is not None:
             steps.append(Step(host_room, ReturnRoom(id=server.host, holder=server.id)))
         steps.append(Step(quota, ReturnRoom(id=server.project, holder=server.id)))
         steps.append(Step(servers, ForgetServer(id=server.id)))
-        yield Wishes(about=server.id, steps=tuple(steps), request=server.request)
+        secrets = (server.user_data,) if server.user_data else ()
+        yield Wishes(about=server.id, steps=tuple(steps), request=server.request, secrets=secrets)
 
 
 def _sweep(sight: Sight, now: datetime) -> Plans:

@@ -17,6 +17,7 @@ from projections.paging import Cut, Filter, Page, cut, matches
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Row, table
 from projections.wide import ask
+from projections.wide import known as known_of
 from tests.projections import things
 from tests.projections.things import NOW, Thing
 
@@ -147,3 +148,11 @@ async def test_a_value_is_never_taken_for_sql() -> None:
     TABLES.hold([known(0, Thing(key="0", project="'; DROP TABLE sample_thing; --"))])
     found = await ask(TABLES, THINGS, [Filter("project", "=", "'; DROP TABLE sample_thing; --")], Page(name="key"))
     assert found.items == ["0"]
+
+
+async def test_what_has_been_found_is_given_in_its_order_the_deleted_too() -> None:
+    every = [known(n, Thing(key=str(n), deleted=n == 1)) for n in range(3)]
+    TABLES.hold(every)
+    found = await ask(TABLES, THINGS, [], Page(sort=(("key", "desc"),), name="key"))
+    assert await known_of(TABLES, THINGS, found.items) == every[::-1]
+    assert await known_of(TABLES, THINGS, []) == []

@@ -106,3 +106,16 @@ async def test_a_long_question_keeps_nobody_from_writing() -> None:
         assert not asking.done()
         with pytest.raises(Invalid):
             await asking
+
+
+async def test_a_question_is_answered_while_the_store_rests(tmp_path: Path) -> None:
+    write = Writer()
+    async with tables(write, tmp_path / "tables") as projector:
+        await write.make("a")
+        await projector.fold.reach(1)
+        await projector.flush()
+        connection = await projector.another()
+        await projector._call(projector.store.rest)
+        assert connection.execute("SELECT key FROM sample_thing").fetchall() == [("a",)]
+        assert await projector.ask("SELECT current_setting('TimeZone')") == [("UTC",)]
+        connection.close()

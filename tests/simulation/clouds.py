@@ -24,6 +24,7 @@ from events.journal import Journal, MemoryJournal, Unavailable
 from events.refusals import Refusal
 from events.services import deciders
 from events.settings import Settings
+from events.vault import MemoryVault
 from handlers.compute import guests
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
@@ -108,7 +109,7 @@ class Process:
     def __init__(self, journal: Journal, assignments: MemoryAssignments, clock: ManualClock, seed: int) -> None:
         self.fold = Fold(deciders())
         self.execute = Executor(journal, self.fold, clock)
-        self.sight = Sight(fold=self.fold, settings=Settings(), random=Random(seed))
+        self.sight = Sight(fold=self.fold, settings=Settings(), random=Random(seed), vault=MemoryVault())
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans], period=0.1)
         self.orders = Orders(self.fold, assignments, [guests], period=0.1)
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)

@@ -27,6 +27,7 @@ from events.network.subnet import CreateSubnet, LeaveSubnet, Pool
 from events.refusals import Busy, Conflict, NotFound, OverQuota, Refusal
 from events.services import deciders
 from events.settings import Settings
+from events.vault import MemoryVault
 from handlers.network import port as handler
 from handlers.runner import Sight, fulfil
 from projections.network.port import NewPort, Wanted, change_port, create_port, delete_port, steps_to_create
@@ -74,12 +75,12 @@ def a_port(**changed: object) -> NewPort:
 
 async def settle(door: Executor) -> int:
     """Do what the handler plans until it plans nothing; how much that was."""
-    done, sight = 0, Sight(fold=door.fold, settings=Settings())
+    done, sight = 0, Sight(fold=door.fold, settings=Settings(), vault=MemoryVault())
     while True:
         sight.turn += 720  # an hour: everything is looked at
         wishes = list(handler.plan(sight, door.clock.now()))
         for wish in wishes:
-            await fulfil(door, wish)
+            await fulfil(door, sight.vault, wish)
         done += len(wishes)
         if not wishes:
             return done

@@ -1,0 +1,1 @@
+"""Images: what servers and volumes begin from, and who may use them."""

@@ -1,0 +1,91 @@
+"""The hosts that `cumulog up` runs itself: this machine by libvirt, or simulated ones."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.compute.hypervisor import DriverError, Hypervisor
+from agents.compute.simulated import Memory, SimulatedHypervisor
+from events.compute.metadata import Metadata
+from events.settings import Settings
+from gateway.directory import Directory
+from gateway.image.store import ImageStore
+
+if TYPE_CHECKING:
+    from agents.compute.libvirt import LibvirtHypervisor
+
+log = logging.getLogger("cumulog.hosts")
+
+AskMetadata = Callable[[str], Awaitable[Metadata | None]]
+PROGRAMS = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip")
+
+
+class CannotStart(Exception):
+    """What was asked for cannot be had here, and the missing step."""
+
+
+class Hosts:
+    """Makes the drivers."""
+
+    def __init__(self, directory: Directory, settings: Settings, images: ImageStore) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._images = images
+        self._memory: Memory | None = None
+        self._real: LibvirtHypervisor | None = None
+
+    def missing(self) -> str:
+        """Why this machine cannot run guests by libvirt; empty if it can, as far as is seen without trying."""
+        if os.geteuid() != 0:
+            return "networks of guests need root"
+        if importlib.util.find_spec("libvirt") is None:
+            return "the Python package libvirt-python is missing (pip install 'cumulog[libvirt]')"
+        absent = [program for program in PROGRAMS if shutil.which(program) is None]
+        return f"not installed: {', '.join(absent)} (make install)" if absent else ""
+
+    def simulated(self, number: int) -> list[tuple[str, Hypervisor]]:
+        """So many hosts, by name."""
+        memory = self._memory = Memory(self._directory.path / "simulated.db")
+        names = [f"host-{i}" for i in range(1, number + 1)]
+        return [(name, SimulatedHypervisor(name, memory)) for name in names]
+
+    def real(self, ask: AskMetadata) -> tuple[str, Hypervisor]:
+        """This machine, by its name."""
+        from agents.compute.libvirt import LibvirtHypervisor, LibvirtSettings
+        from agents.network.host import LinuxNetwork, NetworkSettings
+
+        compute, cloud = self._settings.compute, self._directory.cloud_id
+        settings = LibvirtSettings(
+            cloud=cloud,
+            state=self._directory.path / "host",
+            uri=compute.libvirt_uri,
+            virt_type=compute.virt_type,
+            shutdown_timeout=compute.shutdown,
+        )
+        network = LinuxNetwork(NetworkSettings(cloud=cloud), ask)
+        self._real = LibvirtHypervisor(settings, self._fetch, network)
+        return socket.gethostname(), self._real
+
+    async def stop_guests(self) -> None:
+        """End the guests of this machine; their servers are found stopped at the next start."""
+        if self._real is not None:
+            await self._real.end_all()
+
+    async def _fetch(self, image: str, destination: Path) -> None:
+        """An image's bytes for the host's cache: the store is on this machine."""
+        source = self._images.path(image)
+        if source is None:
+            raise DriverError(f"Image {image} has no bytes here.", permanent=True)
+        await asyncio.to_thread(shutil.copyfile, source, destination)
+
+    async def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()

@@ -1,0 +1,177 @@
+"""Application credentials over HTTP. Source: Identity API reference, "Application credentials"."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from events.identity import application_credential as application_credentials
+from events.identity import role as roles
+from events.identity import user as users
+from events.identity.application_credential import ApplicationCredential, CreateApplicationCredential
+from events.ids import new_hex
+from events.refusals import Forbidden, Invalid, NotFound
+from gateway.identity import cleaning, grants, naming, shapes
+from gateway.identity.listing import collection, filtered
+from gateway.identity.personas import allow, sees_all
+from gateway.identity.role import plain
+from gateway.identity.tokens import Tokens
+from gateway.serving import Call
+
+SHAPES = {
+    "name": shapes.NAME,
+    "description": shapes.DESCRIPTION,
+    "secret": shapes.OPTIONAL_PASSWORD,
+    "expires_at": shapes.Shape(types=("string", "null"), most=64),
+    "roles": shapes.Shape(types=("array",), most=100, items=shapes.OBJECT),
+    "unrestricted": shapes.OPTIONAL_BOOLEAN,
+    "access_rules": shapes.Shape(types=("array",), most=100),
+    "project_id": shapes.OPTIONAL_ID,
+}
+
+
+def not_found(id: str) -> NotFound:
+    return NotFound(f"Could not find Application Credential: {id}.")
+
+
+def taken(name: str) -> str:
+    return f"Conflict occurred attempting to store application_credential - Duplicate entry found with name {name}."
+
+
+def view(call: Call, credential: ApplicationCredential) -> dict[str, Any]:
+    found = [role for id in credential.roles if (role := call.fold.get(roles, id)) is not None]
+    expires = credential.expires_at
+    return {
+        "id": credential.id,
+        "name": credential.name,
+        "description": credential.description,
+        "user_id": credential.user,
+        "project_id": credential.project_id,
+        "system": None,
+        "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%S.%f") if expires else None,
+        "unrestricted": credential.unrestricted or None,
+        "roles": [plain(role) for role in found],
+        "links": {"self": f"{call.root}/v3/application_credentials/{credential.id}"},
+    }
+
+
+async def create(call: Call, body: Any) -> dict[str, Any]:
+    """A new application credential with its secret, shown this once. Raises Invalid, Conflict, Forbidden."""
+    given = shapes.inner(body, "application_credential")
+    shapes.check("application_credential", given, SHAPES, required=("name",), extra=False)
+    user = call.path["id"]
+    _guard_making(call, user)
+    if given.get("access_rules"):
+        raise Invalid("Access rules are not supported: no service would keep to them.")
+    project = call.who.project
+    if project is None:
+        raise Invalid("An application credential is made with a token of the project that it is for.")
+    secret = given.get("secret") or secrets.token_urlsafe(64)
+    wish = CreateApplicationCredential(
+        id=new_hex(),
+        name=given["name"],
+        user=user,
+        project_id=project,
+        secret=await call.cloud.part(Tokens).passwords.hash(secret),
+        roles=_roles(call, given, project),
+        description=given.get("description"),
+        expires_at=_expiry(call, given.get("expires_at")),
+        unrestricted=bool(given.get("unrestricted")),
+    )
+    key = ("application_credential", user, wish.name)
+    state = await naming.create(call, application_credentials, wish, key, taken(wish.name))
+    shown = view(call, state)
+    links = shown.pop("links")
+    return {"application_credential": {**shown, "secret": secret, "links": links}}
+
+
+def _guard_making(call: Call, user: str) -> None:
+    """Only the user themselves, and not by a credential that may not. Raises Forbidden."""
+    allow(call.who.user == user, "create_application_credential")
+    _guard_credential(call)
+
+
+def _guard_credential(call: Call) -> None:
+    id = call.who.application_credential
+    if id is None:
+        return
+    mine = call.fold.get(application_credentials, id)
+    if mine is None or not mine.unrestricted:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using method 'application_credential' is not "
+            "allowed for managing additional application credentials.."
+        )
+
+
+def _roles(call: Call, given: dict[str, Any], project: str) -> tuple[str, ...]:
+    """The roles that are asked for, of those that the token gives; all of them if none is named. Raises Invalid."""
+    held = {role.id: role for role in call.who.roles}
+    if not given.get("roles"):
+        return tuple(held)
+    names = {role.name: role.id for role in call.who.roles}
+    wanted = []
+    for reference in given["roles"]:
+        id = reference.get("id") or names.get(str(reference.get("name")))
+        if not isinstance(id, str) or (call.fold.get(roles, id) is None and reference.get("id")):
+            raise Invalid(f"Could not find role: {shapes.shown(reference)}.")
+        if id not in held:
+            raise Invalid(f"Invalid application credential: Could not find role assignment with role: {id}.")
+        wanted.append(id)
+    return tuple(grants.expand(call.fold, wanted).keys() & held.keys()) if wanted else tuple(held)
+
+
+def _expiry(call: Call, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise Invalid(
+            f"Invalid input for field/attribute expires_at. Value: {text}. It is no ISO 8601 time."
+        ) from fault
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if time <= call.cloud.clock.now():
+        raise Invalid("The 'expires_at' must not be before now.")
+    return time
+
+
+def _guard_reading(call: Call, operation: str) -> str:
+    id = call.path["id"]
+    allow(sees_all(call.who) or call.who.user == id, operation)
+    if call.fold.get(users, id) is None:
+        raise NotFound(f"Could not find user: {id}.")
+    return id
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """A user's application credentials. Raises NotFound, Forbidden."""
+    user = _guard_reading(call, "list_application_credentials")
+    found = filtered(call, call.fold.by(application_credentials, "user", user), {"name": lambda c: c.name})
+    return collection(call, "application_credentials", found, lambda one: view(call, one))
+
+
+def _find(call: Call, operation: str) -> ApplicationCredential:
+    user, id = _guard_reading(call, operation), call.path["credential_id"]
+    credential = call.fold.get(application_credentials, id)
+    if credential is None or credential.user != user:
+        raise not_found(id)
+    return credential
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One application credential. Raises NotFound, Forbidden."""
+    return {"application_credential": view(call, _find(call, "get_application_credential"))}
+
+
+async def delete(call: Call) -> None:
+    """Raises NotFound, Forbidden."""
+    allow(call.who.is_admin or call.who.user == call.path["id"], "delete_application_credential")
+    _guard_credential(call)
+    await cleaning.delete_credential(call, _find(call, "delete_application_credential"))
+
+
+async def list_access_rules(call: Call) -> dict[str, Any]:
+    """A user's access rules: there are none."""
+    _guard_reading(call, "list_access_rules")
+    return collection(call, "access_rules", (), lambda rule: rule)

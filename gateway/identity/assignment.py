@@ -1,0 +1,145 @@
+"""Granting roles over HTTP, one URL for each: actor, target and role stand in the path.
+
+Source: Identity API reference, "Roles", "System role assignments", "OS-INHERIT".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from events.identity import application_credential as application_credentials
+from events.identity import assignment as assignments
+from events.identity import domain as domains
+from events.identity import group as groups
+from events.identity import project as projects
+from events.identity import role as roles
+from events.identity import user as users
+from events.identity.assignment import RevokeRole, grant
+from events.refusals import NotFound
+from gateway.identity import cleaning, role
+from gateway.identity.listing import collection
+from gateway.identity.personas import allow, may_manage, may_read
+from gateway.serving import Answer, Call
+
+MANAGED_BY_DOMAIN = frozenset({"manager", "member", "reader"})  # that a domain's manager may grant
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """What a path names."""
+
+    actor: tuple[Literal["user", "group"], str]
+    target: tuple[Literal["project", "domain", "system"], str]
+    inherited: bool
+    actor_domain: str | None = None
+    target_domain: str | None = None
+
+
+def place(call: Call) -> Place:
+    """What the path names, whether it exists or not."""
+    path, fold = call.path, call.fold
+    inherited = call.request.url.path.endswith("/inherited_to_projects")
+    if "user_id" in path:
+        user = fold.get(users, path["user_id"])
+        actor_domain = user.domain if user else None
+        actor: tuple[Literal["user", "group"], str] = ("user", path["user_id"])
+    else:
+        group = fold.get(groups, path["group_id"])
+        actor_domain = group.domain if group else None
+        actor = ("group", path["group_id"])
+    target: tuple[Literal["project", "domain", "system"], str] = ("system", "all")
+    target_domain = None
+    if "project_id" in path:
+        project = fold.get(projects, path["project_id"])
+        target, target_domain = ("project", path["project_id"]), project.domain if project else None
+    elif "domain_id" in path:
+        target, target_domain = ("domain", path["domain_id"]), path["domain_id"]
+    return Place(
+        actor=actor, target=target, inherited=inherited, actor_domain=actor_domain, target_domain=target_domain
+    )
+
+
+def _must_exist(call: Call, where: Place, *, with_role: bool = True) -> None:
+    """Raises NotFound for what the path names and is not there."""
+    if with_role:
+        call.find(roles, call.path["role_id"], role.not_found(call.path["role_id"]))
+    kind, id = where.actor
+    if (call.fold.get(users, id) if kind == "user" else call.fold.get(groups, id)) is None:
+        raise NotFound(f"Could not find {kind}: {id}.")
+    target, target_id = where.target
+    if target == "project" and call.fold.get(projects, target_id) is None:
+        raise NotFound(f"Could not find project: {target_id}.")
+    if target == "domain" and call.fold.get(domains, target_id) is None:
+        raise NotFound(f"Could not find domain: {target_id}.")
+
+
+def _manage(call: Call, where: Place, operation: str) -> None:
+    """A domain's manager grants only inside the domain, and only what is below them. Raises Forbidden."""
+    if call.who.is_admin:
+        return
+    wanted = call.fold.get(roles, call.path["role_id"])
+    inside = where.target_domain is not None and where.target_domain == where.actor_domain
+    allow(
+        inside
+        and may_manage(call, where.target_domain)
+        and wanted is not None
+        and wanted.domain is None
+        and wanted.name in MANAGED_BY_DOMAIN,
+        operation,
+    )
+
+
+def _read(call: Call, where: Place, operation: str) -> None:
+    inside = where.target_domain if where.target_domain == where.actor_domain else None
+    allow(may_read(call, inside), operation)
+
+
+async def put(call: Call) -> None:
+    """Grant a role; nothing if it is granted. Raises NotFound, Forbidden."""
+    where = place(call)
+    _manage(call, where, "create_grant")
+    _must_exist(call, where)
+    await call.do(assignments, grant(where.actor, where.target, call.path["role_id"], where.inherited))
+
+
+async def check(call: Call) -> Answer:
+    """Raises NotFound unless the role is granted."""
+    where = place(call)
+    _read(call, where, "check_grant")
+    _must_exist(call, where)
+    key = grant(where.actor, where.target, call.path["role_id"], where.inherited).id
+    if call.fold.get(assignments, key) is None:
+        raise NotFound(
+            f"Could not find role assignment with role: {key[4]}, user or group: {key[1]}, "
+            f"project, domain, or system: {key[3]}."
+        )
+    return Answer(status=204)
+
+
+async def delete(call: Call) -> None:
+    """Take a role back, and the application credentials that were made with it. Raises NotFound, Forbidden."""
+    where = place(call)
+    _manage(call, where, "revoke_grant")
+    _must_exist(call, where)
+    await call.do(
+        assignments, RevokeRole(id=grant(where.actor, where.target, call.path["role_id"], where.inherited).id)
+    )
+    if where.actor[0] == "user" and where.target[0] == "project":
+        for credential in call.fold.by(application_credentials, "user", where.actor[1]):
+            if credential.project_id == where.target[1]:
+                await cleaning.delete_credential(call, credential)
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """The roles that are granted to an actor on a target. Raises NotFound, Forbidden."""
+    where = place(call)
+    _read(call, where, "list_grants")
+    _must_exist(call, where, with_role=False)
+    pair = f"{where.actor[0]}:{where.actor[1]} {where.target[0]}:{where.target[1]}"
+    found = [
+        granted
+        for assignment in call.fold.by(assignments, "pair", pair)
+        if assignment.inherited == where.inherited and (granted := call.fold.get(roles, assignment.role)) is not None
+    ]
+    return collection(call, "roles", found, lambda granted: role.view(call, granted))

@@ -1,0 +1,150 @@
+"""What a cloud begins with: a domain, an admin, the roles, the catalog. Running it again changes what is missing only.
+
+Ids are derived from what the things are, so that two gateways that begin at once make one cloud.
+Source: the Identity service's own bootstrap command.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from events.decider import Decider, Executor
+from events.envelope import CLOUD, Command
+from events.fold import Fold
+from events.identity import assignment as assignments
+from events.identity import domain as domains
+from events.identity import endpoint as endpoints
+from events.identity import name as names
+from events.identity import project as projects
+from events.identity import region as regions
+from events.identity import role as roles
+from events.identity import service as services
+from events.identity import user as users
+from events.identity.assignment import grant
+from events.identity.domain import ChangeDomain, CreateDomain
+from events.identity.endpoint import CreateEndpoint, Interface
+from events.identity.name import Take
+from events.identity.project import ChangeProject, CreateProject
+from events.identity.region import CreateRegion
+from events.identity.role import CreateRole, ImplyRole
+from events.identity.service import CreateService
+from events.identity.user import ChangeUser, CreateUser
+from events.ids import derived
+from events.services import SERVICES
+from events.settings import Settings
+from gateway.identity.passwords import Passwords
+
+ROLES = ("admin", "manager", "member", "reader", "service")
+IMPLIED = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
+INTERFACES: tuple[Interface, ...] = ("public", "internal", "admin")
+
+
+async def bootstrap(execute: Executor, settings: Settings, password: str, *, mend: bool = False) -> bool:
+    """Bring about what a cloud begins with; whether anything was missing.
+
+    `password` is the admin's if there is no admin yet. To `mend` a locked-out cloud is to give the admin this password
+    and their roles again, and to enable them, their project and their domain.
+    """
+    cloud = _Bootstrap(execute, settings)
+    await cloud.domain(mend)
+    await cloud.roles()
+    project = await cloud.project("admin", "Bootstrap project for initializing the cloud.", mend)
+    await cloud.project("service", "Project of the cloud's own services.", mend)
+    user = await cloud.admin(password, mend)
+    admin = cloud.role_id("admin")
+    for target in (("project", project), ("system", "all")):
+        wish = grant(("user", user), target, admin)
+        if execute.fold.get(assignments, wish.id) is None:
+            await cloud.do(assignments, wish)
+    await cloud.catalog()
+    return cloud.changed
+
+
+class _Bootstrap:
+    """One run. Each step looks into the fold first: a second run asks nothing of the journal."""
+
+    def __init__(self, execute: Executor, settings: Settings) -> None:
+        self.execute = execute
+        self.fold: Fold = execute.fold
+        self.settings = settings
+        self.changed = False
+
+    async def do(self, resource: Decider[Any, Any, Any], command: Command) -> None:
+        outcome = await self.execute(resource, command, CLOUD)
+        self.changed = self.changed or outcome.changed
+
+    async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
+        await self.do(names, Take(id=name, holder=command.id))
+        await self.do(resource, command)
+
+    async def domain(self, mend: bool) -> None:
+        domain = self.fold.get(domains, "default")
+        if domain is None:
+            wish = CreateDomain(id="default", name="Default", description="The default domain")
+            await self.create(domains, wish, ("domain", "Default"))
+        elif mend and not domain.enabled:
+            await self.do(domains, ChangeDomain(id="default", enabled=True))
+
+    async def project(self, name: str, description: str, mend: bool) -> str:
+        """The id of a project of the default domain."""
+        for project in self.fold.by(projects, "place", f"default:{name}"):
+            if mend and not project.enabled:
+                await self.do(projects, ChangeProject(id=project.id, enabled=True))
+            return project.id
+        id = _id("project", name)
+        wish = CreateProject(id=id, name=name, domain="default", description=description)
+        await self.create(projects, wish, ("project", "default", name))
+        return id
+
+    async def admin(self, password: str, mend: bool) -> str:
+        """The id of the admin."""
+        passwords = Passwords(self.settings.identity.bcrypt_cost)
+        for user in self.fold.by(users, "place", "default:admin"):
+            if mend:
+                hash = await passwords.hash(password)
+                await self.do(users, ChangeUser(id=user.id, enabled=True, password=hash))
+            return user.id
+        id = _id("user", "admin")
+        wish = CreateUser(id=id, name="admin", domain="default", password=await passwords.hash(password))
+        await self.create(users, wish, ("user", "default", "admin"))
+        return id
+
+    def role_id(self, name: str) -> str:
+        return next(role.id for role in self.fold.by(roles, "name", name) if role.domain is None)
+
+    async def roles(self) -> None:
+        for name in ROLES:
+            if not any(role.domain is None for role in self.fold.by(roles, "name", name)):
+                wish = CreateRole(id=_id("role", name), name=name, options={"immutable": True})
+                await self.create(roles, wish, ("role", "", name))
+        for prior, implied in IMPLIED:
+            role = self.fold.get(roles, self.role_id(prior))
+            if role is not None and self.role_id(implied) not in role.implies:
+                await self.do(roles, ImplyRole(id=role.id, role=self.role_id(implied)))
+
+    async def catalog(self) -> None:
+        region = self.settings.identity.region
+        if self.fold.get(regions, region) is None:
+            await self.do(regions, CreateRegion(id=region))
+        for service in SERVICES:
+            found = next(iter(self.fold.by(services, "kind", service.type)), None)
+            id = found.id if found else _id("service", service.type)
+            if found is None:
+                await self.do(services, CreateService(id=id, kind=service.type, name=service.catalog_name))
+            there = {e.interface for e in self.fold.by(endpoints, "service", id) if e.region == region}
+            for interface in INTERFACES:
+                if interface not in there:
+                    await self.do(
+                        endpoints,
+                        CreateEndpoint(
+                            id=_id("endpoint", service.type, region, interface),
+                            service=id,
+                            interface=interface,
+                            url=service.path + service.version_path,
+                            region=region,
+                        ),
+                    )
+
+
+def _id(*parts: str) -> str:
+    return derived("bootstrap", *parts).replace("-", "")

@@ -1,0 +1,61 @@
+"""The catalog: every enabled service with its enabled endpoints, as the bearer of a token reaches them.
+
+Source: Identity API reference, "Get service catalog".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from events.fold import Fold
+from events.identity import endpoint as endpoints
+from events.identity import service as services
+from gateway.tokens import Token
+
+_PLACE = re.compile(r"[%$]\((\w+)\)s")
+
+
+def absolute(base: str, url: str) -> str:
+    """The URL of an endpoint; of the cloud's own under whichever address the caller used."""
+    return base + url if url.startswith("/") else url
+
+
+def filled(url: str, token: Token) -> str | None:
+    """A URL with the token's project and user in their places; None if it has a place that the token cannot fill."""
+    if "(" not in url:
+        return url
+    values = {"project_id": token.project, "tenant_id": token.project, "user_id": token.user}
+    missing = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal missing
+        found = values.get(match[1])
+        missing = missing or found is None
+        return found or ""
+
+    text = _PLACE.sub(value, url)
+    return None if missing else text
+
+
+def catalog(fold: Fold, base: str, token: Token) -> list[dict[str, Any]]:
+    """The catalog for a token."""
+    found = []
+    for service in fold.all(services):
+        if not service.enabled:
+            continue
+        shown = []
+        for endpoint in fold.by(endpoints, "service", service.id):
+            url = filled(endpoint.url, token) if endpoint.enabled else None
+            if url is not None:
+                shown.append(
+                    {
+                        "id": endpoint.id,
+                        "interface": endpoint.interface,
+                        "region_id": endpoint.region,
+                        "url": absolute(base, url),
+                        "region": endpoint.region,
+                    }
+                )
+        found.append({"endpoints": shown, "id": service.id, "type": service.kind, "name": service.name or ""})
+    return found

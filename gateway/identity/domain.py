@@ -1,0 +1,125 @@
+"""Domains over HTTP. Source: Identity API reference, "Domains"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from events.identity import domain as domains
+from events.identity import group as groups
+from events.identity import project as projects
+from events.identity import role as roles
+from events.identity import user as users
+from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain, Domain
+from events.ids import new_hex
+from events.refusals import NotFound
+from gateway.identity import cleaning, naming, shapes
+from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.personas import allow, may_read, sees_all
+from gateway.serving import Call
+
+SHAPES = {
+    "name": shapes.PROJECT_NAME,
+    "description": shapes.DESCRIPTION,
+    "enabled": shapes.BOOLEAN,
+    "tags": shapes.TAGS,
+    "options": shapes.OBJECT,
+    "explicit_domain_id": shapes.ID,
+}
+
+
+def not_found(id: str) -> NotFound:
+    return NotFound(f"Could not find domain: {id}.")
+
+
+def taken(name: str) -> str:
+    return (
+        "Conflict occurred attempting to store project - it is not permitted to have two projects acting as domains "
+        f"with the same name: {name}."
+    )
+
+
+def view(call: Call, domain: Domain) -> dict[str, Any]:
+    return {
+        "id": domain.id,
+        "name": domain.name,
+        "description": domain.description,
+        "enabled": domain.enabled,
+        "tags": domain.tags,
+        "options": domain.options,
+        **domain.extra,
+        "links": {"self": f"{call.root}/v3/domains/{domain.id}"},
+    }
+
+
+async def create(call: Call, body: Any) -> dict[str, Any]:
+    """A new domain. Raises Invalid, Conflict."""
+    given = shapes.inner(body, "domain")
+    extra = shapes.check("domain", given, SHAPES, required=("name",))
+    id = str(given.get("explicit_domain_id") or new_hex())
+    wish = CreateDomain(
+        id=id,
+        name=given["name"],
+        description=given.get("description") or "",
+        enabled=given.get("enabled", True),
+        tags=tuple(given.get("tags", ())),
+        options=given.get("options", {}),
+        extra=extra,
+    )
+    name = given["name"]
+    return {"domain": view(call, await naming.create(call, domains, wish, ("domain", name), taken(name)))}
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """All domains that the caller may see."""
+    name = asked(call, "name")
+    found = call.fold.by(domains, "name", name) if name is not None else call.fold.all(domains)
+    if not sees_all(call.who):
+        found = [domain for domain in found if domain.id == call.who.domain]
+    getters = {"name": lambda d: d.name, "enabled": lambda d: d.enabled}
+    return collection(call, "domains", filtered(call, found, getters), lambda domain: view(call, domain))
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One domain. Raises NotFound, Forbidden."""
+    id = call.path["id"]
+    home = call.who.project_domain
+    allow(may_read(call, id) or home == id or call.who.user_domain == id, "get_domain")
+    return {"domain": view(call, call.find(domains, id, not_found(id)))}
+
+
+async def change(call: Call, body: Any) -> dict[str, Any]:
+    """Raises NotFound, Invalid, Conflict, Forbidden."""
+    given = shapes.inner(body, "domain")
+    extra = shapes.check("domain", given, SHAPES, least=1)
+    domain = call.find(domains, call.path["id"], not_found(call.path["id"]))
+    name = given.get("name", domain.name)
+    wish = ChangeDomain(
+        id=domain.id,
+        name=name,
+        description=(given["description"] or "") if "description" in given else UNSET,
+        enabled=given.get("enabled", UNSET),
+        tags=tuple(given["tags"]) if "tags" in given else UNSET,
+        options={**domain.options, **given["options"]} if "options" in given else UNSET,
+        extra={**domain.extra, **extra} if extra else UNSET,
+    )
+    state = await naming.change(call, domains, wish, ("domain", domain.name), ("domain", name), taken(name))
+    return {"domain": view(call, state)}
+
+
+async def delete(call: Call) -> None:
+    """Delete a disabled domain and all that is in it. Raises NotFound, Forbidden."""
+    id = call.path["id"]
+    domain = call.find(domains, id, not_found(id))
+    await call.do(domains, DeleteDomain(id=id))
+    await naming.release(call, ("domain", domain.name), id)
+    for user in call.fold.by(users, "domain", id):
+        await cleaning.delete_user(call, user)
+    for group in call.fold.by(groups, "domain", id):
+        await cleaning.delete_group(call, group)
+    for project in call.fold.by(projects, "domain", id):
+        await cleaning.delete_project(call, project)
+    for role in call.fold.by(roles, "domain", id):
+        await cleaning.delete_role(call, role)
+    await cleaning.revoke_on(call, f"domain:{id}")

@@ -1,0 +1,138 @@
+"""Groups over HTTP. Source: Identity API reference, "Groups"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from events.identity import domain as domains
+from events.identity import group as groups
+from events.identity import membership as memberships
+from events.identity import user as users
+from events.identity.group import ChangeGroup, CreateGroup, Group
+from events.identity.membership import Join, Leave
+from events.ids import new_hex
+from events.refusals import Invalid, NotFound
+from gateway.identity import cleaning, naming, project, shapes
+from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.personas import allow, domain_of, may_manage, may_read
+from gateway.serving import Call
+
+SHAPES = {"name": shapes.PROJECT_NAME, "domain_id": shapes.OPTIONAL_ID, "description": shapes.DESCRIPTION}
+
+
+def not_found(id: str) -> NotFound:
+    return NotFound(f"Could not find group: {id}.")
+
+
+def taken(name: str) -> str:
+    return f"Conflict occurred attempting to store group - Duplicate entry found with name {name}."
+
+
+def view(call: Call, group: Group) -> dict[str, Any]:
+    return {
+        "id": group.id,
+        "name": group.name,
+        "domain_id": group.domain,
+        "description": group.description,
+        **group.extra,
+        "links": {"self": f"{call.root}/v3/groups/{group.id}"},
+    }
+
+
+async def create(call: Call, body: Any) -> dict[str, Any]:
+    """A new group. Raises Invalid, Conflict, Forbidden."""
+    given = shapes.inner(body, "group")
+    extra = shapes.check("group", given, SHAPES, required=("name",))
+    domain = given.get("domain_id") or project.home(call)
+    allow(may_manage(call, domain), "create_group")
+    if call.fold.get(domains, domain) is None:
+        raise NotFound(f"Could not find domain: {domain}.")
+    description = given.get("description") or ""
+    wish = CreateGroup(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
+    key = ("group", domain, wish.name)
+    return {"group": view(call, await naming.create(call, groups, wish, key, taken(wish.name)))}
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """The groups that the caller may see and the query asks for."""
+    name, domain, reach = asked(call, "name"), asked(call, "domain_id"), domain_of(call)
+    if name is not None:
+        found = call.fold.by(groups, "name", name)
+    else:
+        found = call.fold.by(groups, "domain", domain) if domain is not None else call.fold.all(groups)
+    if reach is not None:
+        found = [group for group in found if group.domain == reach]
+    found = filtered(call, found, {"name": lambda g: g.name, "domain_id": lambda g: g.domain})
+    return collection(call, "groups", found, lambda group: view(call, group))
+
+
+def _find(call: Call, operation: str, *, manage: bool = False) -> Group:
+    """The group of the path, if the caller may see or change it. Raises NotFound, Forbidden."""
+    id = call.path["id"]
+    group = call.fold.get(groups, id)
+    domain = group.domain if group else None
+    allow(may_manage(call, domain) if manage else may_read(call, domain), operation)
+    if group is None:
+        raise not_found(id)
+    return group
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One group. Raises NotFound, Forbidden."""
+    return {"group": view(call, _find(call, "get_group"))}
+
+
+async def change(call: Call, body: Any) -> dict[str, Any]:
+    """Raises NotFound, Invalid, Conflict, Forbidden."""
+    given = shapes.inner(body, "group")
+    extra = shapes.check("group", given, SHAPES, least=1)
+    group = _find(call, "update_group", manage=True)
+    if given.get("domain_id", group.domain) != group.domain:
+        raise Invalid("Update of `domain_id` is not allowed.")
+    name = given.get("name", group.name)
+    wish = ChangeGroup(
+        id=group.id,
+        name=name,
+        description=(given["description"] or "") if "description" in given else UNSET,
+        extra={**group.extra, **extra} if extra else UNSET,
+    )
+    old, new = ("group", group.domain, group.name), ("group", group.domain, name)
+    return {"group": view(call, await naming.change(call, groups, wish, old, new, taken(name)))}
+
+
+async def delete(call: Call) -> None:
+    """Raises NotFound, Forbidden."""
+    await cleaning.delete_group(call, _find(call, "delete_group", manage=True))
+
+
+# Members
+
+
+def _member(call: Call, operation: str, *, manage: bool = False) -> tuple[str, str]:
+    """The group and the user of the path. Raises NotFound, Forbidden."""
+    user = call.path["user_id"]
+    if not manage and call.fold.get(groups, call.path["id"]) and call.who.user == user:
+        return call.path["id"], user
+    group = _find(call, operation, manage=manage)
+    if call.fold.get(users, user) is None:
+        raise NotFound(f"Could not find user: {user}.")
+    return group.id, user
+
+
+async def add_member(call: Call) -> None:
+    """Raises NotFound, Forbidden."""
+    await call.do(memberships, Join(id=_member(call, "add_user_to_group", manage=True)))
+
+
+async def check_member(call: Call) -> None:
+    """Raises NotFound unless the user is in the group."""
+    group, user = _member(call, "check_user_in_group")
+    if call.fold.get(memberships, (group, user)) is None:
+        raise NotFound(f"User '{user}' not found in group '{group}'.")
+
+
+async def remove_member(call: Call) -> None:
+    """Raises NotFound, Forbidden."""
+    await call.do(memberships, Leave(id=_member(call, "remove_user_from_group", manage=True)))

@@ -1,0 +1,104 @@
+"""Collections: filtered by what the query names, in pages if it asks for them, with the links that lead on.
+
+Source: Identity API reference, "Filtering and paging": `name=`, `name__contains=` and its like, `limit`, `marker`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from events.refusals import Invalid, NotFound
+from gateway.links import with_query
+from gateway.serving import Call
+
+T = TypeVar("T")
+
+Getters = Mapping[str, Callable[[Any], Any]]
+
+_INEXACT: dict[str, Callable[[str, str], bool]] = {
+    "contains": lambda text, wanted: wanted in text,
+    "icontains": lambda text, wanted: wanted.lower() in text.lower(),
+    "startswith": lambda text, wanted: text.startswith(wanted),
+    "istartswith": lambda text, wanted: text.lower().startswith(wanted.lower()),
+    "endswith": lambda text, wanted: text.endswith(wanted),
+    "iendswith": lambda text, wanted: text.lower().endswith(wanted.lower()),
+}
+
+
+def flag(call: Call, name: str) -> bool:
+    """Whether a query names a switch, and not to turn it off."""
+    value = call.request.query_params.get(name)
+    return value is not None and value.lower() not in ("0", "false", "no", "off", "n")
+
+
+def asked(call: Call, name: str) -> str | None:
+    return call.request.query_params.get(name)
+
+
+def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:
+    """Those of `states` that fit every filter of the query; what is no filter is overlooked."""
+    tests: list[Callable[[T], bool]] = []
+    for key, wanted in call.request.query_params.multi_items():
+        attribute, _, how = key.partition("__")
+        getter = getters.get(attribute)
+        if getter is None or (how and how not in _INEXACT):
+            continue
+        tests.append(_test(getter, how, wanted))
+    return [state for state in states if all(test(state) for test in tests)]
+
+
+def _test(getter: Callable[[Any], Any], how: str, wanted: str) -> Callable[[Any], bool]:
+    if how:
+        fits = _INEXACT[how]
+        return lambda state: fits(str(getter(state) or ""), wanted)
+
+    def same(state: Any) -> bool:
+        value = getter(state)
+        if isinstance(value, bool):
+            return value is (wanted.lower() not in ("0", "false"))
+        return bool(value == wanted or (value is None and wanted in ("", "None", "null")))
+
+    return same
+
+
+def self_link(call: Call) -> str:
+    url = call.request.url
+    return f"{call.base}{url.path}" + (f"?{url.query}" if url.query else "")
+
+
+def page(call: Call, states: list[T]) -> tuple[list[T], str | None]:
+    """The part of a list that the query asks for, and the link to the next one. Raises Invalid, NotFound."""
+    limit, marker = asked(call, "limit"), asked(call, "marker")
+    if limit is None and marker is None:
+        return states, None
+    ordered = sorted(states, key=_id)
+    if marker is not None:
+        if not any(_id(state) == marker for state in ordered):
+            raise NotFound(f"Marker {marker} could not be found")
+        ordered = [state for state in ordered if _id(state) > marker]
+    if limit is None or limit == "0":
+        return ordered, None
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
+        raise Invalid(f"Invalid input for field/attribute limit. Value: {limit}. {limit!r} is not of type 'integer'")
+    cut = ordered[: int(limit)]
+    if len(cut) == len(ordered):
+        return cut, None
+    url = call.request.url
+    return cut, with_query(f"{call.base}{url.path}", url.query, marker=_id(cut[-1]))
+
+
+def _id(state: Any) -> str:
+    return str(state.id)
+
+
+def collection(call: Call, name: str, states: Iterable[T], view: Callable[[T], Any]) -> dict[str, Any]:
+    """The answer that shows a list."""
+    shown, following = page(call, list(states))
+    answer: dict[str, Any] = {
+        name: [view(state) for state in shown],
+        "links": {"next": following, "self": self_link(call), "previous": None},
+    }
+    if following is not None:
+        answer["truncated"] = True
+    return answer

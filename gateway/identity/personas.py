@@ -1,0 +1,86 @@
+"""Who may call identity's routes: an admin anything, readers of the system see all, those of a domain what is in it.
+
+Source: OpenStack's "Consistent and secure default RBAC" goal; the defaults of the Identity service's policy.
+"""
+
+from __future__ import annotations
+
+from events.refusals import Forbidden
+from gateway.policy import ANY_ADMIN, ANY_TOKEN, ANYONE, Who
+from gateway.serving import Call
+from gateway.tokens import Token
+
+
+class Any_(Who, frozen=True, kw_only=True):
+    """One of several personas."""
+
+    others: tuple[Who, ...] = ()
+
+    def admits(self, token: Token) -> bool:
+        return any(who.admits(token) for who in self.others)
+
+
+def _any(name: str, *others: Who) -> Who:
+    return Any_(name=name, role=None, others=others)
+
+
+_SYSTEM = frozenset({"system"})
+_DOMAIN = frozenset({"domain"})
+
+ADMIN = ANY_ADMIN
+SYSTEM_READER = _any("admin, or reader of the system", ADMIN, Who(name="", role="reader", scopes=_SYSTEM))
+DOMAIN_READER = _any("admin, or reader of system or domain", SYSTEM_READER, Who(name="", role="reader", scopes=_DOMAIN))
+DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role="manager", scopes=_DOMAIN))
+SELF = ANY_TOKEN  # and the function looks whose it is
+
+
+def sees_all(token: Token) -> bool:
+    """An admin, or a reader of the system."""
+    return SYSTEM_READER.admits(token)
+
+
+def domain_of(call: Call) -> str | None:
+    """The domain to which the caller's sight and reach end; None: they reach all."""
+    return None if sees_all(call.who) else call.who.domain or ""
+
+
+def may_read(call: Call, domain: str | None, *, user: str | None = None, project: str | None = None) -> bool:
+    """Whether the caller may see what is in `domain`, or is `user`'s or `project`'s own."""
+    token = call.who
+    if sees_all(token) or (user is not None and token.user == user):
+        return True
+    if project is not None and token.project == project:
+        return True
+    return domain is not None and DOMAIN_READER.admits(token) and token.domain == domain
+
+
+def may_manage(call: Call, domain: str | None) -> bool:
+    """Whether the caller may change what is in `domain`."""
+    token = call.who
+    return token.is_admin or (domain is not None and DOMAIN_MANAGER.admits(token) and token.domain == domain)
+
+
+def forbidden(operation: str) -> Forbidden:
+    return Forbidden(f"You are not authorized to perform the requested action: identity:{operation}.")
+
+
+def allow(allowed: bool, operation: str) -> None:
+    """Raises Forbidden unless `allowed`."""
+    if not allowed:
+        raise forbidden(operation)
+
+
+__all__ = [
+    "ADMIN",
+    "ANYONE",
+    "DOMAIN_MANAGER",
+    "DOMAIN_READER",
+    "SELF",
+    "SYSTEM_READER",
+    "allow",
+    "domain_of",
+    "forbidden",
+    "may_manage",
+    "may_read",
+    "sees_all",
+]

@@ -1,0 +1,104 @@
+"""Regions over HTTP. Source: Identity API reference, "Regions"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from events.identity import endpoint as endpoints
+from events.identity import region as regions
+from events.identity.region import ChangeRegion, CreateRegion, DeleteRegion, Region
+from events.ids import new_hex
+from events.refusals import Conflict, Forbidden, Invalid, NotFound
+from gateway.identity import shapes
+from gateway.identity.listing import asked, collection, filtered
+from gateway.serving import Call
+
+SHAPES = {
+    "id": shapes.OPTIONAL_NAME,
+    "description": shapes.DESCRIPTION,
+    "parent_region_id": shapes.OPTIONAL_NAME,
+}
+
+
+def not_found(id: str) -> NotFound:
+    return NotFound(f"Could not find region: {id}.")
+
+
+def view(call: Call, region: Region) -> dict[str, Any]:
+    return {
+        "id": region.id,
+        "description": region.description,
+        "parent_region_id": region.parent,
+        **region.extra,
+        "links": {"self": f"{call.root}/v3/regions/{region.id}"},
+    }
+
+
+def _parent(call: Call, id: str | None, of: str) -> str | None:
+    """Raises NotFound, and Invalid for a circle."""
+    above = id
+    while above is not None:
+        region = call.fold.get(regions, above)
+        if region is None:
+            raise not_found(above)
+        if above == of:
+            raise Invalid(f"A circle of parents begins at region {of}.")
+        above = region.parent
+    return id
+
+
+async def create(call: Call, body: Any) -> dict[str, Any]:
+    """A new region. Raises Invalid, Conflict."""
+    given = shapes.inner(body, "region")
+    extra = shapes.check("region", given, SHAPES)
+    id = given.get("id") or call.path.get("id") or new_hex()
+    if call.path.get("id") not in (None, id):
+        raise Invalid(f"Conflicting region IDs specified: {call.path['id']} and {id}.")
+    if call.fold.get(regions, id) is not None:
+        raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {id}..")
+    parent = _parent(call, given.get("parent_region_id"), id)
+    wish = CreateRegion(id=id, description=given.get("description") or "", parent=parent, extra=extra)
+    return {"region": view(call, await call.do(regions, wish))}
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """All regions, or those within another."""
+    parent = asked(call, "parent_region_id")
+    found = call.fold.all(regions) if parent is None else call.fold.by(regions, "parent", parent)
+    return collection(call, "regions", filtered(call, found, {"id": lambda r: r.id}), lambda one: view(call, one))
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One region. Raises NotFound."""
+    id = call.path["id"]
+    return {"region": view(call, call.find(regions, id, not_found(id)))}
+
+
+async def change(call: Call, body: Any) -> dict[str, Any]:
+    """Raises NotFound, Invalid."""
+    given = shapes.inner(body, "region")
+    extra = shapes.check("region", given, SHAPES, least=1)
+    region = call.find(regions, call.path["id"], not_found(call.path["id"]))
+    parent = given.get("parent_region_id", UNSET)
+    wish = ChangeRegion(
+        id=region.id,
+        description=(given["description"] or "") if "description" in given else UNSET,
+        parent=parent if parent is UNSET else _parent(call, parent, region.id),
+        extra={**region.extra, **extra} if extra else UNSET,
+    )
+    return {"region": view(call, await call.do(regions, wish))}
+
+
+async def delete(call: Call) -> None:
+    """Raises NotFound, and Forbidden while endpoints are in it or in a region within it."""
+    id = call.path["id"]
+    call.find(regions, id, not_found(id))
+    inside = [id]
+    for one in inside:  # grows while it is walked
+        inside.extend(child.id for child in call.fold.by(regions, "parent", one))
+        if call.fold.count(endpoints, "region", one):
+            raise Forbidden(f"Unable to delete region {id} because it or its child regions have associated endpoints.")
+    for one in reversed(inside):
+        await call.do(regions, DeleteRegion(id=one))

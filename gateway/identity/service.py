@@ -1,0 +1,97 @@
+"""Services over HTTP. Source: Identity API reference, "Service catalog and endpoints"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from events.identity import endpoint as endpoints
+from events.identity import service as services
+from events.identity.endpoint import DeleteEndpoint
+from events.identity.service import ChangeService, CreateService, DeleteService, Service
+from events.ids import new_hex
+from events.refusals import NotFound
+from gateway.identity import shapes
+from gateway.identity.listing import asked, collection, filtered
+from gateway.serving import Call
+
+SHAPES = {
+    "name": shapes.Shape(types=("string",), most=255),
+    "type": shapes.Shape(types=("string",), least=1, most=255),
+    "enabled": shapes.BOOLEAN,
+}
+
+
+def not_found(id: str) -> NotFound:
+    return NotFound(f"Could not find service: {id}.")
+
+
+def view(call: Call, service: Service) -> dict[str, Any]:
+    return {
+        "name": service.name or "",
+        **service.extra,
+        "id": service.id,
+        "type": service.kind,
+        "enabled": service.enabled,
+        "links": {"self": f"{call.root}/v3/services/{service.id}"},
+    }
+
+
+async def create(call: Call, body: Any) -> dict[str, Any]:
+    """A new service. Raises Invalid."""
+    given = shapes.inner(body, "service")
+    extra = shapes.check("service", given, SHAPES, required=("type",))
+    wish = CreateService(
+        id=new_hex(),
+        kind=given["type"],
+        name=given.get("name"),
+        enabled=given.get("enabled", True),
+        extra=_described(extra),
+    )
+    return {"service": view(call, await call.do(services, wish))}
+
+
+def _described(extra: dict[str, Any]) -> dict[str, Any]:
+    shapes.check("service", extra, {"description": shapes.DESCRIPTION})
+    return extra
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """The services that the query asks for."""
+    kind, name = asked(call, "type"), asked(call, "name")
+    if kind is not None:
+        found = call.fold.by(services, "kind", kind)
+    else:
+        found = call.fold.by(services, "name", name) if name is not None else call.fold.all(services)
+    found = filtered(call, found, {"type": lambda s: s.kind, "name": lambda s: s.name, "enabled": lambda s: s.enabled})
+    return collection(call, "services", found, lambda service: view(call, service))
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One service. Raises NotFound."""
+    id = call.path["id"]
+    return {"service": view(call, call.find(services, id, not_found(id)))}
+
+
+async def change(call: Call, body: Any) -> dict[str, Any]:
+    """Raises NotFound, Invalid."""
+    given = shapes.inner(body, "service")
+    extra = _described(shapes.check("service", given, SHAPES, least=1))
+    service = call.find(services, call.path["id"], not_found(call.path["id"]))
+    wish = ChangeService(
+        id=service.id,
+        kind=given.get("type", UNSET),
+        name=given.get("name", UNSET),
+        enabled=given.get("enabled", UNSET),
+        extra={**service.extra, **extra} if extra else UNSET,
+    )
+    return {"service": view(call, await call.do(services, wish))}
+
+
+async def delete(call: Call) -> None:
+    """Delete a service and its endpoints. Raises NotFound."""
+    id = call.path["id"]
+    await call.do(services, DeleteService(id=id))
+    for endpoint in call.fold.by(endpoints, "service", id):
+        await call.do(endpoints, DeleteEndpoint(id=endpoint.id))

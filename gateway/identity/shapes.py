@@ -1,0 +1,139 @@
+"""The members of bodies: what each may be, and the words that say which is not.
+
+Identity keeps members that it does not know, so that a body is a mapping here and no Struct; the words are those of
+JSON Schema's validators, which clients show. Source: Identity API reference; JSON Schema validation, draft 4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from events.refusals import Invalid
+
+MOST_EXTRA = 64  # members that are unknown
+LARGEST_EXTRA = 32_768  # bytes of all of them
+SHOWN = 500  # characters of a value in a message
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "integer": (int,),
+    "null": (type(None),),
+}
+
+
+class Shape(Struct, frozen=True, kw_only=True):
+    """What a member may be."""
+
+    types: tuple[str, ...]
+    least: int | None = None  # characters or items
+    most: int | None = None
+    pattern: str | None = None
+    values: tuple[Any, ...] | None = None
+    items: Shape | None = None
+    unique: bool = False
+
+    def fault(self, value: Any) -> str | None:
+        """Why a value does not fit."""
+        if not any(isinstance(value, _TYPES[name]) for name in self.types) or (
+            isinstance(value, bool) and "boolean" not in self.types
+        ):
+            return f"{shown(value)} is not of type {', '.join(map(repr, self.types))}"
+        if self.values is not None and value not in self.values:
+            return f"{shown(value)} is not one of {list(self.values)!r}"
+        if isinstance(value, (str, list)):
+            return self._bounds(value)
+        return None
+
+    def _bounds(self, value: str | list[Any]) -> str | None:
+        if self.least is not None and len(value) < self.least:
+            return f"{shown(value)} should be non-empty" if self.least == 1 else f"{shown(value)} is too short"
+        if self.most is not None and len(value) > self.most:
+            return f"{shown(value)} is too long"
+        if isinstance(value, str):
+            if self.pattern is not None and not re.search(self.pattern, value):
+                return f"{shown(value)} does not match {self.pattern!r}"
+            return None
+        if self.unique and len(value) != len(set(map(repr, value))):
+            return f"{shown(value)} has non-unique elements"
+        if self.items is not None:
+            return next(filter(None, map(self.items.fault, value)), None)
+        return None
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+NAME = Shape(types=("string",), least=1, most=255, pattern=r"[\S]+")
+PROJECT_NAME = Shape(types=("string",), least=1, most=64, pattern=r"[\S]+")
+OPTIONAL_NAME = Shape(types=("string", "null"), most=255)
+ID = Shape(types=("string",), least=1, most=64, pattern=r"^[a-zA-Z0-9-]+$")
+OPTIONAL_ID = Shape(types=("string", "null"), most=64)
+BOOLEAN = Shape(types=("boolean",))
+OPTIONAL_BOOLEAN = Shape(types=("boolean", "null"))
+DESCRIPTION = Shape(types=("string", "null"), most=65_535)
+STRING = Shape(types=("string",), most=65_535)
+PASSWORD = Shape(types=("string",), most=4096)
+OPTIONAL_PASSWORD = Shape(types=("string", "null"), most=4096)
+OBJECT = Shape(types=("object",))
+TAG = Shape(types=("string",), least=1, most=255, pattern=r"^[^,/]*$")
+TAGS = Shape(types=("array",), most=80, items=TAG, unique=True)
+
+
+def inner(body: Any, name: str) -> dict[str, Any]:
+    """The object that a body wraps. Raises Invalid."""
+    if not isinstance(body, dict):
+        raise Invalid("It is no object.", kind="malformed")
+    for other in body:
+        if other != name:
+            raise Invalid(f"Additional properties are not allowed ({shown(other)} was unexpected)")
+    if name not in body:
+        raise Invalid(f"{name!r} is a required property")
+    value: Any = body[name]
+    if not isinstance(value, dict):
+        raise wrong(name, value, f"{shown(value)} is not of type 'object'")
+    return value
+
+
+def wrong(name: str, value: Any, fault: str) -> Invalid:
+    what = value if isinstance(value, str) else shown(value)
+    return Invalid(f"Invalid input for field/attribute {name}. Value: {what[:SHOWN]}. {fault}")
+
+
+def check(
+    name: str,
+    given: dict[str, Any],
+    shapes: Mapping[str, Shape],
+    *,
+    required: tuple[str, ...] = (),
+    extra: bool = True,
+    least: int = 0,
+) -> dict[str, Any]:
+    """The members that are not known, of an object whose known ones fit. Raises Invalid."""
+    for member in required:
+        if member not in given:
+            raise wrong(name, given, f"{member!r} is a required property")
+    if len(given) < least:
+        raise wrong(name, given, f"{shown(given)} should be non-empty")
+    for member, shape in shapes.items():
+        if member in given:
+            fault = shape.fault(given[member])
+            if fault is not None:
+                raise wrong(member, given[member], fault)
+    rest = {member: value for member, value in given.items() if member not in shapes}
+    if rest and not extra:
+        raise wrong(name, given, f"Additional properties are not allowed ({shown(next(iter(rest)))} was unexpected)")
+    if len(rest) > MOST_EXTRA or len(msgspec.json.encode(rest)) > LARGEST_EXTRA:
+        raise Invalid(
+            f"More than {MOST_EXTRA} further properties of {name}, or more than {LARGEST_EXTRA} bytes of them."
+        )
+    return rest

@@ -1,0 +1,256 @@
+"""Tokens: sealed claims that any gateway can read, and whether they still hold, asked of the fold each time.
+
+Nothing of a token is kept but its revocation. What was unsealed is remembered by the token's text, for unsealing costs
+more than all the rest; whether user, scope and roles are still there is looked up anew.
+Source: Identity API reference, "Authentication and token management".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from events.clock import Clock
+from events.fold import Fold
+from events.identity import application_credential as application_credentials
+from events.identity import domain as domains
+from events.identity import project as projects
+from events.identity import revocation as revocations
+from events.identity import user as users
+from events.identity.project import Project
+from events.identity.role import Role
+from events.identity.user import User
+from events.refusals import NotFound, Unauthenticated
+from events.settings import Settings
+from gateway import tokens
+from gateway.identity import grants
+from gateway.identity.keys import KeyRepository
+from gateway.identity.passwords import Passwords
+from gateway.tokens import Token
+
+Scope = Literal["project", "domain", "system", "unscoped"]
+SCOPES: tuple[Scope, ...] = ("project", "domain", "system", "unscoped")
+METHODS = ("password", "token", "application_credential")
+REMEMBERED = 20_000  # tokens whose seal was opened
+LONGEST = 1024  # characters of a token
+GRACE = timedelta(days=2)  # how long after its end a service may still ask what a token said
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+_HEXADECIMAL = re.compile(r"[0-9a-f]{32}\Z").match
+
+Packed = bytes | None
+"""An id: `x` and 16 bytes if it is hexadecimal, else `t` and the text."""
+
+
+class _Sealed(Struct, frozen=True, gc=False, array_like=True):
+    version: int
+    user: Packed
+    methods: int  # bits, in the order of METHODS
+    scope: int
+    scope_id: Packed
+    issued: int  # microseconds since 1970
+    expires: int
+    audit_ids: tuple[bytes, ...]
+    application_credential: Packed
+
+
+class Claims(Struct, frozen=True, kw_only=True):
+    """What a token says of itself."""
+
+    user: str
+    methods: tuple[str, ...]
+    scope: Scope
+    scope_id: str | None = None
+    issued_at: datetime
+    expires_at: datetime
+    audit_ids: tuple[str, ...]  # its own, and that of the first of those it descends from
+    application_credential: str | None = None
+
+
+class Tokens:
+    """Issues tokens and tells whose they are. `authenticate` is what every service asks."""
+
+    def __init__(self, fold: Fold, settings: Settings, clock: Clock, keys: Path) -> None:
+        self.fold = fold
+        self.clock = clock
+        self.lifetime = timedelta(seconds=settings.identity.token_lifetime)
+        self.passwords = Passwords(settings.identity.bcrypt_cost)
+        self.keys = KeyRepository(keys / "fernet")
+        self._opened: OrderedDict[str, Claims] = OrderedDict()
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(_Sealed).decode
+
+    async def authenticate(self, text: str) -> Token:
+        """Whose a token is and what it gives. Raises Unauthenticated."""
+        try:
+            return self.valid(self.read(text))
+        except NotFound as fault:
+            raise Unauthenticated("The request you have made requires authentication.") from fault
+
+    def issue(
+        self,
+        user: str,
+        methods: tuple[str, ...],
+        scope: Scope,
+        scope_id: str | None,
+        parent: Claims | None = None,
+        application_credential: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[str, Claims]:
+        """A token's text, and what it says; one made of another ends with it."""
+        now = self.clock.now()
+        ends = [now + self.lifetime, *([parent.expires_at] if parent else []), *([expires_at] if expires_at else [])]
+        claims = Claims(
+            user=user,
+            methods=methods,
+            scope=scope,
+            scope_id=scope_id,
+            issued_at=now,
+            expires_at=min(ends),
+            audit_ids=(_audit_id(os.urandom(16)), *(parent.audit_ids[-1:] if parent else ())),
+            application_credential=application_credential,
+        )
+        text = self.keys.seal(self._encode(_seal(claims)))
+        self._remember(text, claims)
+        return text, claims
+
+    def read(self, text: str) -> Claims:
+        """What a token says, whether it holds or not. Raises NotFound if it is none of ours."""
+        claims = self._opened.get(text)
+        if claims is not None:
+            self._opened.move_to_end(text)
+            return claims
+        data = self.keys.unseal(text) if len(text) <= LONGEST else None
+        if data is None:
+            raise NotFound("Could not recognize Fernet token")
+        claims = _open(self._decode(data))
+        self._remember(text, claims)
+        return claims
+
+    def _remember(self, text: str, claims: Claims) -> None:
+        self._opened[text] = claims
+        if len(self._opened) > REMEMBERED:
+            self._opened.popitem(last=False)
+
+    def valid(self, claims: Claims, *, allow_expired: bool = False) -> Token:
+        """What a token gives now. Raises NotFound if it does not hold any more."""
+        end = claims.expires_at + GRACE if allow_expired else claims.expires_at
+        if end <= self.clock.now() or self.fold.get(revocations, claims.audit_ids[0]) is not None:
+            raise _invalid()
+        user = self._user(claims)
+        project = self._project(claims) if claims.scope == "project" else None
+        if claims.scope == "domain":
+            self._domain(claims.scope_id or "", claims)
+        roles = self._roles(claims)
+        if not roles and claims.scope != "unscoped":
+            raise _invalid()
+        return Token(
+            user=user.id,
+            user_name=user.name,
+            user_domain=user.domain,
+            scope=claims.scope,
+            project=project.id if project else None,
+            project_name=project.name if project else None,
+            project_domain=project.domain if project else None,
+            domain=claims.scope_id if claims.scope == "domain" else None,
+            roles=tuple([tokens.Role(role.id, role.name) for role in roles.values()]),
+            role_names=frozenset([role.name for role in roles.values()]),
+            methods=claims.methods,
+            audit_ids=claims.audit_ids,
+            issued_at=claims.issued_at,
+            expires_at=claims.expires_at,
+            application_credential=claims.application_credential,
+        )
+
+    def _user(self, claims: Claims) -> User:
+        user = self.fold.get(users, claims.user)
+        if user is None or not user.enabled or _void(user.tokens_from, claims):
+            raise _invalid()
+        self._domain(user.domain, claims)
+        return user
+
+    def _project(self, claims: Claims) -> Project:
+        project = self.fold.get(projects, claims.scope_id or "")
+        if project is None or not project.enabled or _void(project.tokens_from, claims):
+            raise _invalid()
+        self._domain(project.domain, claims)
+        return project
+
+    def _domain(self, id: str, claims: Claims) -> None:
+        domain = self.fold.get(domains, id)
+        if domain is None or not domain.enabled or _void(domain.tokens_from, claims):
+            raise _invalid()
+
+    def _roles(self, claims: Claims) -> dict[str, Role]:
+        """The roles that the token gives now; by an application credential no more than it was made for."""
+        if claims.scope == "unscoped":
+            return {}
+        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all")
+        if claims.application_credential is None:
+            return roles
+        credential = self.fold.get(application_credentials, claims.application_credential)
+        if credential is None:
+            raise NotFound(f"Could not find Application Credential: {claims.application_credential}.")
+        if credential.expires_at is not None and credential.expires_at <= self.clock.now():
+            raise _invalid()
+        return {id: role for id, role in grants.expand(self.fold, credential.roles).items() if id in roles}
+
+
+def _void(since: datetime | None, claims: Claims) -> bool:
+    return since is not None and claims.issued_at < since
+
+
+def _invalid() -> NotFound:
+    return NotFound("Failed to validate token")
+
+
+def _audit_id(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _pack(id: str | None) -> Packed:
+    if id is None:
+        return None
+    return b"x" + bytes.fromhex(id) if _HEXADECIMAL(id) else b"t" + id.encode()
+
+
+def _unpack(packed: Packed) -> str | None:
+    if packed is None:
+        return None
+    return packed[1:].hex() if packed.startswith(b"x") else packed[1:].decode()
+
+
+def _seal(claims: Claims) -> _Sealed:
+    return _Sealed(
+        version=1,
+        user=_pack(claims.user),
+        methods=sum(1 << METHODS.index(method) for method in claims.methods),
+        scope=SCOPES.index(claims.scope),
+        scope_id=_pack(claims.scope_id),
+        issued=(claims.issued_at - EPOCH) // MICROSECOND,
+        expires=(claims.expires_at - EPOCH) // MICROSECOND,
+        audit_ids=tuple(urlsafe_b64decode(id + "==") for id in claims.audit_ids),
+        application_credential=_pack(claims.application_credential),
+    )
+
+
+def _open(sealed: _Sealed) -> Claims:
+    return Claims(
+        user=_unpack(sealed.user) or "",
+        methods=tuple(method for bit, method in enumerate(METHODS) if sealed.methods >> bit & 1),
+        scope=SCOPES[sealed.scope],
+        scope_id=_unpack(sealed.scope_id),
+        issued_at=EPOCH + sealed.issued * MICROSECOND,
+        expires_at=EPOCH + sealed.expires * MICROSECOND,
+        audit_ids=tuple(_audit_id(data) for data in sealed.audit_ids),
+        application_credential=_unpack(sealed.application_credential),
+    )

@@ -1,0 +1,46 @@
+"""Who sees which image, and who may change it. Source: Image API guide, "Image visibility", "Sharing images"."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from events.image import image as images
+from events.image import member as members
+from events.image.image import Image
+from events.image.member import Members
+from events.refusals import Forbidden, NotFound
+from gateway.serving import Answer, Call
+
+PAGE = "text/html; charset=UTF-8"
+DONE = Answer(status=204, media_type=PAGE)
+UNKNOWN = "No image found with ID {id}"
+
+
+def sees(call: Call, image: Image) -> bool:
+    """Whether the caller may see it at all."""
+    mine = call.who.project
+    if call.is_admin or image.visibility in ("public", "community") or (mine is not None and image.project == mine):
+        return True
+    if image.visibility != "shared" or mine is None:
+        return False
+    group = call.fold.get(members, image.id)
+    return group is not None and mine in group.members
+
+
+def find(call: Call, id: str, unknown: str = UNKNOWN) -> Image:
+    """A live image that the caller may see. Raises NotFound in the words of `unknown`."""
+    image = call.fold.get(images, id)
+    if image is None or not sees(call, image):
+        raise NotFound(unknown.format(id=id))
+    return image
+
+
+def own(call: Call, image: Image, action: str) -> None:
+    """Raises Forbidden if the caller, who may see it, may not do `action` with it."""
+    if not call.is_admin and image.project != call.who.project:
+        raise Forbidden(f"You are not authorized to complete {action} action.")
+
+
+def of(call: Call, image: Image) -> Members:
+    """The projects that a shared image is offered to."""
+    return cast("Members | None", call.fold.get(members, image.id)) or Members(id=image.id)
