@@ -116,7 +116,7 @@ def network(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, 
         message = "The server could not comply with the request since it is either malformed or otherwise incorrect."
     elif isinstance(refusal, refusals.Forbidden) and kind is None:
         kind = "PolicyNotAuthorized"
-        message = f"rule:{message.split()[2]} is disallowed by policy" if message.startswith("Policy") else message
+        message = f"rule:{message.split()[3]} is disallowed by policy" if message.startswith("Policy") else message
     kind = kind or "HTTP" + title(status).replace(" ", "")
     return _json({"NeutronError": {"type": kind, "message": message, "detail": ""}})
 
