@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.interface import Address, Interface
+
 from agents.network import dhcp
 from agents.network.ports import Network, Port
 

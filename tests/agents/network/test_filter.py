@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agents.commands import run
-from agents.interface import Address, Interface, Rule
 from agents.network import filter
 from agents.network.ports import Network, Port
+from events.compute.guest import Address, Interface, Rule
 
 
 def network(*rules: Rule, **more: object) -> Network:
