@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -14,6 +14,9 @@ from starlette.requests import Request
 from events.refusals import Invalid, TooLarge, UnsupportedMedia
 
 T = TypeVar("T")
+
+Explain = Callable[[str, bytes, Any], str]
+"""From msgspec's sentence about a body of some type to the caller's."""
 
 _AT = re.compile(r" - at `(?P<place>.*)`\Z", re.DOTALL)
 
@@ -37,20 +40,20 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(cast(Any, kind))
 
 
-def decode(data: bytes, kind: type[T], media_type: str, media_types: tuple[str, ...]) -> T:
-    """A body of type `kind`. Raises Invalid, UnsupportedMedia."""
+def decode(data: bytes, kind: type[T], media_type: str, media_types: tuple[str, ...], explain: Explain) -> T:
+    """A body of type `kind`; `explain` puts into words what is wrong with it. Raises Invalid, UnsupportedMedia."""
     essence = media_type.partition(";")[0].strip().lower()
     if essence and essence not in media_types:
         raise UnsupportedMedia(f"Unsupported Content-Type {essence}.")
     try:
         return cast(T, _decoder(cast(Hashable, kind)).decode(data))
     except msgspec.ValidationError as fault:
-        raise Invalid(explain(str(fault))) from fault
+        raise Invalid(explain(str(fault), data, kind)) from fault
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise Invalid("Malformed request body: it is not valid JSON.", kind="malformed") from fault
 
 
-def explain(text: str) -> str:
+def explain(text: str, data: bytes = b"", kind: Any = None) -> str:
     """msgspec's sentence as the caller's: ``Expected `str`, got `int` - at `$.server.name```."""
     match = _AT.search(text)
     if match is None:

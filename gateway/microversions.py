@@ -12,7 +12,6 @@ import re
 from functools import lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from events.refusals import Invalid, NotAcceptable
@@ -124,18 +123,25 @@ def shape(view: Any, version: Version) -> None:
         shape(getattr(view, field), version)
 
 
-def refuse_foreign(body: Any, version: Version) -> None:
-    """Refuse a body that holds what does not exist at `version`. Raises Invalid."""
+class ForeignField(Invalid):
+    """A body holds what does not exist at the version asked for; said as msgspec says it of an unknown field."""
+
+
+def refuse_foreign(body: Any, version: Version, place: str = "$") -> None:
+    """Refuse a body that holds what does not exist at `version`. Raises ForeignField."""
     if isinstance(body, (list, tuple)):
-        for one in body:
-            refuse_foreign(one, version)
+        for index, one in enumerate(body):
+            refuse_foreign(one, version, f"{place}[{index}]")
         return
     if not isinstance(body, Struct):
         return
     hidden, nested = _plan(type(body), version)
     for field in hidden:
         if getattr(body, field) is not UNSET:
-            wire = msgspec.structs.fields(body)[body.__struct_fields__.index(field)].encode_name
-            raise Invalid(f"Additional properties are not allowed ('{wire}' was unexpected)")
+            raise ForeignField(f"Object contains unknown field `{_wire(body, field)}` - at `{place}`")
     for field in nested:
-        refuse_foreign(getattr(body, field), version)
+        refuse_foreign(getattr(body, field), version, f"{place}.{_wire(body, field)}")
+
+
+def _wire(body: Struct, field: str) -> str:
+    return body.__struct_encode_fields__[body.__struct_fields__.index(field)]

@@ -22,10 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from events.decider import Decider, Outcome, Step
 from events.envelope import Command, Key, Origin, State
-from events.refusals import MethodNotAllowed, NotFound, Refusal, Unauthenticated
+from events.refusals import Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import bodies, faults, policy
 from gateway.cloud import Cloud
-from gateway.microversions import Range, Version, refuse_foreign, shape
+from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
 from gateway.microversions import name as version_name
 from gateway.policy import ANYONE, Who
 from gateway.tokens import Token
@@ -62,6 +62,7 @@ class Face(Struct, frozen=True, kw_only=True):
     statuses: Mapping[type[Refusal], int] = {}  # of refusals, where the service's differ
     versions: Range | None = None
     media_type: str = "application/json"
+    explain: bodies.Explain = bodies.explain  # a body's mistake in the service's own words
     headers: Mapping[str, str] = {}  # that every answer of the service has
     negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
     denial: str = "Policy doesn't allow {operation} to be performed."  # what a persona too small is told
@@ -80,7 +81,7 @@ class Answer(Struct, kw_only=True):
 class Call:
     """One request: who asks, for what, and the ways to answer."""
 
-    __slots__ = ("cloud", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
+    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
 
     def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
         self.cloud = cloud
@@ -91,6 +92,7 @@ class Call:
         self.version = version
         self.id = f"req-{uuid4()}"
         self.path: dict[str, str] = {}
+        self.data = b""  # the body as it came
         self.headers: dict[str, str] = {}  # of the answer
 
     # Who asks
@@ -241,6 +243,7 @@ class _Service:
         if versions.legacy:
             response.headers[versions.legacy] = version_name(call.version)
             vary += f", {versions.legacy}"
+            response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
@@ -267,9 +270,13 @@ class _Service:
         if handler.body is not None:
             data = await bodies.read(request, self.cloud.settings.gateway.max_body)
             media_type = request.headers.get("content-type", "")
-            body = bodies.decode(data, handler.body, media_type, handler.route.media_types)
+            body = bodies.decode(data, handler.body, media_type, handler.route.media_types, self.face.explain)
             if self.face.versions is not None:
-                refuse_foreign(body, call.version)
+                try:
+                    refuse_foreign(body, call.version)
+                except ForeignField as foreign:
+                    raise Invalid(self.face.explain(foreign.message, data, handler.body)) from foreign
+            call.data = data
             arguments.append(body)
         return self._response(call, handler.route, await handler.function(*arguments))
 
@@ -288,8 +295,8 @@ class _Service:
         body = answer.body
         if body is None or body is UNSET:
             response = Response(None, status, headers)
-            if answer.media_type:
-                response.headers["content-type"] = answer.media_type
+            if answer.media_type or self.face.versions is not None:
+                response.headers["content-type"] = answer.media_type or self.face.media_type
             return response
         if not isinstance(body, bytes):
             if self.face.versions is not None:

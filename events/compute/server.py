@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from events.envelope import Command, Event, State
-from events.refusals import Conflict, NotFound
+from events.refusals import Conflict, Invalid, NotFound, OverQuota
 
 Status = Literal["BUILD", "ACTIVE", "SHUTOFF", "REBOOT", "HARD_REBOOT", "ERROR"]
 Wanted = Literal["on", "off", "gone"]
@@ -75,7 +75,8 @@ class Server(State, frozen=True, gc=False, kw_only=True):
     tags: tuple[str, ...] = ()
     config_drive: bool = False
     zone: str | None = None  # asked for
-    hints: dict[str, str] = {}  # for the scheduler
+    requested_host: str | None = None  # by an admin, who alone may choose one
+    hints: dict[str, tuple[str, ...]] = {}  # for the scheduler
     attachments: tuple[Attachment, ...] = ()
     security_groups: tuple[str, ...] = ()
     reservation: str = ""
@@ -92,6 +93,7 @@ class Server(State, frozen=True, gc=False, kw_only=True):
     deadline: datetime | None = None  # of what it is doing now
     locked: bool = False
     locked_reason: str | None = None
+    locked_by: Literal["owner", "admin"] | None = None
     access_ipv4: str = ""
     access_ipv6: str = ""
     launched_at: datetime | None = None
@@ -131,7 +133,8 @@ class ServerRequested(Event, frozen=True, gc=False, kw_only=True):
     tags: tuple[str, ...] = ()
     config_drive: bool = False
     zone: str | None = None
-    hints: dict[str, str] = {}
+    requested_host: str | None = None
+    hints: dict[str, tuple[str, ...]] = {}
     attachments: tuple[Attachment, ...] = ()
     security_groups: tuple[str, ...] = ()
     reservation: str = ""
@@ -199,6 +202,7 @@ class ServerChanged(Event, frozen=True, gc=False, kw_only=True):
 
 class ServerLocked(Event, frozen=True, gc=False, kw_only=True):
     reason: str | None = None
+    by: Literal["owner", "admin"] = "owner"
 
 
 class ServerUnlocked(Event, frozen=True, gc=False, kw_only=True):
@@ -249,7 +253,8 @@ class RequestServer(Command, frozen=True, gc=False, kw_only=True):
     tags: tuple[str, ...] = ()
     config_drive: bool = False
     zone: str | None = None
-    hints: dict[str, str] = {}
+    requested_host: str | None = None
+    hints: dict[str, tuple[str, ...]] = {}
     attachments: tuple[Attachment, ...] = ()
     security_groups: tuple[str, ...] = ()
     reservation: str = ""
@@ -314,6 +319,7 @@ class ForgetServer(Command, frozen=True, gc=False, kw_only=True):
 
 
 class ChangeServer(Command, frozen=True, gc=False, kw_only=True):
+    action: str | None = None  # nova's name of what is legal only while the server is active or stopped
     name: str | None = None
     hostname: str | None = None
     description: str | None = None
@@ -323,10 +329,16 @@ class ChangeServer(Command, frozen=True, gc=False, kw_only=True):
     access_ipv4: str | None = None
     access_ipv6: str | None = None
     disk_config: Literal["AUTO", "MANUAL"] | None = None
+    more_metadata: dict[str, str] = {}
+    less_metadata: tuple[str, ...] = ()
+    most_metadata: int = -1  # items; -1: any number
+    more_tags: tuple[str, ...] = ()
+    less_tags: tuple[str, ...] = ()
 
 
 class LockServer(Command, frozen=True, gc=False, kw_only=True):
     reason: str | None = None
+    by: Literal["owner", "admin"] = "owner"
 
 
 class UnlockServer(Command, frozen=True, gc=False, kw_only=True):
@@ -361,6 +373,8 @@ Commands = (
     | ChangePorts
 )
 
+MOST_TAGS = 50  # of one server
+_CHANGEABLE = ("name", "hostname", "description", "access_ipv4", "access_ipv6", "disk_config")
 # In which vm_state, as nova names it, an action is legal; the words of its refusal.
 _ACTIONS: dict[type[Command], tuple[str, frozenset[str]]] = {
     StartServer: ("start", frozenset({"stopped"})),
@@ -428,8 +442,9 @@ def decide(server: Server | None, command: Commands) -> list[Events]:
             return [ServerDeleted()]
         case ChangeServer():
             return _change(server, command)
-        case LockServer(reason=reason):
-            return [] if server.locked and server.locked_reason == reason else [ServerLocked(reason=reason)]
+        case LockServer(reason=reason, by=by):
+            same = server.locked and server.locked_reason == reason and server.locked_by == by
+            return [] if same else [ServerLocked(reason=reason, by=by)]
         case UnlockServer():
             return [ServerUnlocked()] if server.locked else []
         case ResetServerState(status=status):
@@ -495,10 +510,36 @@ def _failed(message: str, code: int, details: str | None) -> ServerFailed:
 
 
 def _change(server: Server, command: ChangeServer) -> list[Events]:
-    changes = {name: value for name, value in asdict(command).items() if name != "id" and value is not None}
-    undescribed = changes.pop("undescribed") and server.description is not None
-    changes = {name: value for name, value in changes.items() if getattr(server, name) != value}
+    state = vm_state(server)
+    if command.action is not None and state not in ("active", "stopped"):
+        raise Conflict(f"Cannot '{command.action}' instance {server.id} while it is in vm_state {state}")
+    wished = {name: getattr(command, name) for name in _CHANGEABLE}
+    wished["metadata"], wished["tags"] = _metadata(server, command), _tags(server, command)
+    changes = {name: value for name, value in wished.items() if value is not None and getattr(server, name) != value}
+    undescribed = command.undescribed and server.description is not None
     return [ServerChanged(**changes, undescribed=undescribed)] if changes or undescribed else []
+
+
+def _metadata(server: Server, command: ChangeServer) -> dict[str, str]:
+    old = server.metadata if command.metadata is None else command.metadata
+    new = {**old, **command.more_metadata}
+    for name in command.less_metadata:
+        if new.pop(name, None) is None:
+            raise NotFound("Metadata item was not found")
+    if 0 <= command.most_metadata < len(new) and len(new) > len(server.metadata):
+        raise OverQuota(f"Maximum number of metadata items exceeds {command.most_metadata}")
+    return new
+
+
+def _tags(server: Server, command: ChangeServer) -> tuple[str, ...]:
+    old = server.tags if command.tags is None else command.tags
+    for tag in command.less_tags:
+        if tag not in old:
+            raise NotFound(f"Server {server.id} has no tag '{tag}'")
+    new = tuple(dict.fromkeys((*(tag for tag in old if tag not in command.less_tags), *command.more_tags)))
+    if len(new) > MOST_TAGS:
+        raise Invalid(f"The number of tags exceeded the per-server limit {MOST_TAGS}")
+    return new
 
 
 def evolve(server: Server | None, event: Events, at: datetime) -> Server:
@@ -531,10 +572,10 @@ def evolve(server: Server | None, event: Events, at: datetime) -> Server:
             if event.undescribed:
                 changes["description"] = None
             return replace(server, **changes)
-        case ServerLocked(reason=reason):
-            return replace(server, locked=True, locked_reason=reason)
+        case ServerLocked(reason=reason, by=by):
+            return replace(server, locked=True, locked_reason=reason, locked_by=by)
         case ServerUnlocked():
-            return replace(server, locked=False, locked_reason=None)
+            return replace(server, locked=False, locked_reason=None, locked_by=None)
         case ServerStateReset(status=status):
             reset = Fault(message="An administrator reset the state.", at=at) if status == "ERROR" else None
             return replace(server, status=status, wanted="on" if status == "ACTIVE" else server.wanted, fault=reset)
