@@ -87,6 +87,9 @@ def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes,
         return _json({"message": "The method is not allowed for the requested URL."})
     elif isinstance(refusal, refusals.NotFound) and message == "The resource could not be found.":
         return _NO_SUCH_PAGE.encode(), "text/html; charset=utf-8"
+    elif isinstance(refusal, refusals.Unauthenticated) and refusal.kind == "method":
+        methods = {"methods": ["password", "token", "application_credential"]}
+        return _json({"error": {"code": status, "identity": methods, "message": message, "title": title(status)}})
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 
@@ -110,7 +113,14 @@ def compute(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, 
 
 
 def network(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
-    kind = (refusal.kind if refusal else None) or "HTTP" + title(status).replace(" ", "")
+    kind = refusal.kind if refusal else None
+    if isinstance(refusal, refusals.MethodNotAllowed):
+        kind = None
+        message = "The server could not comply with the request since it is either malformed or otherwise incorrect."
+    elif isinstance(refusal, refusals.Forbidden) and kind is None:
+        kind = "PolicyNotAuthorized"
+        message = f"rule:{message.split()[3]} is disallowed by policy" if message.startswith("Policy") else message
+    kind = kind or "HTTP" + title(status).replace(" ", "")
     return _json({"NeutronError": {"type": kind, "message": message, "detail": ""}})
 
 

@@ -61,9 +61,7 @@ class LibvirtHypervisor:
         self._network = network
         self._images = Images(settings.state / "images", fetch_image)
         self._machine: domain.Machine | None = None
-        self._connection = Connection(
-            settings.uri, lambda: daemons.ensure(note(settings.state)), self._happened, self._look_at_all
-        )
+        self._connection = Connection(settings.uri, self._ensure_daemons, self._happened, self._look_at_all)
         self._changed: Callable[[str], None] = lambda server: None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._bells: dict[str, asyncio.Event] = {}  # of servers somebody waits for; rung when something happened
@@ -86,6 +84,7 @@ class LibvirtHypervisor:
                 run_as=None if _open_to_all(self._settings.state) else ROOT,
             )
             await self._connection.open()
+            await self._try_once(self._machine)
             await self._network.open()
             await self._network.keep(set(await self.guests()))
 
@@ -180,6 +179,19 @@ class LibvirtHypervisor:
         """The end of the serial console's log; all of it (at most 100 KiB) if `lines` is None."""
         return await asyncio.to_thread(console.tail, self._folder(server) / console.LOG, lines)
 
+    async def _ensure_daemons(self) -> None:
+        await daemons.ensure(note(self._settings.state))
+
+    async def _try_once(self, machine: domain.Machine) -> None:
+        """Find out once for each boot of the host whether domains start at all. Raises DriverError."""
+        tried = self._settings.state / "libvirt" / "tried"
+        now = f"{virtualization.boot()} {machine.virt_type} {machine.run_as}"
+        if not tried.exists() or tried.read_text() != now:
+            xml = domain.trial(machine)
+            await self._connection.call(functools.partial(domains.start_and_drop, definition=xml))
+            tried.parent.mkdir(exist_ok=True)
+            tried.write_text(now)
+
     def _folder(self, server: str) -> Path:
         return self._settings.state / "servers" / server
 
@@ -207,6 +219,7 @@ class LibvirtHypervisor:
     async def _run(self, guest: Guest, generation: int) -> None:
         """Plug in, define and start; then, and not before, the wish is fulfilled."""
         assert self._machine is not None, "open() comes first"
+        await self._ensure_daemons()  # without virtlogd there is no console log, and libvirt starts nothing
         await self._network.plug(guest.id, guest.hostname, guest.interfaces)
         folder = self._folder(guest.id)
         disk = domain.Disk(path=folder / "disk.qcow2", base=self._images.path(guest), base_format=guest.image_format)

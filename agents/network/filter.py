@@ -14,7 +14,7 @@ Source: nft(8); Network API reference, "Security groups".
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from agents import names
@@ -48,7 +48,12 @@ async def _pass_bridged() -> None:
                 raise HostError(f"{path} cannot be set: security groups would not hold.") from error
 
 
-def ruleset(cloud: str, networks: Iterable[Network]) -> str:
+def index(bridge: str) -> int:
+    """The number of `bridge` in the kernel, which no other link of the host has."""
+    return int((LINKS / bridge / "ifindex").read_text())
+
+
+def ruleset(cloud: str, networks: Iterable[Network], zone: Callable[[str], int] = index) -> str:
     """The cloud's whole ruleset; one that only removes it if nothing is plugged in."""
     networks = list(networks)
     table = names.table(cloud)
@@ -60,7 +65,7 @@ def ruleset(cloud: str, networks: Iterable[Network]) -> str:
         secured = [interface for interface in ports if interface.port_security]
         filtered = [(number, interface) for number, interface in enumerate(secured, 1) if interface.rules is not None]
         lines += _bridge_table(cloud, secured, filtered)
-        lines += _inet_table(cloud, networks, filtered)
+        lines += _inet_table(cloud, networks, filtered, zone)
     return "\n".join([*lines, ""])
 
 
@@ -104,7 +109,9 @@ def _own_addresses(interface: Interface) -> Iterator[str]:
     yield "icmpv6 type nd-router-advert drop"
 
 
-def _inet_table(cloud: str, networks: list[Network], filtered: list[tuple[int, Interface]]) -> Iterator[str]:
+def _inet_table(
+    cloud: str, networks: list[Network], filtered: list[tuple[int, Interface]], zone: Callable[[str], int]
+) -> Iterator[str]:
     yield f"table inet {names.table(cloud)} {{"
     for _, interface in filtered:
         for direction, verdict in (("egress", "return"), ("ingress", "accept")):
@@ -116,7 +123,7 @@ def _inet_table(cloud: str, networks: list[Network], filtered: list[tuple[int, I
     yield " chain zone { type filter hook prerouting priority -300;"
     for network in networks:
         bridge = names.bridge(cloud, network.id)
-        yield f'  iifname "{bridge}" ct zone set {_zone(bridge)}'
+        yield f'  iifname "{bridge}" ct zone set {zone(bridge) % ZONES}'
     yield " }"
     yield " chain forward { type filter hook forward priority 0;"
     yield f'  iifname != "{names.links(cloud)[2]}*" accept'
@@ -175,11 +182,6 @@ def _link_local(mac: str) -> str:
     octets = bytes.fromhex(mac.replace(":", ""))
     identifier = bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
     return str(ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + identifier))
-
-
-def _zone(bridge: str) -> int:
-    """A number no other bridge of the host has: its index."""
-    return int((LINKS / bridge / "ifindex").read_text()) % ZONES
 
 
 def _chain(kind: str, interface: Interface) -> str:

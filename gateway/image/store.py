@@ -142,7 +142,9 @@ class Upload:
         self._sha512 = hashlib.sha512()
         self._kept = False
 
-    async def receive(self, source: AsyncIterator[bytes], limit: int) -> tuple[Bytes, formats.Found]:
+    async def receive(
+        self, source: AsyncIterator[bytes], limit: int, idle: float = IDLE
+    ) -> tuple[Bytes, formats.Found]:
         """All of `source`, of at most `limit` bytes, on the disk. Raises TooLarge, Invalid: nothing came for too long.
 
         While one chunk is hashed and written by threads, the next one comes in; no more than these two are in memory.
@@ -151,7 +153,7 @@ class Upload:
         coming, going = memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))
         working: asyncio.Future[Any] | None = None
         try:
-            while (piece := await _next(source)) is not None:
+            while (piece := await _next(source, idle)) is not None:
                 size += len(piece)
                 if size > limit:
                     raise TooLarge("The provided image is too large.")
@@ -244,14 +246,14 @@ class _Reading:
         os.close(self._file)
 
 
-async def _next(source: AsyncIterator[bytes]) -> bytes | None:
+async def _next(source: AsyncIterator[bytes], idle: float) -> bytes | None:
     try:
-        async with asyncio.timeout(IDLE):
+        async with asyncio.timeout(idle):
             return await anext(source)
     except StopAsyncIteration:
         return None
     except TimeoutError as fault:
-        raise Invalid(f"Nothing came for {IDLE:.0f} seconds; the upload is given up.") from fault
+        raise Invalid(f"Nothing came for {idle:.0f} seconds; the upload is given up.") from fault
 
 
 def _own_id(directory: Path) -> str:
