@@ -46,6 +46,9 @@ SERVICES: tuple[Service, ...] = (
             "region",
             "service",
             "endpoint",
+            "credential",
+            "registered_limit",
+            "limit",
         ),
     ),
     Service(

@@ -9,6 +9,7 @@ from events.clock import Clock
 from events.decider import Executor
 from events.fold import Fold
 from events.settings import Settings
+from events.vault import Vault
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ T = TypeVar("T")
 class Cloud:
     """One gateway's parts, put together by `gateway/up.py` and by tests."""
 
-    def __init__(self, execute: Executor, settings: Settings, authenticate: Authenticate) -> None:
+    def __init__(self, execute: Executor, settings: Settings, authenticate: Authenticate, vault: Vault) -> None:
         self.execute = execute
         self.fold: Fold = execute.fold
         self.clock: Clock = execute.clock
         self.settings = settings
         self.authenticate = authenticate
+        self.vault = vault  # secrets that must be read back
         self.feed: Feed | None = None
-        self.parts: dict[type[Any], Any] = {}  # what single services need: a store of images, a vault
+        self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 
     def put(self, part: object, kind: type[Any] | None = None) -> None:

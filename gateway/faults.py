@@ -69,6 +69,11 @@ _MALFORMED = (
     "otherwise incorrect. The client is assumed to be in error."
 )
 
+_NO_SUCH_PAGE = (
+    "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not "
+    "found on the server. If you entered the URL manually please check your spelling and try again.</p>\n"
+)
+
 
 def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
     if isinstance(refusal, refusals.UnsupportedMedia):
@@ -80,6 +85,11 @@ def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes,
         message = f"You are not authorized to perform the requested action: {operation}."
     elif isinstance(refusal, refusals.MethodNotAllowed):
         return _json({"message": "The method is not allowed for the requested URL."})
+    elif isinstance(refusal, refusals.NotFound) and message == "The resource could not be found.":
+        return _NO_SUCH_PAGE.encode(), "text/html; charset=utf-8"
+    elif isinstance(refusal, refusals.Unauthenticated) and refusal.kind == "method":
+        methods = {"methods": ["password", "token", "application_credential"]}
+        return _json({"error": {"code": status, "identity": methods, "message": message, "title": title(status)}})
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 
@@ -103,7 +113,14 @@ def compute(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, 
 
 
 def network(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
-    kind = (refusal.kind if refusal else None) or "HTTP" + title(status).replace(" ", "")
+    kind = refusal.kind if refusal else None
+    if isinstance(refusal, refusals.MethodNotAllowed):
+        kind = None
+        message = "The server could not comply with the request since it is either malformed or otherwise incorrect."
+    elif isinstance(refusal, refusals.Forbidden) and kind is None:
+        kind = "PolicyNotAuthorized"
+        message = f"rule:{message.split()[3]} is disallowed by policy" if message.startswith("Policy") else message
+    kind = kind or "HTTP" + title(status).replace(" ", "")
     return _json({"NeutronError": {"type": kind, "message": message, "detail": ""}})
 
 

@@ -33,7 +33,7 @@ from events.nats_server import NatsServer
 from events.services import SERVICES, deciders, modules
 from events.settings import Settings
 from events.subjects import untoken
-from events.vault import NatsVault, Vault
+from events.vault import NatsVault
 from events.wire import Message, Wire
 from gateway import consoles, demo, mending, operations
 from gateway.cloud import Cloud
@@ -168,11 +168,10 @@ class Up:
     async def _make_cloud(self, execute: Executor, wire: Wire, tables: Projector, vault: NatsVault) -> Cloud:
         path = self.directory.path
         tokens = Tokens(execute.fold, self.settings, execute.clock, path / "keys")
-        cloud = Cloud(execute, self.settings, tokens.authenticate)
+        cloud = Cloud(execute, self.settings, tokens.authenticate, vault)
         cloud.put(tokens)
         cloud.put(tables)
         cloud.put(Consoles(wire))
-        cloud.put(vault, Vault)
         cloud.put(ImageStore(path / "images"))
         cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
         self._background("images' recovery", recovery.watch(cloud))

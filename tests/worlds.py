@@ -18,6 +18,7 @@ from events.journal import Journal, MemoryJournal
 from events.refusals import Unauthenticated
 from events.services import SERVICES, deciders
 from events.settings import Settings
+from events.vault import MemoryVault
 from gateway.cloud import Cloud
 from gateway.serving import Face, application
 from gateway.tokens import Role, Token
@@ -105,7 +106,7 @@ async def world(
     journal = journal or MemoryJournal()
     fold = Fold(deciders())
     await fold.follow(journal)
-    cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate)
+    cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate, MemoryVault())
     for part in parts:
         cloud.parts[type(part)] = part
     transport = httpx.ASGITransport(app=application(cloud, faces()))

@@ -6,7 +6,6 @@ from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from events.vault import Vault
 from gateway.cloud import Cloud
 
 REMEMBERED = 1000  # texts; each of at most 64 KiB
@@ -21,11 +20,6 @@ def _remembered(cloud: Cloud) -> Remembered:
     return found
 
 
-def _vault(cloud: Cloud) -> Vault:
-    found: Vault = cloud.parts[Vault]
-    return found
-
-
 def name(server: str) -> str:
     """The name of a server's user data."""
     return f"user_data-{server}"
@@ -33,7 +27,7 @@ def name(server: str) -> str:
 
 async def keep(cloud: Cloud, server: str, text: str) -> str:
     """Put away what base64 `text` stands for, as the guest will read it; its name."""
-    await _vault(cloud).put(name(server), b64decode(text))
+    await cloud.vault.put(name(server), b64decode(text))
     _remember(cloud, name(server), text)
     return name(server)
 
@@ -43,7 +37,7 @@ async def learn(cloud: Cloud, names: Iterable[str | None]) -> None:
     remembered = _remembered(cloud)
     for one in names:
         if one is not None and one not in remembered:
-            found = await _vault(cloud).get(one)
+            found = await cloud.vault.get(one)
             _remember(cloud, one, b64encode(found or b"").decode())
 
 

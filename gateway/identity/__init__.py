@@ -6,16 +6,21 @@ Source: Identity API reference, version 3.14.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from events.refusals import UnsupportedMedia
 from gateway import faults
 from gateway.identity import (
     application_credential,
     assignment,
     assignments,
+    credential,
     discovery,
     domain,
     endpoint,
     group,
+    limit,
     project,
     region,
     role,
@@ -24,177 +29,144 @@ from gateway.identity import (
     user,
 )
 from gateway.identity.personas import (
-    ADMIN,
     ANYONE,
+    CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
+    OWN,
+    ROLE_READER,
     SELF,
     SYSTEM_READER,
 )
+from gateway.policy import Who
 from gateway.serving import Face, Route
+
+
+def _route(
+    method: str, path: str, function: Callable[..., Awaitable[Any]], who: Who, policy: str, status: int = 200
+) -> Route:
+    return Route(method, path, function, who, status, policy=f"identity:{policy}")
+
 
 _AUTH = (
     Route("GET", "/", discovery.versions, ANYONE),
     Route("GET", "/v3", discovery.version, ANYONE),
     Route("GET", "/v3/", discovery.version, ANYONE),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    Route("GET", "/v3/auth/tokens", token.validate, SELF, policy="identity:validate_token"),
-    Route("DELETE", "/v3/auth/tokens", token.revoke, SELF, 204, policy="identity:revoke_token"),
-    Route("GET", "/v3/auth/catalog", token.show_catalog, SELF, policy="identity:get_auth_catalog"),
-    Route("GET", "/v3/auth/projects", token.list_projects, SELF, policy="identity:get_auth_projects"),
-    Route("GET", "/v3/auth/domains", token.list_domains, SELF, policy="identity:get_auth_domains"),
-    Route("GET", "/v3/auth/system", token.list_systems, SELF, policy="identity:get_auth_system"),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token"),
+    _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
+    _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog"),
+    _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects"),
+    _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains"),
+    _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system"),
 )
 
 _DOMAINS = (
-    Route("POST", "/v3/domains", domain.create, ADMIN, 201, policy="identity:create_domain"),
-    Route("GET", "/v3/domains", domain.listed, DOMAIN_READER, policy="identity:list_domains"),
-    Route("GET", "/v3/domains/{id}", domain.show, SELF, policy="identity:get_domain"),
-    Route("PATCH", "/v3/domains/{id}", domain.change, ADMIN, policy="identity:update_domain"),
-    Route("DELETE", "/v3/domains/{id}", domain.delete, ADMIN, 204, policy="identity:delete_domain"),
+    _route("POST", "/v3/domains", domain.create, CLOUD_ADMIN, "create_domain", 201),
+    _route("GET", "/v3/domains", domain.listed, DOMAIN_READER, "list_domains"),
+    _route("GET", "/v3/domains/{id}", domain.show, SELF, "get_domain"),
+    _route("PATCH", "/v3/domains/{id}", domain.change, CLOUD_ADMIN, "update_domain"),
+    _route("DELETE", "/v3/domains/{id}", domain.delete, CLOUD_ADMIN, "delete_domain", 204),
 )
 
 _PROJECTS = (
-    Route("POST", "/v3/projects", project.create, DOMAIN_MANAGER, 201, policy="identity:create_project"),
-    Route("GET", "/v3/projects", project.listed, DOMAIN_READER, policy="identity:list_projects"),
-    Route("GET", "/v3/projects/{id}", project.show, SELF, policy="identity:get_project"),
-    Route("PATCH", "/v3/projects/{id}", project.change, DOMAIN_MANAGER, policy="identity:update_project"),
-    Route("DELETE", "/v3/projects/{id}", project.delete, DOMAIN_MANAGER, 204, policy="identity:delete_project"),
-    Route("GET", "/v3/projects/{id}/tags", project.list_tags, SELF, policy="identity:list_project_tags"),
-    Route("PUT", "/v3/projects/{id}/tags", project.replace_tags, DOMAIN_MANAGER, policy="identity:update_project_tags"),
-    Route(
-        "DELETE",
-        "/v3/projects/{id}/tags",
-        project.remove_tags,
-        DOMAIN_MANAGER,
-        204,
-        policy="identity:delete_project_tags",
-    ),
-    Route("GET", "/v3/projects/{id}/tags/{tag}", project.show_tag, SELF, 204, policy="identity:get_project_tag"),
-    Route(
-        "PUT",
-        "/v3/projects/{id}/tags/{tag}",
-        project.add_tag,
-        DOMAIN_MANAGER,
-        201,
-        policy="identity:create_project_tag",
-    ),
-    Route(
-        "DELETE",
-        "/v3/projects/{id}/tags/{tag}",
-        project.remove_tag,
-        DOMAIN_MANAGER,
-        204,
-        policy="identity:delete_project_tag",
-    ),
+    _route("POST", "/v3/projects", project.create, DOMAIN_MANAGER, "create_project", 201),
+    _route("GET", "/v3/projects", project.listed, DOMAIN_READER, "list_projects"),
+    _route("GET", "/v3/projects/{id}", project.show, SELF, "get_project"),
+    _route("PATCH", "/v3/projects/{id}", project.change, DOMAIN_MANAGER, "update_project"),
+    _route("DELETE", "/v3/projects/{id}", project.delete, DOMAIN_MANAGER, "delete_project", 204),
+    _route("GET", "/v3/projects/{id}/tags", project.list_tags, SELF, "list_project_tags"),
+    _route("PUT", "/v3/projects/{id}/tags", project.replace_tags, DOMAIN_MANAGER, "update_project_tags"),
+    _route("DELETE", "/v3/projects/{id}/tags", project.remove_tags, DOMAIN_MANAGER, "delete_project_tags", 204),
+    _route("GET", "/v3/projects/{id}/tags/{tag}", project.show_tag, SELF, "get_project_tag", 204),
+    _route("PUT", "/v3/projects/{id}/tags/{tag}", project.add_tag, DOMAIN_MANAGER, "create_project_tag", 201),
+    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project.remove_tag, DOMAIN_MANAGER, "delete_project_tag", 204),
 )
 
 _USERS = (
-    Route("POST", "/v3/users", user.create, DOMAIN_MANAGER, 201, policy="identity:create_user"),
-    Route("GET", "/v3/users", user.listed, DOMAIN_READER, policy="identity:list_users"),
-    Route("GET", "/v3/users/{id}", user.show, SELF, policy="identity:get_user"),
-    Route("PATCH", "/v3/users/{id}", user.change, DOMAIN_MANAGER, policy="identity:update_user"),
-    Route("DELETE", "/v3/users/{id}", user.delete, DOMAIN_MANAGER, 204, policy="identity:delete_user"),
+    _route("POST", "/v3/users", user.create, DOMAIN_MANAGER, "create_user", 201),
+    _route("GET", "/v3/users", user.listed, DOMAIN_READER, "list_users"),
+    _route("GET", "/v3/users/{id}", user.show, SELF, "get_user"),
+    _route("PATCH", "/v3/users/{id}", user.change, DOMAIN_MANAGER, "update_user"),
+    _route("DELETE", "/v3/users/{id}", user.delete, DOMAIN_MANAGER, "delete_user", 204),
     Route("POST", "/v3/users/{id}/password", user.change_password, ANYONE, 204),
-    Route("GET", "/v3/users/{id}/projects", user.list_projects, SELF, policy="identity:list_user_projects"),
-    Route("GET", "/v3/users/{id}/groups", user.list_groups, SELF, policy="identity:list_groups_for_user"),
-    Route(
+    _route("GET", "/v3/users/{id}/projects", user.list_projects, SELF, "list_user_projects"),
+    _route("GET", "/v3/users/{id}/groups", user.list_groups, SELF, "list_groups_for_user"),
+    _route(
         "POST",
         "/v3/users/{id}/application_credentials",
         application_credential.create,
-        SELF,
+        OWN,
+        "create_application_credential",
         201,
-        policy="identity:create_application_credential",
     ),
-    Route(
+    _route(
         "GET",
         "/v3/users/{id}/application_credentials",
         application_credential.listed,
-        SELF,
-        policy="identity:list_application_credentials",
+        OWN,
+        "list_application_credentials",
     ),
-    Route(
+    _route(
         "GET",
         "/v3/users/{id}/application_credentials/{credential_id}",
         application_credential.show,
-        SELF,
-        policy="identity:get_application_credential",
+        OWN,
+        "get_application_credential",
     ),
-    Route(
+    _route(
         "DELETE",
         "/v3/users/{id}/application_credentials/{credential_id}",
         application_credential.delete,
-        SELF,
+        OWN,
+        "delete_application_credential",
         204,
-        policy="identity:delete_application_credential",
     ),
-    Route(
-        "GET",
-        "/v3/users/{id}/access_rules",
-        application_credential.list_access_rules,
-        SELF,
-        policy="identity:list_access_rules",
-    ),
+    _route("GET", "/v3/users/{id}/access_rules", application_credential.list_access_rules, OWN, "list_access_rules"),
 )
 
 _GROUPS = (
-    Route("POST", "/v3/groups", group.create, DOMAIN_MANAGER, 201, policy="identity:create_group"),
-    Route("GET", "/v3/groups", group.listed, DOMAIN_READER, policy="identity:list_groups"),
-    Route("GET", "/v3/groups/{id}", group.show, DOMAIN_READER, policy="identity:get_group"),
-    Route("PATCH", "/v3/groups/{id}", group.change, DOMAIN_MANAGER, policy="identity:update_group"),
-    Route("DELETE", "/v3/groups/{id}", group.delete, DOMAIN_MANAGER, 204, policy="identity:delete_group"),
-    Route("GET", "/v3/groups/{id}/users", user.list_of_group, DOMAIN_READER, policy="identity:list_users_in_group"),
-    Route(
-        "PUT",
-        "/v3/groups/{id}/users/{user_id}",
-        group.add_member,
-        DOMAIN_MANAGER,
-        204,
-        policy="identity:add_user_to_group",
-    ),
-    Route(
-        "GET", "/v3/groups/{id}/users/{user_id}", group.check_member, SELF, 204, policy="identity:check_user_in_group"
-    ),
-    Route(
-        "DELETE",
-        "/v3/groups/{id}/users/{user_id}",
-        group.remove_member,
-        DOMAIN_MANAGER,
-        204,
-        policy="identity:remove_user_from_group",
+    _route("POST", "/v3/groups", group.create, DOMAIN_MANAGER, "create_group", 201),
+    _route("GET", "/v3/groups", group.listed, DOMAIN_READER, "list_groups"),
+    _route("GET", "/v3/groups/{id}", group.show, DOMAIN_READER, "get_group"),
+    _route("PATCH", "/v3/groups/{id}", group.change, DOMAIN_MANAGER, "update_group"),
+    _route("DELETE", "/v3/groups/{id}", group.delete, DOMAIN_MANAGER, "delete_group", 204),
+    _route("GET", "/v3/groups/{id}/users", user.list_of_group, DOMAIN_READER, "list_users_in_group"),
+    _route("PUT", "/v3/groups/{id}/users/{user_id}", group.add_member, DOMAIN_MANAGER, "add_user_to_group", 204),
+    _route("GET", "/v3/groups/{id}/users/{user_id}", group.check_member, DOMAIN_READER, "check_user_in_group", 204),
+    _route(
+        "DELETE", "/v3/groups/{id}/users/{user_id}", group.remove_member, DOMAIN_MANAGER, "remove_user_from_group", 204
     ),
 )
 
 _IMPLIES = "/v3/roles/{id}/implies"
 _ROLES = (
-    Route("POST", "/v3/roles", role.create, ADMIN, 201, policy="identity:create_role"),
-    Route("GET", "/v3/roles", role.listed, DOMAIN_READER, policy="identity:list_roles"),
-    Route("GET", "/v3/roles/{id}", role.show, DOMAIN_READER, policy="identity:get_role"),
-    Route("PATCH", "/v3/roles/{id}", role.change, ADMIN, policy="identity:update_role"),
-    Route("DELETE", "/v3/roles/{id}", role.delete, ADMIN, 204, policy="identity:delete_role"),
-    Route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, policy="identity:list_implied_roles"),
-    Route("PUT", f"{_IMPLIES}/{{implied}}", role.imply, ADMIN, 201, policy="identity:create_implied_role"),
-    Route("GET", f"{_IMPLIES}/{{implied}}", role.show_implied, SYSTEM_READER, policy="identity:get_implied_role"),
-    Route("HEAD", f"{_IMPLIES}/{{implied}}", role.check_implied, SYSTEM_READER, policy="identity:check_implied_role"),
-    Route("DELETE", f"{_IMPLIES}/{{implied}}", role.stop_implying, ADMIN, 204, policy="identity:delete_implied_role"),
-    Route(
-        "GET", "/v3/role_inferences", role.list_inferences, SYSTEM_READER, policy="identity:list_role_inference_rules"
-    ),
-    Route("GET", "/v3/role_assignments", assignments.listed, DOMAIN_READER, policy="identity:list_role_assignments"),
+    _route("POST", "/v3/roles", role.create, CLOUD_ADMIN, "create_role", 201),
+    _route("GET", "/v3/roles", role.listed, ROLE_READER, "list_roles"),
+    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role"),
+    _route("PATCH", "/v3/roles/{id}", role.change, CLOUD_ADMIN, "update_role"),
+    _route("DELETE", "/v3/roles/{id}", role.delete, CLOUD_ADMIN, "delete_role", 204),
+    _route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, "list_implied_roles"),
+    _route("PUT", f"{_IMPLIES}/{{implied}}", role.imply, CLOUD_ADMIN, "create_implied_role", 201),
+    _route("GET", f"{_IMPLIES}/{{implied}}", role.show_implied, SYSTEM_READER, "get_implied_role"),
+    _route("HEAD", f"{_IMPLIES}/{{implied}}", role.check_implied, SYSTEM_READER, "check_implied_role"),
+    _route("DELETE", f"{_IMPLIES}/{{implied}}", role.stop_implying, CLOUD_ADMIN, "delete_implied_role", 204),
+    _route("GET", "/v3/role_inferences", role.list_inferences, SYSTEM_READER, "list_role_inference_rules"),
+    _route("GET", "/v3/role_assignments", assignments.listed, DOMAIN_READER, "list_role_assignments"),
 )
 
 
 def _grants(target: str, actor: str, *, system: bool = False, inherited: bool = False) -> tuple[Route, ...]:
     """The routes of one kind of actor on one kind of target."""
-    reader, manager = (SYSTEM_READER, ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
+    reader, manager = (SYSTEM_READER, CLOUD_ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
     start, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
     path = f"{start}/{target}/{actor}/roles"
     one = f"{path}/{{role_id}}{end}"
     return (
-        Route("GET", path + end, assignment.listed, reader, policy="identity:list_grants"),
-        Route("PUT", one, assignment.put, manager, 204, policy="identity:create_grant"),
-        Route("GET", one, assignment.check, reader, 204, policy="identity:check_grant"),
-        Route("DELETE", one, assignment.delete, manager, 204, policy="identity:revoke_grant"),
+        _route("GET", path + end, assignment.listed, reader, "list_grants"),
+        _route("PUT", one, assignment.put, manager, "create_grant", 204),
+        _route("GET", one, assignment.check, reader, "check_grant", 204),
+        _route("DELETE", one, assignment.delete, manager, "revoke_grant", 204),
     )
 
 
@@ -212,25 +184,61 @@ _GRANTS = tuple(
 )
 
 _CATALOG = (
-    Route("POST", "/v3/regions", region.create, ADMIN, 201, policy="identity:create_region"),
-    Route("PUT", "/v3/regions/{id}", region.create, ADMIN, 201, policy="identity:create_region"),
-    Route("GET", "/v3/regions", region.listed, SELF, policy="identity:list_regions"),
-    Route("GET", "/v3/regions/{id}", region.show, SELF, policy="identity:get_region"),
-    Route("PATCH", "/v3/regions/{id}", region.change, ADMIN, policy="identity:update_region"),
-    Route("DELETE", "/v3/regions/{id}", region.delete, ADMIN, 204, policy="identity:delete_region"),
-    Route("POST", "/v3/services", service.create, ADMIN, 201, policy="identity:create_service"),
-    Route("GET", "/v3/services", service.listed, SYSTEM_READER, policy="identity:list_services"),
-    Route("GET", "/v3/services/{id}", service.show, SYSTEM_READER, policy="identity:get_service"),
-    Route("PATCH", "/v3/services/{id}", service.change, ADMIN, policy="identity:update_service"),
-    Route("DELETE", "/v3/services/{id}", service.delete, ADMIN, 204, policy="identity:delete_service"),
-    Route("POST", "/v3/endpoints", endpoint.create, ADMIN, 201, policy="identity:create_endpoint"),
-    Route("GET", "/v3/endpoints", endpoint.listed, SYSTEM_READER, policy="identity:list_endpoints"),
-    Route("GET", "/v3/endpoints/{id}", endpoint.show, SYSTEM_READER, policy="identity:get_endpoint"),
-    Route("PATCH", "/v3/endpoints/{id}", endpoint.change, ADMIN, policy="identity:update_endpoint"),
-    Route("DELETE", "/v3/endpoints/{id}", endpoint.delete, ADMIN, 204, policy="identity:delete_endpoint"),
+    _route("POST", "/v3/regions", region.create, CLOUD_ADMIN, "create_region", 201),
+    _route("PUT", "/v3/regions/{id}", region.create, CLOUD_ADMIN, "create_region", 201),
+    _route("GET", "/v3/regions", region.listed, SELF, "list_regions"),
+    _route("GET", "/v3/regions/{id}", region.show, SELF, "get_region"),
+    _route("PATCH", "/v3/regions/{id}", region.change, CLOUD_ADMIN, "update_region"),
+    _route("DELETE", "/v3/regions/{id}", region.delete, CLOUD_ADMIN, "delete_region", 204),
+    _route("POST", "/v3/services", service.create, CLOUD_ADMIN, "create_service", 201),
+    _route("GET", "/v3/services", service.listed, SYSTEM_READER, "list_services"),
+    _route("GET", "/v3/services/{id}", service.show, SYSTEM_READER, "get_service"),
+    _route("PATCH", "/v3/services/{id}", service.change, CLOUD_ADMIN, "update_service"),
+    _route("DELETE", "/v3/services/{id}", service.delete, CLOUD_ADMIN, "delete_service", 204),
+    _route("POST", "/v3/endpoints", endpoint.create, CLOUD_ADMIN, "create_endpoint", 201),
+    _route("GET", "/v3/policies", endpoint.list_policies, SYSTEM_READER, "list_policies"),
+    _route("GET", "/v3/endpoints", endpoint.listed, SYSTEM_READER, "list_endpoints"),
+    _route("GET", "/v3/endpoints/{id}", endpoint.show, SYSTEM_READER, "get_endpoint"),
+    _route("PATCH", "/v3/endpoints/{id}", endpoint.change, CLOUD_ADMIN, "update_endpoint"),
+    _route("DELETE", "/v3/endpoints/{id}", endpoint.delete, CLOUD_ADMIN, "delete_endpoint", 204),
 )
 
-ROUTES = (*_AUTH, *_DOMAINS, *_PROJECTS, *_USERS, *_GROUPS, *_ROLES, *_GRANTS, *_CATALOG)
+_CREDENTIALS = (
+    _route("POST", "/v3/credentials", credential.create, SELF, "create_credential", 201),
+    _route("GET", "/v3/credentials", credential.listed, SELF, "list_credentials"),
+    _route("GET", "/v3/credentials/{id}", credential.show, SELF, "get_credential"),
+    _route("PATCH", "/v3/credentials/{id}", credential.change, SELF, "update_credential"),
+    _route("DELETE", "/v3/credentials/{id}", credential.delete, SELF, "delete_credential", 204),
+    _route("POST", "/v3/users/{id}/credentials/OS-EC2", credential.create_ec2, OWN, "ec2_create_credential", 201),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2", credential.list_ec2, OWN, "ec2_list_credentials"),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", credential.show_ec2, OWN, "ec2_get_credential"),
+    _route(
+        "DELETE",
+        "/v3/users/{id}/credentials/OS-EC2/{access}",
+        credential.delete_ec2,
+        OWN,
+        "ec2_delete_credential",
+        204,
+    ),
+)
+
+_LIMITS = (
+    _route("POST", "/v3/registered_limits", limit.register, CLOUD_ADMIN, "create_registered_limits", 201),
+    _route("GET", "/v3/registered_limits", limit.list_registered, SELF, "list_registered_limits"),
+    _route("GET", "/v3/registered_limits/{id}", limit.show_registered, SELF, "get_registered_limit"),
+    _route("PATCH", "/v3/registered_limits/{id}", limit.change_registered, CLOUD_ADMIN, "update_registered_limit"),
+    _route(
+        "DELETE", "/v3/registered_limits/{id}", limit.delete_registered, CLOUD_ADMIN, "delete_registered_limit", 204
+    ),
+    _route("GET", "/v3/limits/model", limit.model, SELF, "get_limit_model"),
+    _route("POST", "/v3/limits", limit.create, CLOUD_ADMIN, "create_limits", 201),
+    _route("GET", "/v3/limits", limit.listed, SELF, "list_limits"),
+    _route("GET", "/v3/limits/{id}", limit.show, SELF, "get_limit"),
+    _route("PATCH", "/v3/limits/{id}", limit.change, CLOUD_ADMIN, "update_limit"),
+    _route("DELETE", "/v3/limits/{id}", limit.delete, CLOUD_ADMIN, "delete_limit", 204),
+)
+
+ROUTES = (*_AUTH, *_DOMAINS, *_PROJECTS, *_USERS, *_GROUPS, *_ROLES, *_GRANTS, *_CATALOG, *_CREDENTIALS, *_LIMITS)
 
 FACE = Face(
     name="identity",

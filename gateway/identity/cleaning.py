@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
+from events.identity import credential as credentials
 from events.identity import group as groups
 from events.identity import membership as memberships
 from events.identity import project as projects
@@ -14,12 +15,14 @@ from events.identity import role as roles
 from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, DeleteApplicationCredential
 from events.identity.assignment import Assignment, RevokeRole
+from events.identity.credential import Credential, DeleteCredential
 from events.identity.group import DeleteGroup, Group
 from events.identity.membership import Leave, Membership
 from events.identity.project import DeleteProject, Project
 from events.identity.role import DeleteRole, Role, StopImplyingRole
 from events.identity.user import DeleteUser, User
 from events.refusals import NotFound
+from events.vault import Vault
 from gateway.identity import naming
 from gateway.serving import Call
 
@@ -29,6 +32,8 @@ async def delete_user(call: Call, user: User) -> None:
     await naming.release(call, ("user", user.domain, user.name), user.id)
     for credential in call.fold.by(application_credentials, "user", user.id):
         await delete_credential(call, credential)
+    for secret in call.fold.by(credentials, "user", user.id):
+        await delete_secret(call, secret)
     await _leave(call, call.fold.by(memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
@@ -45,6 +50,8 @@ async def delete_project(call: Call, project: Project) -> None:
     await naming.release(call, ("project", project.domain, project.name), project.id)
     for credential in call.fold.by(application_credentials, "project_id", project.id):
         await delete_credential(call, credential)
+    for secret in call.fold.by(credentials, "project_id", project.id):
+        await delete_secret(call, secret)
     await revoke_on(call, f"project:{project.id}")
 
 
@@ -59,6 +66,20 @@ async def delete_role(call: Call, role: Role) -> None:
 async def delete_credential(call: Call, credential: ApplicationCredential) -> None:
     await call.do(application_credentials, DeleteApplicationCredential(id=credential.id))
     await naming.release(call, ("application_credential", credential.user, credential.name), credential.id)
+
+
+def vault(call: Call) -> Vault:
+    return call.cloud.vault
+
+
+def blob(name: str) -> tuple[str, ...]:
+    """The name in the vault of what a credential holds."""
+    return ("identity", "credential", name)
+
+
+async def delete_secret(call: Call, credential: Credential) -> None:
+    await call.do(credentials, DeleteCredential(id=credential.id))
+    await vault(call).delete(blob(credential.blob))
 
 
 async def revoke_on(call: Call, target: str) -> None:

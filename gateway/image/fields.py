@@ -22,21 +22,10 @@ FIELDS = {  # that may be written, by the name that the state has for them
     "tags": "tags",
 }
 READ_ONLY = frozenset(
-    [
-        "status",
-        "size",
-        "virtual_size",
-        "checksum",
-        "os_hash_algo",
-        "os_hash_value",
-        "created_at",
-        "updated_at",
-        "self",
-        "file",
-        "schema",
-        "direct_url",
-        "stores",
-    ]
+    {
+        *("status", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at"),
+        *("self", "file", "schema", "direct_url", "stores"),
+    }
 )
 RESERVED = frozenset({"deleted", "deleted_at", "location", "os_glance"})
 

@@ -98,7 +98,7 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
         name=new.name,
         description=new.description,
         addresses=tuple(Address(subnet.id, ip, claim) for subnet, ip in chosen),
-        ip_allocation="immediate" if chosen and new.fixed_ips != () else "none",
+        ip_allocation="none" if new.fixed_ips == () else "immediate",
         admin_state_up=new.admin_state_up,
         device_id=new.device_id,
         device_owner=new.device_owner,
@@ -111,7 +111,7 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
         dhcp_options=new.dhcp_options,
         tags=new.tags,
     )
-    return [*steps, Step(ports, wish)]
+    return [*steps, Step(ports, wish, keeps=True)]
 
 
 def _secured(network: Network, new: NewPort) -> bool:
@@ -212,7 +212,6 @@ def steps_to_change(
         steps += [claim_address(subnet.id, ip, port.id, claim, now) for subnet, ip in new]
         steps += still_there(network.id, new) if new else []
         values["addresses"] = tuple(old.get((s.id, ip)) or Address(s.id, ip, claim) for s, ip in chosen)
-        values["ip_allocation"] = "immediate" if chosen else "none"
     if values:
         values |= {"claim": claim, "seen": port.revision}
     wish = ChangePort(**{name: getattr(change, name) for name in change.__struct_fields__} | values)

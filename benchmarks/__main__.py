@@ -1,0 +1,248 @@
+"""Measures what README's table has. `--quick`: fewer and smaller; `--markdown`: as a table for README."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from msgspec import Struct
+
+from benchmarks.clouds import Client, Measured
+
+MIB = 1 << 20
+POLL = 0.002  # seconds between two looks of a client that waits
+
+
+class Row(Struct):
+    """A figure and what it is to be at most, or at least."""
+
+    what: str
+    value: float
+    unit: str
+    bound: float
+    least: bool = False
+
+    @property
+    def kept(self) -> bool:
+        return self.value >= self.bound if self.least else self.value <= self.bound
+
+
+class Bench:
+    """One run over one cloud."""
+
+    def __init__(self, quick: bool) -> None:
+        self.quick = quick
+        self.rows: list[Row] = []
+        self.client: Client
+
+    def note(self, what: str, value: float, unit: str, bound: float, *, least: bool = False) -> None:
+        row = Row(what, value, unit, bound, least)
+        self.rows.append(row)
+        print(f"{row.what:55} {row.value:9.2f} {row.unit:6} {'>=' if least else '<='} {row.bound:g}", flush=True)
+
+    async def median(self, what: str, call: Callable[[], Awaitable[object]], bound: float) -> None:
+        """The median of many calls, one after the other, in ms."""
+        for _ in range(20):
+            await call()
+        took = []
+        for _ in range(100 if self.quick else 500):
+            began = time.perf_counter()
+            await call()
+            took.append((time.perf_counter() - began) * 1000)
+        self.note(what, statistics.median(took), "ms", bound)
+
+    async def run(self) -> None:
+        async with Measured(None, "--driver", "simulated") as cloud:
+            self.note("up to ready, empty", cloud.seconds_to_ready, "s", 1.5)
+            await asyncio.sleep(5)
+            self.note("memory of all processes, idle (PSS)", cloud.memory(), "MiB", 200)
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+                self.client = Client(session, cloud)
+                await self.client.login()
+                await self._fixtures()
+                await self._tokens()
+                await self._servers()
+                await self._reads()
+                await self._images()
+                await self._lists()
+            await self._restart(cloud)
+
+    async def _fixtures(self) -> None:
+        call = self.client.call
+        quotas = {"instances": -1, "cores": -1, "ram": -1}
+        await call("PUT", f"/compute/v2.1/os-quota-sets/{self.client.project}", {"quota_set": quotas})
+        quota = {"port": -1}
+        await call("PUT", f"/network/v2.0/quotas/{self.client.project}", {"quota": quota})
+        for i in range(10):
+            flavor = {"name": f"bench-{i}", "ram": 64, "vcpus": 1, "disk": 0}
+            made = await call("POST", "/compute/v2.1/flavors", {"flavor": flavor})
+        self.flavor = made["flavor"]["id"]
+        image = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
+        self.image = (await call("POST", "/image/v2/images", image))["id"]
+        await self._put(self.image, b"\0" * 4096)
+        self.network = (await call("POST", "/network/v2.0/networks", {"network": {"name": "bench"}}))["network"]["id"]
+        subnet = {"network_id": self.network, "ip_version": 4, "cidr": "10.32.0.0/16"}
+        await call("POST", "/network/v2.0/subnets", {"subnet": subnet})
+
+    async def _put(self, image: str, data: bytes) -> None:
+        headers = {"Content-Type": "application/octet-stream"}
+        await self.client.call("PUT", f"/image/v2/images/{image}/file", data=data, headers=headers)
+
+    async def _tokens(self) -> None:
+        client = self.client
+        subject = {"X-Subject-Token": client.token}
+        await self.median(
+            "token validate, p50",
+            lambda: client.call("GET", "/identity/v3/auth/tokens?nocatalog", headers=subject),
+            1.2,
+        )
+        body = {
+            "auth": {
+                "identity": {"methods": ["token"], "token": {"id": client.token}},
+                "scope": {"project": {"id": client.project}},
+            }
+        }
+        await self.median("token from token, p50", lambda: client.call("POST", "/identity/v3/auth/tokens", body), 2)
+
+    async def _create(self, name: str, count: int = 1) -> str:
+        server = {
+            "name": name,
+            "imageRef": self.image,
+            "flavorRef": self.flavor,
+            "networks": [{"uuid": self.network}],
+            "min_count": count,
+            "max_count": count,
+        }
+        made = await self.client.call("POST", "/compute/v2.1/servers", {"server": server})
+        return str(made["server"]["id"])
+
+    async def _wait(self, id: str) -> None:
+        while True:
+            server = (await self.client.call("GET", f"/compute/v2.1/servers/{id}"))["server"]
+            if server["status"] == "ACTIVE":
+                return
+            if server["status"] == "ERROR":
+                raise RuntimeError(server["fault"])
+            await asyncio.sleep(POLL)
+
+    async def _servers(self) -> None:
+        answered, active = [], []
+        for i in range(20 if self.quick else 60):
+            began = time.perf_counter()
+            id = await self._create(f"one-{i}")
+            answered.append((time.perf_counter() - began) * 1000)
+            await self._wait(id)
+            active.append((time.perf_counter() - began) * 1000)
+        self.note("POST /servers answered, p50", statistics.median(answered), "ms", 5)
+        self.note("server create -> ACTIVE, p50", statistics.median(active), "ms", 40)
+        for count, bound in ((50, 1.0), (200, 4.0)):
+            self.note(f"{count} servers at concurrency 8, all ACTIVE", await self._bulk(count, 8), "s", bound)
+
+    async def _bulk(self, count: int, at_once: int) -> float:
+        room = asyncio.Semaphore(at_once)
+
+        async def one(i: int) -> None:
+            async with room:
+                await self._wait(await self._create(f"bulk-{i}"))
+
+        began = time.perf_counter()
+        await asyncio.gather(*(one(i) for i in range(count)))
+        return time.perf_counter() - began
+
+    async def _reads(self) -> None:
+        client = self.client
+        servers = (await client.call("GET", "/compute/v2.1/servers?limit=1"))["servers"]
+        path = f"/compute/v2.1/servers/{servers[0]['id']}"
+        await self.median("show server, p50", lambda: client.call("GET", path), 1.5)
+        await self.median("flavors/detail (10), p50", lambda: client.call("GET", "/compute/v2.1/flavors/detail"), 1.5)
+
+    async def _images(self) -> None:
+        data, up, down = os.urandom(64 * MIB), [], []
+        for i in range(3):
+            image = {"name": f"big-{i}", "disk_format": "raw", "container_format": "bare"}
+            id = (await self.client.call("POST", "/image/v2/images", image))["id"]
+            began = time.perf_counter()
+            await self._put(id, data)
+            up.append(64 * 1.048576 / (time.perf_counter() - began))
+            down.append(await self._download(f"/image/v2/images/{id}/file"))
+            await self.client.call("DELETE", f"/image/v2/images/{id}")
+        self.note("image 64 MiB up", statistics.median(up), "MB/s", 250, least=True)
+        self.note("image 64 MiB down", statistics.median(down), "MB/s", 950, least=True)
+
+    async def _download(self, path: str) -> float:
+        """MB/s, as bytes come off the socket: what a client does with them is not measured."""
+        url = self.client.url.removeprefix("http://")
+        host, _, port = url.partition(":")
+        began = time.perf_counter()
+        reader, writer = await asyncio.open_connection(host, int(port), limit=4 * MIB)
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: {url}\r\nX-Auth-Token: {self.client.token}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(request.encode())
+        size = 0
+        while chunk := await reader.read(MIB):
+            size += len(chunk)
+        writer.close()
+        return size / 1e6 / (time.perf_counter() - began)
+
+    async def _lists(self) -> None:
+        have = 310 if not self.quick else 270
+        while have < 1000:
+            await self._create("many", min(100, 1000 - have))
+            have += 100
+        await self._settle(1000)
+        path = "/compute/v2.1/servers/detail?limit=1000"
+        took = []
+        for _ in range(10):
+            began = time.perf_counter()
+            async with self.client.session.get(
+                self.client.url + path, headers={"X-Auth-Token": self.client.token}
+            ) as answer:
+                await answer.read()
+            took.append((time.perf_counter() - began) * 1000)
+        self.note("list 1 000 servers in detail", statistics.median(took), "ms", 60)
+
+    async def _settle(self, count: int) -> None:
+        while True:
+            building = await self.client.call("GET", "/compute/v2.1/servers?status=BUILD&limit=1")
+            if not building["servers"]:
+                return
+            await asyncio.sleep(0.1)
+
+    async def _restart(self, cloud: Measured) -> None:
+        total = 1000 if self.quick else 10_000
+        async with aiohttp.ClientSession() as session:
+            self.client = Client(session, cloud)
+            await self.client.login()
+            have = 1000
+            while have < total:
+                await self._create("more", 100)
+                have += 100
+            await self._settle(total)
+        await cloud.stop()
+        await cloud.start()
+        self.note(f"up to ready, {total} servers in the log", cloud.seconds_to_ready, "s", 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--markdown", action="store_true")
+    options = parser.parse_args()
+    bench = Bench(options.quick)
+    asyncio.run(bench.run())
+    if options.markdown:
+        print("| what | at most / at least | measured |\n|---|---|---|")
+        for row in bench.rows:
+            sign = ">=" if row.least else "<="
+            print(f"| {row.what} | {sign} {row.bound:g} {row.unit} | {row.value:.3g} {row.unit} |")
+    missed = [row.what for row in bench.rows if not row.kept]
+    print("all figures are kept" if not missed else f"missed: {', '.join(missed)}")
+
+
+main()
