@@ -17,6 +17,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,7 @@ class NatsServer:
             return
         self._hosts = wanted
         self._write()
-        if self._child is not None and self._child.returncode is None:
-            self._child.send_signal(signal.SIGHUP)
+        _send(self._child, signal.SIGHUP)
 
     def configuration(self) -> dict[str, Any]:
         """The server's whole configuration; NATS reads JSON."""
@@ -159,14 +159,13 @@ class NatsServer:
         child = self._child
         if child is None:
             return
-        if child.returncode is None:
-            child.terminate()
-            try:
-                async with asyncio.timeout(10):
-                    await child.wait()
-            except TimeoutError:
-                log.error("the NATS server does not stop: killing it")
-                child.kill()
+        _send(child, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(10):
+                await child.wait()
+        except TimeoutError:
+            log.error("the NATS server does not stop: killing it")
+            _send(child, signal.SIGKILL)
         await child.wait()
         self._child = None
 
@@ -270,6 +269,12 @@ def _agent(host: str, credentials: Credentials) -> dict[str, Any]:
             "subscribe": {"allow": [f"{HEARD}.{host}.>", f"{credentials.inbox}.>"]},
         },
     }
+
+
+def _send(child: asyncio.subprocess.Process | None, number: signal.Signals) -> None:
+    if child is not None and child.returncode is None:
+        with suppress(ProcessLookupError):  # it died this moment
+            child.send_signal(number)
 
 
 def _command() -> Sequence[str]:

@@ -8,7 +8,9 @@ credential `("application_credential", <user>, <name>)`. Source: Identity API re
 
 from __future__ import annotations
 
-from events.claims import INDEXES, Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
+from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
+
+INDEXES = ("due",)
 
 __all__ = [
     "INDEXES",

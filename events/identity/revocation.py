@@ -15,12 +15,17 @@ from msgspec.structs import replace
 
 from events.envelope import Command, Event, State
 
-INDEXES: tuple[str, ...] = ()
+INDEXES = ("due",)
 
 
 class Revocation(State, frozen=True, gc=False, kw_only=True):
     audit_id: str
     until: datetime  # when the token expires by itself
+
+    @property
+    def due(self) -> int:
+        """The minute of `until`, since 1970: for an index by which what has expired is found."""
+        return int(self.until.timestamp()) // 60
 
 
 class TokenRevoked(Event, frozen=True, gc=False, kw_only=True):

@@ -58,6 +58,11 @@ class Image(State, frozen=True, gc=False, kw_only=True):
     store: str | None = None  # the id of the store that has the bytes, or gets them
 
     @property
+    def size(self) -> int | None:
+        """How many bytes there are, staged ones too."""
+        return self.bytes.size if self.bytes else None
+
+    @property
     def staged(self) -> bool:
         return self.status == "uploading" and self.bytes is not None
 

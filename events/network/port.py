@@ -240,7 +240,11 @@ def decide(port: Port | None, command: Commands) -> list[Events]:
             return list(sweep(port, command))
         case CreatePort():
             listen(port, command.claim)
-            return [PortCreated(**asdict(command))] if port is None or port.deleted else []
+            if port is None or port.deleted:
+                return [PortCreated(**asdict(command))]
+            if port.claim != command.claim:  # another attempt was faster: this one's claims are to be given back
+                raise ChangedMeanwhile("The port has been made meanwhile.")
+            return []
     if port is None or port.deleted:
         raise not_found(command.id)
     match command:

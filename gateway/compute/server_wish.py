@@ -16,6 +16,7 @@ from events.compute import flavor as flavors
 from events.compute import host as hosts
 from events.compute import keypair as keypairs
 from events.compute.flavor import Flavor
+from events.compute.keypair import Keypair
 from events.compute.server import Attachment, RequestServer, Size
 from events.ids import is_uuid
 from events.refusals import Conflict, Forbidden, Invalid, OverQuota
@@ -59,6 +60,7 @@ def of(call: Call, body: CreateServer) -> Wish:
         raise Invalid("Unable to allocate a single hostname to multiple instances")
     if new.trusted_image_certificates:
         raise Invalid("Image signature certificate validation is not supported by this cloud.")
+    key = _key(call, new)
     first = RequestServer(
         id="",
         project=call.project,
@@ -70,7 +72,8 @@ def of(call: Call, body: CreateServer) -> Wish:
         description=(new.description or None) if call.version >= (2, 19) else name,
         image=image.id,
         image_properties={**image.properties, **image.facts},
-        key_name=_key(call, new),
+        key_name=key.name if key else None,
+        public_key=key.public_key if key else None,
         metadata=_metadata(call, new),
         tags=tuple(dict.fromkeys(new.tags or ())),
         config_drive=words.is_true(new.config_drive),
@@ -302,11 +305,12 @@ def _bad_device(why: str) -> Invalid:
     return Invalid(f"Block Device Mapping is Invalid: {why}")
 
 
-def _key(call: Call, new: NewServer) -> str | None:
+def _key(call: Call, new: NewServer) -> Keypair | None:
     name = new.key_name or None
-    if name is not None and call.fold.get(keypairs, (call.who.user, name)) is None:
+    key = call.fold.get(keypairs, (call.who.user, name)) if name else None
+    if name is not None and key is None:
         raise Invalid("Invalid key_name provided.")
-    return name
+    return key
 
 
 def _metadata(call: Call, new: NewServer) -> dict[str, str]:

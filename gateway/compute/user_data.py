@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -11,7 +12,7 @@ REMEMBERED = 1000  # texts; each of at most 64 KiB
 
 
 class Remembered(OrderedDict[str, str]):
-    """Texts that were read lately: what stands under a name never changes."""
+    """Base64 texts that were read lately: what stands under a name never changes."""
 
 
 def _remembered(cloud: Cloud) -> Remembered:
@@ -25,8 +26,8 @@ def name(server: str) -> str:
 
 
 async def keep(cloud: Cloud, server: str, text: str) -> str:
-    """Put the text away; its name."""
-    await cloud.vault.put(name(server), text.encode())
+    """Put away what base64 `text` stands for, as the guest will read it; its name."""
+    await cloud.vault.put(name(server), b64decode(text))
     _remember(cloud, name(server), text)
     return name(server)
 
@@ -37,11 +38,11 @@ async def learn(cloud: Cloud, names: Iterable[str | None]) -> None:
     for one in names:
         if one is not None and one not in remembered:
             found = await cloud.vault.get(one)
-            _remember(cloud, one, (found or b"").decode())
+            _remember(cloud, one, b64encode(found or b"").decode())
 
 
 def known(cloud: Cloud, name: str | None) -> str | None:
-    """The text of a name, if it is at hand."""
+    """What stands under a name, in base64, if it is at hand."""
     return _remembered(cloud).get(name) if name else None
 
 

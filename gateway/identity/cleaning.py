@@ -22,6 +22,7 @@ from events.identity.project import DeleteProject, Project
 from events.identity.role import DeleteRole, Role, StopImplyingRole
 from events.identity.user import DeleteUser, User
 from events.refusals import NotFound
+from events.vault import Vault
 from gateway.identity import naming
 from gateway.serving import Call
 
@@ -67,6 +68,10 @@ async def delete_credential(call: Call, credential: ApplicationCredential) -> No
     await naming.release(call, ("application_credential", credential.user, credential.name), credential.id)
 
 
+def vault(call: Call) -> Vault:
+    return call.cloud.vault
+
+
 def blob(name: str) -> tuple[str, ...]:
     """The name in the vault of what a credential holds."""
     return ("identity", "credential", name)
@@ -74,7 +79,7 @@ def blob(name: str) -> tuple[str, ...]:
 
 async def delete_secret(call: Call, credential: Credential) -> None:
     await call.do(credentials, DeleteCredential(id=credential.id))
-    await call.cloud.vault.delete(blob(credential.blob))
+    await vault(call).delete(blob(credential.blob))
 
 
 async def revoke_on(call: Call, target: str) -> None:

@@ -35,7 +35,7 @@ def not_found(id: str) -> NotFound:
 
 
 async def _blob(call: Call, credential: Credential) -> str:
-    return (await call.cloud.vault.get(cleaning.blob(credential.blob)) or b"").decode()
+    return (await cleaning.vault(call).get(cleaning.blob(credential.blob)) or b"").decode()
 
 
 async def view(call: Call, credential: Credential) -> dict[str, Any]:
@@ -52,11 +52,11 @@ async def view(call: Call, credential: Credential) -> dict[str, Any]:
 async def _make(call: Call, wish: CreateCredential, blob: str) -> Credential:
     """First the secret, then what names it; neither if the credential is refused."""
     name = cleaning.blob(wish.blob)
-    await call.cloud.vault.put(name, blob.encode("utf-8", "surrogatepass"))
+    await cleaning.vault(call).put(name, blob.encode("utf-8", "surrogatepass"))
     try:
         return await call.do(credentials, wish)
     except BaseException:
-        await call.cloud.vault.delete(name)
+        await cleaning.vault(call).delete(name)
         raise
 
 
@@ -140,10 +140,10 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         blob=new_hex() if "blob" in given else credential.blob,
     )
     if "blob" in given:
-        await call.cloud.vault.put(cleaning.blob(str(wish.blob)), given["blob"].encode("utf-8", "surrogatepass"))
+        await cleaning.vault(call).put(cleaning.blob(str(wish.blob)), given["blob"].encode("utf-8", "surrogatepass"))
     state = await call.do(credentials, wish)
     if "blob" in given:
-        await call.cloud.vault.delete(cleaning.blob(credential.blob))
+        await cleaning.vault(call).delete(cleaning.blob(credential.blob))
     return {"credential": await view(call, state)}
 
 
@@ -168,9 +168,9 @@ async def _ec2_view(call: Call, credential: Credential) -> dict[str, Any]:
     }
 
 
-def _guard_ec2(call: Call, operation: str) -> str:
+def _guard_ec2(call: Call, operation: str, *, read: bool = False) -> str:
     user = call.path["id"]
-    allow(call.who.is_admin or call.who.user == user, operation)
+    allow(call.who.is_admin or call.who.user == user or (read and sees_all(call.who)), operation)
     if call.fold.get(users, user) is None:
         raise NotFound(f"Could not find user: {user}.")
     return user
@@ -191,14 +191,14 @@ async def create_ec2(call: Call, body: Any) -> dict[str, Any]:
 
 async def list_ec2(call: Call) -> dict[str, Any]:
     """A user's keys. Raises NotFound, Forbidden."""
-    user = _guard_ec2(call, "ec2_list_credentials")
+    user = _guard_ec2(call, "ec2_list_credentials", read=True)
     found = [credential for credential in call.fold.by(credentials, "user", user) if credential.kind == "ec2"]
     shown = [await _ec2_view(call, credential) for credential in found]
     return {"credentials": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
 
 
 def _find_ec2(call: Call, operation: str) -> Credential:
-    user, id = _guard_ec2(call, operation), _ec2_id(call.path["access"])
+    user, id = _guard_ec2(call, operation, read=operation == "ec2_get_credential"), _ec2_id(call.path["access"])
     credential = call.fold.get(credentials, id)
     if credential is None or credential.user != user:
         raise not_found(id)

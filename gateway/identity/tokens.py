@@ -132,7 +132,10 @@ class Tokens:
         data = self.keys.unseal(text) if len(text) <= LONGEST else None
         if data is None:
             raise NotFound("Could not recognize Fernet token")
-        claims = _open(self._decode(data))
+        try:
+            claims = _open(self._decode(data))
+        except (msgspec.DecodeError, IndexError, ValueError, OverflowError) as fault:  # of another version, or purpose
+            raise NotFound("Could not recognize Fernet token") from fault
         self._remember(text, claims)
         return claims
 

@@ -51,7 +51,7 @@ def view(known: Known[Image]) -> View:
         "disk_format": image.disk_format,
         "container_format": image.container_format,
         "visibility": image.visibility,
-        "size": found.size if found else None,
+        "size": image.size,
         "virtual_size": whole.virtual_size if whole else None,
         "status": image.status,
         "checksum": whole.checksum if whole else None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any, get_args
+from typing import get_args
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -21,25 +21,18 @@ from events.refusals import Forbidden, Invalid
 from gateway.image import access
 from gateway.image.image import View, view
 from gateway.serving import Call
+from projections.paging import Direction, Page, cut
+from projections.paging import value as value_of
 
 Found = Known[Image]
 Test = Callable[[Found], bool]
-Order = list[tuple[str, bool]]  # a key, and whether the greatest comes first
+Order = tuple[tuple[str, Direction], ...]
 
 PAGE = 25  # images, if the caller names no limit
 
 _NOT_FILTERS = frozenset({"limit", "marker", "sort", "sort_key", "sort_dir", "deleted", "member_status", "visibility"})
-_SORT: dict[str, Callable[[Found], Any]] = {
-    "name": lambda known: known.state.name,
-    "status": lambda known: known.state.status,
-    "container_format": lambda known: known.state.container_format,
-    "disk_format": lambda known: known.state.disk_format,
-    "size": lambda known: known.state.bytes.size if known.state.bytes else None,
-    "id": lambda known: known.key,
-    "created_at": lambda known: known.created_at,
-    "updated_at": lambda known: known.updated_at,
-}
-_NEWEST_FIRST: Order = [("created_at", True), ("id", True)]
+_SORT = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+_NEWEST_FIRST: Order = (("created_at", "desc"), ("id", "desc"))
 _LISTS = frozenset({"id", "name", "status", "container_format", "disk_format"})  # filters that may be `in:a,b`
 _COMPARE = {"gt": gt, "gte": ge, "lt": lt, "lte": le, "eq": eq, "neq": ne}
 _VALUES = re.compile(r'(?:^|,)(?:"([^"]*)"|([^",]*))(?=,|$)')
@@ -144,8 +137,10 @@ def _order(call: Call, given: dict[str, str]) -> Order:
         directions = (directions or ["desc"]) * len(keys)
     if len(directions) != len(keys):
         raise Invalid("Number of sort dirs does not match the number of sort keys")
-    order = [(key, direction == "desc") for key, direction in zip(keys, directions, strict=True)]
-    return order + [pair for pair in _NEWEST_FIRST if pair[0] not in keys]
+    order: list[tuple[str, Direction]] = [
+        (key, "desc" if direction == "desc" else "asc") for key, direction in zip(keys, directions, strict=True)
+    ]
+    return (*order, *(pair for pair in _NEWEST_FIRST if pair[0] not in keys))
 
 
 def _tests(call: Call, given: dict[str, str]) -> Iterator[Test]:
@@ -182,7 +177,7 @@ def _size(name: str, value: str) -> Test:
     except ValueError as fault:
         raise Invalid("Unable to filter on a range with a non-numeric value.") from fault
     compare = ge if name == "size_min" else le
-    return lambda known: known.state.bytes is not None and compare(known.state.bytes.size, bound)
+    return lambda known: known.state.size is not None and compare(known.state.size, bound)
 
 
 def _time(name: str, value: str) -> Test:
@@ -204,8 +199,7 @@ def _equal(name: str, value: str) -> Test:
     """Of a field's text, or of a property of the images' own."""
     wanted = frozenset(_listed(name, value))
     if name in _SORT:
-        field = _SORT[name]
-        return lambda known: field(known) is not None and str(field(known)) in wanted
+        return lambda known: str(value_of(known, name)) in wanted and value_of(known, name) is not None
     if name == "owner":
         return lambda known: known.state.project in wanted
     if name in ("min_ram", "min_disk"):
@@ -236,7 +230,9 @@ def _page(call: Call, wish: Wish) -> Iterable[Found]:
     fitting = (known for known in candidates if all(test(known) for test in wish.tests) and _lists(call, wish, known))
     if sorted_:
         return islice(fitting, wish.limit)
-    return _after(list(fitting), wish)
+    marker = wish.marker
+    page = Page(limit=wish.limit, marker=marker.state.id if marker else None, sort=wish.order)
+    return cut(fitting, page, find=lambda _: marker).items
 
 
 def _candidates(call: Call, wish: Wish) -> tuple[Iterable[Found], bool]:
@@ -285,23 +281,3 @@ def _lists(call: Call, wish: Wish, known: Found) -> bool:
         return False
     member = access.of(call, image).members.get(mine)
     return member is not None and wish.member_status in ("all", member.status)
-
-
-def _after(found: list[Found], wish: Wish) -> list[Found]:
-    """In order, from behind the marker on; the marker itself need not be among them."""
-    if wish.marker is not None and all(known.key != wish.marker.key for known in found):
-        found.append(wish.marker)
-    for key, descending in reversed(wish.order):
-        found.sort(key=_nothing_least(_SORT[key]), reverse=descending)
-    start = 0
-    if wish.marker is not None:
-        start = next(index for index, known in enumerate(found) if known.key == wish.marker.key) + 1
-    return found[start : start + wish.limit]
-
-
-def _nothing_least(field: Callable[[Found], Any]) -> Callable[[Found], tuple[bool, Any]]:
-    def key(known: Found) -> tuple[bool, Any]:
-        value = field(known)
-        return value is not None, value
-
-    return key

@@ -15,6 +15,7 @@ import asyncio
 import errno
 import fcntl
 import hashlib
+import mmap
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -142,16 +143,18 @@ class Upload:
         self._sha512 = hashlib.sha512()
         self._kept = False
 
-    async def receive(self, source: AsyncIterator[bytes], limit: int) -> tuple[Bytes, formats.Found]:
+    async def receive(
+        self, source: AsyncIterator[bytes], limit: int, idle: float = IDLE
+    ) -> tuple[Bytes, formats.Found]:
         """All of `source`, of at most `limit` bytes, on the disk. Raises TooLarge, Invalid: nothing came for too long.
 
         While one chunk is hashed and written by threads, the next one comes in; no more than these two are in memory.
         """
         size, head, filled = 0, b"", 0
-        coming, going = memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))
+        coming, going = (memoryview(mmap.mmap(-1, CHUNK)) for _ in range(2))
         working: asyncio.Future[Any] | None = None
         try:
-            while (piece := await _next(source)) is not None:
+            while (piece := await _next(source, idle)) is not None:
                 size += len(piece)
                 if size > limit:
                     raise TooLarge("The provided image is too large.")
@@ -188,13 +191,13 @@ class Upload:
         return bytes_, found
 
     def _work(self, chunk: memoryview) -> asyncio.Future[Any]:
-        return asyncio.gather(self._store.run(self._write, chunk), self._store.run(self._sha512.update, chunk))
+        run = self._store.run
+        return asyncio.gather(run(self._write, chunk), run(self._md5.update, chunk), run(self._sha512.update, chunk))
 
     def _write(self, chunk: memoryview) -> None:
         rest = chunk
         while rest:
             rest = rest[os.write(self._file, rest) :]
-        self._md5.update(chunk)
 
     async def keep(self) -> None:
         """Leave the file where it is, for good."""
@@ -244,14 +247,14 @@ class _Reading:
         os.close(self._file)
 
 
-async def _next(source: AsyncIterator[bytes]) -> bytes | None:
+async def _next(source: AsyncIterator[bytes], idle: float) -> bytes | None:
     try:
-        async with asyncio.timeout(IDLE):
+        async with asyncio.timeout(idle):
             return await anext(source)
     except StopAsyncIteration:
         return None
     except TimeoutError as fault:
-        raise Invalid(f"Nothing came for {IDLE:.0f} seconds; the upload is given up.") from fault
+        raise Invalid(f"Nothing came for {idle:.0f} seconds; the upload is given up.") from fault
 
 
 def _own_id(directory: Path) -> str:

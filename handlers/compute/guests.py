@@ -20,9 +20,9 @@ PREFIX = prefix_of(servers.__name__)
 
 
 def order(fold: Fold, key: str) -> Order | None:
-    """What its host is to do about a server; None if it has none, or is rid of it."""
+    """What its host is to do about a server; None if it has none, or is known to be rid of it."""
     known = fold.known(servers, key)
-    if known is None or known.state.host is None or known.state.removed or known.state.deleted:
+    if known is None or known.state.host is None or (known.state.removed and not known.state.abandoned):
         return None
     server = known.state
     guest = msgspec.json.encode(guest_of(fold, server))
@@ -30,11 +30,15 @@ def order(fold: Fold, key: str) -> Order | None:
 
 
 def unsettled(fold: Fold) -> list[str]:
-    """The servers that something is being done with."""
+    """The servers that something is being done with, and those that a host which was down may still hold."""
+    shelf = fold.shelf(servers)
     return [
-        server.id
-        for phase in ("build", "start", "stop", "reboot", "remove")
-        for server in fold.by(servers, "phase", phase)
+        *(
+            server.id
+            for phase in ("build", "start", "stop", "reboot", "remove")
+            for server in fold.by(servers, "phase", phase)
+        ),
+        *(key for key in shelf.dead if shelf.known[key].state.abandoned),
     ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-
 import msgspec
 
 from events.compute import server as servers
@@ -25,7 +23,7 @@ class Metadatas:
         server = self._fold.get(servers, id)
         if server is None or server.host != host:
             return b""
-        encoded = await self._vault.get(server.user_data) if server.user_data else None
+        user_data = await self._vault.get(server.user_data) if server.user_data else None
         zone, _, _ = (server.zone or self._zone).partition(":")
         return msgspec.json.encode(
             Metadata(
@@ -34,7 +32,7 @@ class Metadatas:
                 hostname=server.hostname,
                 project=server.project,
                 keys={server.key_name: server.public_key} if server.key_name and server.public_key else {},
-                user_data=b64decode(encoded) if encoded is not None else None,
+                user_data=user_data,
                 meta=server.metadata,
                 availability_zone=zone,
                 launch_index=server.launch_index,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -142,7 +144,7 @@ async def test_watches_survive_a_killed_server(
     assert len(host.holds) == 20
     for turn in range(2):
         assert server._child is not None
-        server._child.kill()
+        os.kill(server._child.pid, signal.SIGKILL)
         await assignments.put("h1", "server", "0", b"new", 100 + turn)
         await assignments.purge("h1", "server", str(turn + 1), 50)
         await until(lambda turn=turn: host.holds["h1", "server", "0"][0] == 100 + turn)  # type: ignore[misc]

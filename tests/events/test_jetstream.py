@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
+from events.compute import flavor
+from events.decider import Executor
+from events.envelope import CLOUD
+from events.fold import Fold
 from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
 from events.journal import Entry, Stale, Unavailable
 from events.nats_server import MAX_PAYLOAD, NatsServer
-from events.refusals import TooLarge
+from events.refusals import Conflict, TooLarge
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
 
@@ -29,9 +35,10 @@ async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
 
 async def kill(server: NatsServer) -> None:
     """As the machine's memory would end it; its watcher starts it again."""
-    assert server._child is not None
-    server._child.kill()
-    await asyncio.sleep(0.005)
+    child = server._child
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    await child.wait()
 
 
 async def fill(journal: JetStreamJournal, subject: str, count: int) -> None:
@@ -130,6 +137,25 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_kills(
     assert [entry.sequence for entry in heard] == list(range(1, 481))
     assert {entry.sequence: entry.data for entry in heard} == acknowledged
     await tail.stop()
+
+
+async def test_two_processes_share_the_one_door(connect: Connect, journal: JetStreamJournal) -> None:
+    doors = []
+    for _ in range(2):
+        fold = Fold([flavor])
+        own = JetStreamJournal(await connect())
+        await fold.follow(own)
+        doors.append(Executor(own, fold))
+    for n in range(20):
+        wish = flavor.CreateFlavor(id=str(n), name=f"f{n}", ram=64, vcpus=1, disk=1)
+        outcomes = await asyncio.gather(*(door(flavor, wish, CLOUD) for door in doors), return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Outcome"]
+    with pytest.raises(Conflict):
+        await doors[0](flavor, wish, CLOUD)
+    assert await journal.last() == 20
+    assert doors[0].fold.all(flavor) == doors[1].fold.all(flavor)
+    for door in doors:
+        await door.fold.stop()
 
 
 # Away and wrong

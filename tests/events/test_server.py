@@ -107,6 +107,7 @@ async def test_it_dies_with_its_parent(tmp_path: Path, no_task_is_left: None) ->
     who = process.identity(int(await parent.stdout.readline()))
     assert who is not None
     parent.kill()
+    await parent.stdout.read()  # to its end, or the pipe stays open
     await parent.wait()
     await until(lambda: not process.lives(who))
 
@@ -160,15 +161,22 @@ def test_what_is_not_readable_is_nobody(tmp_path: Path) -> None:
     assert process.remembered(file) == who
 
 
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
 async def test_a_process_that_does_not_listen_is_forced(no_task_is_left: None) -> None:
-    child = await asyncio.create_subprocess_exec(
-        "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done", stdout=asyncio.subprocess.PIPE
-    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", DEAF, stdout=asyncio.subprocess.PIPE)
     assert child.stdout is not None
     await child.stdout.readline()
     who = process.identity(child.pid)
     assert who is not None
     await process.end(who, patience=0.2)
+    await child.stdout.read()  # to its end, or the pipe stays open
     assert await child.wait() == -signal.SIGKILL
     assert process.identity(who.pid) is None
     await process.end(who)

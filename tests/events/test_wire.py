@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -90,7 +92,7 @@ async def test_a_call_in_the_air_is_repeated_after_a_reconnect(server: NatsServe
     call = asyncio.create_task(wire.call("report.h1", b""))
     await asyncio.sleep(0.02)
     assert server._child is not None
-    server._child.kill()
+    os.kill(server._child.pid, signal.SIGKILL)
     async with asyncio.timeout(3.0):  # and not after the time of an attempt
         assert await call == b"done"
     assert served == 2

@@ -1,0 +1,1 @@
+"""Identity's plans: what is left of attempts and deletions that did not end."""

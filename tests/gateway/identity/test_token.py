@@ -1,0 +1,397 @@
+"""Tokens as clients get, show and lose them."""
+
+from __future__ import annotations
+
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from events.clock import ManualClock
+from events.refusals import Unauthenticated
+from gateway.identity.keys import KeyRepository
+from gateway.identity.passwords import Passwords
+from gateway.identity.tokens import Claims, Tokens, _open, _seal
+from tests.gateway.identity.people import PASSWORD, SETTINGS, People, people
+
+ADMIN_ROLES = {"admin", "manager", "member", "reader"}
+
+
+def names(answer: Any) -> set[str]:
+    return {role["name"] for role in answer.json()["token"]["roles"]}
+
+
+async def test_a_token_says_everything_that_clients_read(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        answer = await them.call("GET", "/auth/tokens", X_Subject_Token=them.admin)
+        assert answer.status_code == 200
+        assert answer.headers["x-subject-token"] == them.admin
+        assert answer.headers["vary"] == "X-Auth-Token"
+        token = answer.json()["token"]
+        assert token["methods"] == ["password"]
+        assert token["user"]["domain"] == {"id": "default", "name": "Default"}
+        assert token["project"]["name"] == "admin"
+        assert names(answer) == ADMIN_ROLES
+        assert token["expires_at"].endswith("Z")
+        assert len(token["audit_ids"]) == 1
+        compute = next(entry for entry in token["catalog"] if entry["type"] == "compute")
+        assert {e["interface"] for e in compute["endpoints"]} == {"public", "internal", "admin"}
+        assert {e["url"] for e in compute["endpoints"]} == {"http://cloud.test/compute/v2.1"}
+        assert {e["region_id"] for e in compute["endpoints"]} == {"RegionOne"}
+
+
+async def test_a_token_without_catalog_is_had_by_asking(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        answer = await them.call("GET", "/auth/tokens?nocatalog", X_Subject_Token=them.admin)
+        assert "catalog" not in answer.json()["token"]
+
+
+async def test_each_scope_gives_its_roles(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user = await them.make("user", name="ann", password=PASSWORD)
+        await them.grant(f"domains/default/users/{user['id']}", "manager")
+        await them.grant(f"system/users/{user['id']}", "reader")
+        domain = await them.ask(user["id"], PASSWORD, {"domain": {"id": "default"}})
+        assert domain.json()["token"]["domain"] == {"id": "default", "name": "Default"}
+        assert names(domain) == {"manager", "member", "reader"}
+        system = await them.ask(user["id"], PASSWORD, {"system": {"all": True}})
+        assert system.json()["token"]["system"] == {"all": True}
+        assert names(system) == {"reader"}
+        unscoped = await them.ask(user["id"], PASSWORD, "unscoped")
+        assert not {"roles", "catalog", "project"} & unscoped.json()["token"].keys()
+
+
+async def test_the_default_project_is_the_scope_of_who_names_none(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, _ = await them.member()
+        await them.call("PATCH", f"/users/{user['id']}", {"user": {"default_project_id": project["id"]}})
+        assert (await them.ask(user["id"], PASSWORD)).json()["token"]["project"]["id"] == project["id"]
+        assert "project" not in (await them.ask(user["id"], PASSWORD, "unscoped")).json()["token"]
+
+
+async def test_a_rescoped_token_descends_from_the_first(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, _ = await them.member()
+        first = await them.ask(user["id"], PASSWORD, "unscoped")
+        auth = {
+            "identity": {"methods": ["token"], "token": {"id": first.headers["x-subject-token"]}},
+            "scope": {"project": {"id": project["id"]}},
+        }
+        second = (await them.call("POST", "/auth/tokens", {"auth": auth}, token="")).json()["token"]
+        assert set(second["methods"]) == {"token", "password"}
+        assert second["expires_at"] == first.json()["token"]["expires_at"]
+        assert second["audit_ids"][1] == first.json()["token"]["audit_ids"][0]
+
+
+async def test_nobody_learns_why_they_are_refused(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, _, _ = await them.member()
+        other = await them.make("project", name="other")
+        await them.make("user", name="off", password=PASSWORD, enabled=False)
+        off = (await them.call("GET", "/users?name=off")).json()["users"][0]["id"]
+        bare = await them.make("user", name="bare")
+        refused = [
+            await them.ask(user["id"], "wrong"),
+            await them.ask("nobody", "wrong"),
+            await them.ask(off, PASSWORD),
+            await them.ask(bare["id"], ""),
+            await them.ask(user["id"], PASSWORD, {"project": {"id": other["id"]}}),
+            await them.ask(user["id"], PASSWORD, {"project": {"id": "nosuch"}}),
+            await them.ask(user["id"], PASSWORD, {"domain": {"id": "default"}}),
+            await them.ask(user["id"], PASSWORD, {"system": {"all": True}}),
+        ]
+        assert {answer.status_code for answer in refused} == {401}
+        assert len({answer.text for answer in refused}) == 1
+        assert refused[0].headers["www-authenticate"] == 'Keystone uri="http://cloud.test/identity/v3"'
+
+
+async def test_a_wrong_user_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        them.tokens.passwords = Passwords(8)
+        user, _, _ = await them.member()
+
+        async def took(id: str) -> float:
+            times = []
+            for _ in range(5):
+                start = time.process_time()
+                assert (await them.ask(id, "wrong")).status_code == 401
+                times.append(time.process_time() - start)
+            return median(times)
+
+        known, unknown = await took(user["id"]), await took("nobody")
+        assert 0.5 < known / unknown < 2
+
+
+async def test_a_password_is_read_up_to_72_bytes(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user = await them.make("user", name="ann", password="ä" * 36 + "first")
+        assert (await them.ask(user["id"], "ä" * 36 + "second")).status_code == 201
+        assert (await them.ask(user["id"], "ä" * 35)).status_code == 401
+        odd = await them.make("user", name="odd", password="\x00nul")
+        assert (await them.ask(odd["id"], "\x00other")).status_code == 401
+        assert (await them.ask(odd["id"], "\x00nul")).status_code == 201
+
+
+async def test_no_password_stands_in_the_journal(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, _, token = await them.member()
+        made = await them.call(
+            "POST",
+            f"/users/{user['id']}/application_credentials",
+            {"application_credential": {"name": "one", "secret": "my secret"}},
+            token=token,
+        )
+        assert made.status_code == 201
+        await them.call("POST", "/credentials", {"credential": {"user_id": user["id"], "type": "t", "blob": "my blob"}})
+        journal = b"".join(entry.data for entry in them.world.execute.journal.entries)  # type: ignore[attr-defined]
+        for secret in (PASSWORD, "my secret", "my blob", token):
+            assert secret.encode() not in journal
+
+
+# What does not hold
+
+
+async def gone(them: People, token: str, *, words: str = "Failed to validate token") -> None:
+    """The token opens nothing, and is not found by who asks for it."""
+    assert (await them.call("GET", "/auth/projects", token=token)).status_code == 401
+    answer = await them.call("GET", "/auth/tokens", X_Subject_Token=token)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, words)
+
+
+async def test_a_revoked_token_is_gone_and_its_siblings_are_not(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, token = await them.member()
+        other = await them.login(user["id"], PASSWORD, {"project": {"id": project["id"]}})
+        assert (await them.call("DELETE", "/auth/tokens", token=token, X_Subject_Token=token)).status_code == 204
+        await gone(them, token)
+        assert (await them.call("GET", "/auth/projects", token=other)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/users/{user}", {"user": {"enabled": False}}),
+        ("/users/{user}", {"user": {"password": "another"}}),
+        ("/projects/{project}", {"project": {"enabled": False}}),
+    ],
+)
+async def test_tokens_end_with_what_they_stand_on(tmp_path: Path, path: str, body: Any) -> None:
+    async with people(tmp_path) as them:
+        user, project, token = await them.member()
+        where = path.format(user=user["id"], project=project["id"])
+        assert (await them.call("PATCH", where, body)).status_code == 200
+        await gone(them, token)
+        kind = next(iter(body))
+        await them.call("PATCH", where, {kind: {"enabled": True}})  # does not bring it back
+        await gone(them, token)
+
+
+async def test_tokens_end_with_their_domain(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        domain = await them.make("domain", name="d")
+        user = await them.make("user", name="ann", password=PASSWORD, domain_id=domain["id"])
+        token = await them.login(user["id"], PASSWORD)
+        await them.call("PATCH", f"/domains/{domain['id']}", {"domain": {"enabled": False}})
+        await gone(them, token)
+        assert (await them.ask(user["id"], PASSWORD)).status_code == 401
+
+
+async def test_tokens_end_with_the_last_role_and_show_the_roles_of_now(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, token = await them.member()
+        where = f"projects/{project['id']}/users/{user['id']}"
+        await them.grant(where, "service")
+        assert "service" in names(await them.call("GET", "/auth/tokens", X_Subject_Token=token))
+        for role in ("service", "member"):
+            assert (await them.call("DELETE", f"/{where}/roles/{await them.role(role)}")).status_code == 204
+        await gone(them, token)
+
+
+async def test_tokens_end_with_the_user_who_changes_their_password(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, _, token = await them.member()
+        path = f"/users/{user['id']}/password"
+        wrong = {"user": {"original_password": "wrong", "password": "new"}}
+        assert (await them.call("POST", path, wrong, token=token)).status_code == 401
+        right = {"user": {"original_password": PASSWORD, "password": "new"}}
+        assert (await them.call("POST", path, right, token=token)).status_code == 204
+        await gone(them, token)
+        assert (await them.ask(user["id"], "new")).status_code == 201
+
+
+async def test_tokens_expire_and_services_may_ask_for_a_while(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with people(tmp_path, clock) as them:
+        user, project, token = await them.member()
+        await them.grant(f"projects/{project['id']}/users/{user['id']}", "service")
+        clock.advance(3601)
+        with pytest.raises(Unauthenticated):
+            await them.tokens.authenticate(token)
+        service = await them.login(user["id"], PASSWORD, {"project": {"id": project["id"]}})
+        for query, status in (("", 404), ("?allow_expired=1", 200)):
+            answer = await them.call("GET", f"/auth/tokens{query}", token=service, X_Subject_Token=token)
+            assert answer.status_code == status
+        clock.advance(3 * 86400)
+        service = await them.login(user["id"], PASSWORD, {"project": {"id": project["id"]}})
+        answer = await them.call("GET", "/auth/tokens?allow_expired=1", token=service, X_Subject_Token=token)
+        assert answer.status_code == 404
+
+
+def tampered(token: str) -> list[str]:
+    data = bytearray(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    found = []
+    for place in (0, 5, 20, 60, len(data) - 1):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        found.append(urlsafe_b64encode(bytes(changed)).decode().rstrip("="))
+    return found
+
+
+async def test_a_forged_or_changed_token_opens_nothing(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        stranger = KeyRepository(tmp_path / "elsewhere")
+        sealed = them.tokens._encode(_seal(them.tokens.read(them.admin)))
+        forged = [
+            stranger.seal(sealed),
+            Fernet(Fernet.generate_key()).encrypt(sealed).decode(),
+            *tampered(them.admin),
+            them.admin[:-4],
+            them.admin + "A" * 2000,
+            "garbage",
+            "é",
+            "gAAAAA",
+        ]
+        for text in forged:
+            await gone(them, text, words="Could not recognize Fernet token")
+
+
+async def test_what_our_key_sealed_but_is_no_token_opens_nothing(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        for data in (b"", b"\x00", b"\x93\x01\x02\x03", b"nonsense"):
+            await gone(them, them.tokens.keys.seal(data), words="Could not recognize Fernet token")
+
+
+async def test_who_shows_no_token_learns_nothing(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        assert (await them.call("GET", "/projects", token="")).status_code == 401
+        answer = await them.call("GET", "/auth/tokens")
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, "No token in the request")
+
+
+async def test_one_user_does_not_look_into_anothers_token(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        _, _, ann = await them.member("ann")
+        _, _, bob = await them.member("bob")
+        assert (await them.call("GET", "/auth/tokens", token=ann, X_Subject_Token=bob)).status_code == 403
+        assert (await them.call("DELETE", "/auth/tokens", token=ann, X_Subject_Token=bob)).status_code == 403
+        assert (await them.call("GET", "/auth/tokens", token=ann, X_Subject_Token=ann)).status_code == 200
+
+
+# Keys
+
+
+async def test_tokens_outlive_a_restart_and_two_rotations_less_one(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        again = Tokens(them.fold, SETTINGS, them.world.cloud.clock, tmp_path)
+        other = KeyRepository(tmp_path / "fernet")  # of another gateway
+        assert (await again.authenticate(them.admin)).user_name == "admin"
+        again.keys.rotate()
+        assert other.unseal(again.keys.seal(b"new")) == b"new"
+        again._opened.clear()
+        assert (await again.authenticate(them.admin)).user_name == "admin"
+        again.keys.rotate()
+        again._opened.clear()
+        with pytest.raises(Unauthenticated):
+            await again.authenticate(them.admin)
+
+
+def test_keys_are_their_owners_alone(tmp_path: Path) -> None:
+    KeyRepository(tmp_path / "fernet").rotate()
+    assert (tmp_path / "fernet").stat().st_mode & 0o777 == 0o700
+    files = sorted((tmp_path / "fernet").iterdir())
+    assert [file.name for file in files] == ["0", "1", "2"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+async def test_claims_survive_being_sealed(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        admin = them.tokens.read(them.admin)
+        for id in ("default", "f" * 32, "F" * 32, "ab " * 10 + "ab", ""):
+            claims = Claims(
+                user=id,
+                methods=("password", "token"),
+                scope="domain",
+                scope_id=id,
+                issued_at=admin.issued_at,
+                expires_at=admin.expires_at + timedelta(microseconds=1),
+                audit_ids=admin.audit_ids * 2,
+                application_credential=id,
+            )
+            assert _open(_seal(claims)) == claims
+
+
+# Application credentials
+
+
+async def test_an_application_credential_gives_what_it_was_made_for(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, token = await them.member(role="manager")
+        path = f"/users/{user['id']}/application_credentials"
+        wish = {"name": "robot", "secret": "s3cret", "roles": [{"name": "reader"}]}
+        made = (await them.call("POST", path, {"application_credential": wish}, token=token)).json()
+        id = made["application_credential"]["id"]
+
+        async def ask(**members: Any) -> Any:
+            identity = {"methods": ["application_credential"], "application_credential": members}
+            return await them.call("POST", "/auth/tokens", {"auth": {"identity": identity}}, token="")
+
+        answer = await ask(id=id, secret="s3cret")
+        assert names(answer) == {"reader"}
+        assert answer.json()["token"]["project"]["id"] == project["id"]
+        assert answer.json()["token"]["application_credential"]["restricted"] is True
+        robot = answer.headers["x-subject-token"]
+        assert (await ask(name="robot", secret="s3cret", user={"id": user["id"]})).status_code == 201
+        assert (await ask(id=id, secret="wrong")).status_code == 401
+        assert (await ask(id="nosuch", secret="s3cret")).status_code == 401
+        another = {"application_credential": {"name": "second"}}
+        assert (await them.call("POST", path, another, token=robot)).status_code == 403
+        assert (await them.call("DELETE", f"{path}/{id}", token=robot)).status_code == 403
+        twice = await them.call("POST", path, {"application_credential": {"name": "robot"}}, token=token)
+        assert twice.status_code == 409
+        listed = (await them.call("GET", path, token=token)).json()["application_credentials"]
+        assert [one["id"] for one in listed] == [id]
+        assert "secret" not in listed[0]
+        assert (await them.call("DELETE", f"{path}/{id}", token=token)).status_code == 204
+        await gone(them, robot, words=f"Could not find Application Credential: {id}.")
+
+
+async def test_an_application_credential_gives_no_role_that_its_maker_lacks(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, _, token = await them.member()
+        path = f"/users/{user['id']}/application_credentials"
+        wish = {"name": "robot", "roles": [{"name": "admin"}]}
+        assert (await them.call("POST", path, {"application_credential": wish}, token=token)).status_code == 400
+        other = {"application_credential": {"name": "robot"}}
+        assert (await them.call("POST", path, other)).status_code == 403  # not even an admin makes one for another
+
+
+async def test_an_application_credential_ends_when_it_was_to(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with people(tmp_path, clock) as them:
+        user, _, token = await them.member()
+        wish = {"name": "robot", "secret": "s", "expires_at": "2026-01-01T00:10:00"}
+        path = f"/users/{user['id']}/application_credentials"
+        id = (await them.call("POST", path, {"application_credential": wish}, token=token)).json()
+        method = {"id": id["application_credential"]["id"], "secret": "s"}
+        auth = {"identity": {"methods": ["application_credential"], "application_credential": method}}
+        answer = await them.call("POST", "/auth/tokens", {"auth": auth}, token="")
+        assert answer.json()["token"]["expires_at"] == "2026-01-01T00:10:00.000000Z"
+        clock.advance(601)
+        with pytest.raises(Unauthenticated):
+            await them.tokens.authenticate(answer.headers["x-subject-token"])
+        assert (await them.call("POST", "/auth/tokens", {"auth": auth}, token="")).status_code == 401
