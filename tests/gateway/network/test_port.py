@@ -197,5 +197,5 @@ async def test_a_foreign_port_is_as_if_it_were_not() -> None:
             answer = await ask(w, method, f"/ports/{id}", body, as_="foreign")
             assert refusal(answer) == (404, "PortNotFound", f"Port {id} could not be found.")
         foreign = await make(w, "security_group", as_="foreign", name="theirs")
-        body = {"port": {"network_id": network, "security_groups": [foreign["id"]]}}
-        assert refusal(await ask(w, "POST", "/ports", body, as_="member"))[:2] == (404, "SecurityGroupNotFound")
+        theirs = {"port": {"network_id": network, "security_groups": [foreign["id"]]}}
+        assert refusal(await ask(w, "POST", "/ports", theirs, as_="member"))[:2] == (404, "SecurityGroupNotFound")
