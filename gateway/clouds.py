@@ -31,6 +31,12 @@ class Clouds:
         found = re.search(rf"^  {cloud}:\n(?:    .*\n)*?      password: (\".*\")$", file.read_text(), re.MULTILINE)
         return str(json.loads(found[1])) if found else None
 
+    def url(self) -> str | None:
+        """The cloud's URL that stands there."""
+        file = self._directory.path / FILE
+        found = re.search(r'auth_url: "(.*)/identity/v3"', file.read_text()) if file.exists() else None
+        return found[1] if found else None
+
     def write(self, url: str, region: str, passwords: Mapping[str, str]) -> None:
         """Write the entries of these clouds; another that stands there stays."""
         kept = {name: word for name in PEOPLE if (word := self.password(name)) is not None}

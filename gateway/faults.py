@@ -87,6 +87,9 @@ def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes,
         return _json({"message": "The method is not allowed for the requested URL."})
     elif isinstance(refusal, refusals.NotFound) and message == "The resource could not be found.":
         return _NO_SUCH_PAGE.encode(), "text/html; charset=utf-8"
+    elif isinstance(refusal, refusals.Unauthenticated) and refusal.kind == "method":
+        methods = {"methods": ["password", "token", "application_credential"]}
+        return _json({"error": {"code": status, "identity": methods, "message": message, "title": title(status)}})
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 
@@ -116,7 +119,7 @@ def network(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, 
         message = "The server could not comply with the request since it is either malformed or otherwise incorrect."
     elif isinstance(refusal, refusals.Forbidden) and kind is None:
         kind = "PolicyNotAuthorized"
-        message = f"rule:{message.split()[2]} is disallowed by policy" if message.startswith("Policy") else message
+        message = f"rule:{message.split()[3]} is disallowed by policy" if message.startswith("Policy") else message
     kind = kind or "HTTP" + title(status).replace(" ", "")
     return _json({"NeutronError": {"type": kind, "message": message, "detail": ""}})
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cumulog.hosts")
 
 AskMetadata = Callable[[str], Awaitable[Metadata | None]]
+HOST = "host"  # the folder in DIR of what the hypervisor keeps
 PROGRAMS = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip")
 
 
@@ -65,7 +66,7 @@ class Hosts:
         compute, cloud = self._settings.compute, self._directory.cloud_id
         settings = LibvirtSettings(
             cloud=cloud,
-            state=self._directory.path / "host",
+            state=self._directory.path / HOST,
             uri=compute.libvirt_uri,
             virt_type=compute.virt_type,
             shutdown_timeout=compute.shutdown,

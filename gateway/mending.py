@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import secrets
 import shutil
 import sys
 from pathlib import Path
 
 import msgspec
 
+from agents import destroy
 from events.clock import SystemClock
+from events.decider import Executor
 from events.fold import Fold
 from events.refusals import Invalid
 from events.services import deciders
 from events.settings import Settings
 from events.wire import Faulty
+from gateway.clouds import FILE, Clouds
 from gateway.directory import Directory, DirectoryFault
+from gateway.hosts import HOST
+from gateway.identity.bootstrap import bootstrap
 from gateway.reading import Opened, opened
 from projections.projector import Projector
 from projections.query import Answer, query
@@ -24,6 +30,7 @@ from projections.query import text as text_of
 from projections.verify import verify
 
 TABLES = "tables.duckdb"
+DEFAULT_URL = "http://127.0.0.1:8774"
 QUERY = "query"  # a running cloud answers SQL on this subject, to whoever has the cloud's own credentials
 
 
@@ -37,7 +44,7 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
         case "query":
             return asyncio.run(_query(path, settings, options.sql))
         case "destroy":
-            return _destroy(path, options.yes)
+            return _destroy(path, settings, options.yes)
         case "bootstrap":
             return asyncio.run(_bootstrap(path, settings))
     raise AssertionError(options.command)
@@ -129,7 +136,7 @@ async def answer_query(tables: Projector, payload: bytes) -> bytes:
         return msgspec.json.encode({"refused": refusal.message})
 
 
-def _destroy(path: Path, sure: bool) -> int:
+def _destroy(path: Path, settings: Settings, sure: bool) -> int:
     if not (path / "cloud").exists():
         raise DirectoryFault(f"there is no cloud in {path}")
     if not sure and input(f"Remove the cloud in {path} and all its guests? Type yes: ").strip() != "yes":
@@ -137,7 +144,7 @@ def _destroy(path: Path, sure: bool) -> int:
     directory = Directory(path)
     directory.open()
     try:
-        _remove_from_host(directory.cloud_id, path)
+        _remove_from_host(directory.cloud_id, path, settings)
         shutil.rmtree(path)
     finally:
         directory.close()
@@ -145,9 +152,28 @@ def _destroy(path: Path, sure: bool) -> int:
     return 0
 
 
-def _remove_from_host(cloud_id: str, path: Path) -> None:
+def _remove_from_host(cloud_id: str, path: Path, settings: Settings) -> None:
     """What the cloud left on this host: guests, taps, bridges, namespaces, files."""
+    found = asyncio.run(destroy.destroy(cloud_id, path / HOST, settings.compute.libvirt_uri))
+    for name in found.__struct_fields__:
+        things = getattr(found, name)
+        if things:
+            print(f"removed {name}: {', '.join(map(str, things))}")
 
 
 async def _bootstrap(path: Path, settings: Settings) -> int:
-    return 1
+    """A new admin password, in clouds.yaml; the admin's roles and project and the catalog as at the start."""
+    directory = Directory(path)
+    async with opened(path, settings) as cloud:
+        fold = Fold(deciders())
+        tables = Projector(fold, None if cloud.is_running else path / TABLES)
+        await tables.load(SystemClock().now(), await cloud.journal.last())
+        await fold.follow(cloud.journal)
+        password = settings.gateway.admin_password or secrets.token_urlsafe(18)
+        await bootstrap(Executor(cloud.journal, fold), settings, password, mend=True)
+        await tables.stop()
+        await fold.stop()
+    clouds = Clouds(directory)
+    clouds.write(clouds.url() or DEFAULT_URL, settings.identity.region, {"cumulog": password})
+    print(f"The admin has a new password: it is in {path / FILE}.")
+    return 0

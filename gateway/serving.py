@@ -168,7 +168,7 @@ class _Handler:
         self.route = route
         self.function = route.function
         parameters = list(inspect.signature(route.function).parameters)
-        hints = get_type_hints(route.function)
+        hints = get_type_hints(route.function, include_extras=True)
         self.body = hints[parameters[1]] if len(parameters) > 1 else None
         self.operation = (
             route.policy or f"{route.function.__module__.removeprefix('gateway.')}.{route.function.__name__}"

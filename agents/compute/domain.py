@@ -71,9 +71,7 @@ def definition(guest: Guest, machine: Machine, disk: Disk, console: Path, genera
     _add(domain, "clock", offset="utc")
     for event, action in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
         _add(domain, event, action)
-    if machine.run_as:
-        label = _add(domain, "seclabel", type="static", model="dac", relabel="no")
-        _add(label, "label", machine.run_as)
+    _run_as(domain, machine)
     devices = _add(domain, "devices")
     _disk(devices, disk)
     for interface in guest.interfaces:
@@ -85,6 +83,23 @@ def definition(guest: Guest, machine: Machine, disk: Disk, console: Path, genera
     _add(_add(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")
     _add(devices, "memballoon", model="virtio")
     return ElementTree.tostring(domain, encoding="unicode")
+
+
+def trial(machine: Machine) -> str:
+    """A domain with nothing in it, to see whether domains start."""
+    domain = ElementTree.Element("domain", type=machine.virt_type)
+    _add(domain, "name", f"cumulog-trial-{machine.cloud}")
+    _add(domain, "memory", "16", unit="MiB")
+    _add(_add(domain, "os"), "type", "hvm", arch="x86_64", machine="pc")
+    _processor(domain, machine)
+    _run_as(domain, machine)
+    _add(_add(domain, "devices"), "controller", type="usb", model="none")
+    return ElementTree.tostring(domain, encoding="unicode")
+
+
+def _run_as(domain: ElementTree.Element, machine: Machine) -> None:
+    if machine.run_as:
+        _add(_add(domain, "seclabel", type="static", model="dac", relabel="no"), "label", machine.run_as)
 
 
 def _add(parent: ElementTree.Element, tag: str, text: str | None = None, **attributes: str) -> ElementTree.Element:

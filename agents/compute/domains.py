@@ -61,6 +61,14 @@ def run(connection: Any, server: str, definition: str) -> None:
         connection.defineXML(definition).create()
 
 
+def start_and_drop(connection: Any, definition: str) -> None:
+    """Start it, kept from running, and drop it again: whether that works is what is asked."""
+    flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
+    one = connection.createXML(definition, flags)
+    with _vanishing():
+        one.destroy()
+
+
 def press(connection: Any, server: str, *, again: bool) -> bool:
     """Press the power button, to have it run `again` or not; whether it was on."""
     one = _find(connection, server)

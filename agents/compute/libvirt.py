@@ -25,7 +25,7 @@ from agents.commands import HostError
 from agents.compute import console, daemons, domain, domains, virtualization
 from agents.compute.connection import POWER, REBOOT, Connection
 from agents.compute.hypervisor import Capacity, DriverError, Found, Guest, Interface
-from agents.compute.images import FetchImage, Images, overlay
+from agents.compute.images import FetchImage, Images, make_passable, overlay
 from agents.compute.leftovers import note
 
 PRESS_AGAIN = 5.0  # s; a guest that still boots does not hear the power button
@@ -61,9 +61,7 @@ class LibvirtHypervisor:
         self._network = network
         self._images = Images(settings.state / "images", fetch_image)
         self._machine: domain.Machine | None = None
-        self._connection = Connection(
-            settings.uri, lambda: daemons.ensure(note(settings.state)), self._happened, self._look_at_all
-        )
+        self._connection = Connection(settings.uri, self._ensure_daemons, self._happened, self._look_at_all)
         self._changed: Callable[[str], None] = lambda server: None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._bells: dict[str, asyncio.Event] = {}  # of servers somebody waits for; rung when something happened
@@ -74,7 +72,7 @@ class LibvirtHypervisor:
         """Connect, finding or starting libvirt's daemons. Raises DriverError with the missing step."""
         self._changed = changed
         self._images.open()
-        (self._settings.state / "servers").mkdir(parents=True, exist_ok=True)
+        make_passable(self._settings.state / "servers")
         with _driver_errors():
             virt_type = self._settings.virt_type
             if virt_type == "auto":
@@ -86,6 +84,7 @@ class LibvirtHypervisor:
                 run_as=None if _open_to_all(self._settings.state) else ROOT,
             )
             await self._connection.open()
+            await self._try_once(self._machine)
             await self._network.open()
             await self._network.keep(set(await self.guests()))
 
@@ -120,13 +119,15 @@ class LibvirtHypervisor:
         """Disk, network and domain, started. What a crash left half-made is made anew."""
         async with self._alone(guest.id):
             found = await self._mark(guest.id)
-            if found is None or found.generation == 0:
-                await self._wipe(guest.id)
-                base = await self._images.base(guest)
-                folder = self._folder(guest.id)
-                folder.mkdir()
-                await overlay(base, guest.image_format, folder / "disk.qcow2", guest.disk)
-            await self._run(guest, found.generation if found else 0)
+            if found and found.generation:
+                await self._start(guest)
+                return
+            await self._wipe(guest.id)
+            base = await self._images.base(guest)
+            folder = self._folder(guest.id)
+            make_passable(folder)
+            await overlay(base, guest.image_format, folder / "disk.qcow2", guest.disk)
+            await self._run(guest, 0)
 
     async def start(self, guest: Guest) -> None:
         """Run it, as it is wanted now."""
@@ -180,6 +181,19 @@ class LibvirtHypervisor:
         """The end of the serial console's log; all of it (at most 100 KiB) if `lines` is None."""
         return await asyncio.to_thread(console.tail, self._folder(server) / console.LOG, lines)
 
+    async def _ensure_daemons(self) -> None:
+        await daemons.ensure(note(self._settings.state))
+
+    async def _try_once(self, machine: domain.Machine) -> None:
+        """Find out once for each boot of the host whether domains start at all. Raises DriverError."""
+        tried = self._settings.state / "libvirt" / "tried"
+        now = f"{virtualization.boot()} {machine.virt_type} {machine.run_as}"
+        if not tried.exists() or tried.read_text() != now:
+            xml = domain.trial(machine)
+            await self._connection.call(functools.partial(domains.start_and_drop, definition=xml))
+            tried.parent.mkdir(exist_ok=True)
+            tried.write_text(now)
+
     def _folder(self, server: str) -> Path:
         return self._settings.state / "servers" / server
 
@@ -207,6 +221,7 @@ class LibvirtHypervisor:
     async def _run(self, guest: Guest, generation: int) -> None:
         """Plug in, define and start; then, and not before, the wish is fulfilled."""
         assert self._machine is not None, "open() comes first"
+        await self._ensure_daemons()  # without virtlogd there is no console log, and libvirt starts nothing
         await self._network.plug(guest.id, guest.hostname, guest.interfaces)
         folder = self._folder(guest.id)
         disk = domain.Disk(path=folder / "disk.qcow2", base=self._images.path(guest), base_format=guest.image_format)
@@ -261,7 +276,7 @@ class LibvirtHypervisor:
 
     def _look_at_all(self) -> None:
         """libvirtd is back: whatever happened meanwhile was not told."""
-        for folder in (self._settings.state / "servers").iterdir():
+        for folder in (self._settings.state / "servers").glob("*"):
             self._happened(names.domain(self._settings.cloud, folder.name), POWER)
 
 

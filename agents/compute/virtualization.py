@@ -54,24 +54,28 @@ class Verdict(Struct, frozen=True):
 
 async def probe(cache: Path) -> Verdict:
     """The best that works, remembered in `cache`. Raises HostError if not even TCG boots."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     qemu = (await run(EMULATOR, "--version")).decode().splitlines()[0]
     try:
         known = msgspec.json.decode(cache.read_bytes(), type=Verdict)
     except (FileNotFoundError, msgspec.DecodeError):
         known = None
-    if known and (known.boot, known.qemu) == (boot, qemu):
+    if known and (known.boot, known.qemu) == (boot(), qemu):
         return known
     no_kvm = await failure("kvm", "host", KVM_DEADLINE) if Path("/dev/kvm").exists() else "there is no /dev/kvm"
     if no_kvm is None:
-        verdict = Verdict(boot, qemu, "kvm", "a probe booted under KVM")
+        verdict = Verdict(boot(), qemu, "kvm", "a probe booted under KVM")
     else:
         if broken := await failure("tcg", "max", TCG_DEADLINE):
             raise HostError(f"QEMU boots nothing here: {broken}")
-        verdict = Verdict(boot, qemu, "qemu", f"no KVM: {no_kvm}")
+        verdict = Verdict(boot(), qemu, "qemu", f"no KVM: {no_kvm}")
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_bytes(msgspec.json.encode(verdict))
     return verdict
+
+
+def boot() -> str:
+    """The name of the host's present boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 async def failure(accelerator: str, cpu: str, deadline: float, sector: bytes = PROBE) -> str | None:

@@ -28,8 +28,8 @@ async def ensure(folder: Path, namespace: str, network: Network) -> None:
         return
     config = folder / "dnsmasq.conf"
     new_config = write(config, _lines(_config(folder, network, leg)))
-    new_hosts = write(folder / "hosts", _lines(filter(None, map(_host, network.ports.values()))))
-    new_options = write(folder / "options", _lines(_options(network)))
+    new_hosts = write(folder / "hosts", _lines(filter(None, map(host, network.ports.values()))))
+    new_options = write(folder / "options", _lines(options(network)))
     pid = running(folder / "dnsmasq.pid", str(config))
     if pid is not None and new_config:
         await end(pid)
@@ -65,7 +65,8 @@ def _config(folder: Path, network: Network, leg: str) -> Iterator[str]:
             yield f"shared-network=ns0,{subnet.network_address}"
 
 
-def _options(network: Network) -> Iterator[str]:
+def options(network: Network) -> Iterator[str]:
+    """What all guests of `network` are told, by subnet."""
     yield f"option:mtu,{network.mtu}"
     for address in _served(network):
         tag = f"tag:{_tag(address)}"
@@ -79,7 +80,8 @@ def _options(network: Network) -> Iterator[str]:
         yield f"{tag},option:dns-server{''.join(f',{ip}' for ip in address.dns if is_v4(ip))}"
 
 
-def _host(port: Port) -> str | None:
+def host(port: Port) -> str | None:
+    """The address of `port`; None if it has none to be told."""
     address = next((address for address in port.interface.addresses if address.dhcp and is_v4(address.ip)), None)
     if address is None:
         return None

@@ -14,7 +14,7 @@ Source: nft(8); Network API reference, "Security groups".
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from agents import names
@@ -48,7 +48,12 @@ async def _pass_bridged() -> None:
                 raise HostError(f"{path} cannot be set: security groups would not hold.") from error
 
 
-def ruleset(cloud: str, networks: Iterable[Network]) -> str:
+def index(bridge: str) -> int:
+    """The number of `bridge` in the kernel, which no other link of the host has."""
+    return int((LINKS / bridge / "ifindex").read_text())
+
+
+def ruleset(cloud: str, networks: Iterable[Network], zone: Callable[[str], int] = index) -> str:
     """The cloud's whole ruleset; one that only removes it if nothing is plugged in."""
     networks = list(networks)
     table = names.table(cloud)
@@ -60,7 +65,7 @@ def ruleset(cloud: str, networks: Iterable[Network]) -> str:
         secured = [interface for interface in ports if interface.port_security]
         filtered = [(number, interface) for number, interface in enumerate(secured, 1) if interface.rules is not None]
         lines += _bridge_table(cloud, secured, filtered)
-        lines += _inet_table(cloud, networks, filtered)
+        lines += _inet_table(cloud, networks, filtered, zone)
     return "\n".join([*lines, ""])
 
 
@@ -71,20 +76,31 @@ def _bridge_table(cloud: str, secured: list[Interface], filtered: list[tuple[int
         yield from (f"  {line}" for line in _own_addresses(interface))
         yield " }"
     yield " chain prerouting { type filter hook prerouting priority -310;"
-    for interface in secured:
-        yield f'  iifname "{names.tap(cloud, interface.port)}" jump {_chain("from", interface)}'
+    yield from _ways("iifname", ((_tap(cloud, one), f"jump {_chain('from', one)}") for one in secured))
     yield " }"
     yield " chain input { type filter hook input priority -200;"
     tap, veth, _ = names.links(cloud)
     yield from (f'  iifname "{beginning}*" drop' for beginning in (tap, veth))
     yield " }"
-    yield " chain forward { type filter hook forward priority -200;"
     for number, interface in filtered:
-        tap = names.tap(cloud, interface.port)
-        yield f'  iifname "{tap}" meta mark set meta mark & 0xffff0000 | {number}'
-        yield f'  oifname "{tap}" meta mark set meta mark & 0x0000ffff | {number << 16}'
+        sender, receiver = _chain("sender", interface), _chain("receiver", interface)
+        yield f" chain {sender} {{ meta mark set meta mark & 0xffff0000 | {number}; }}"
+        yield f" chain {receiver} {{ meta mark set meta mark & 0x0000ffff | {number << 16}; }}"
+    yield " chain forward { type filter hook forward priority -200;"
+    for name, kind in (("iifname", "sender"), ("oifname", "receiver")):
+        yield from _ways(name, ((_tap(cloud, one), f"jump {_chain(kind, one)}") for _, one in filtered))
     yield " }"
     yield "}"
+
+
+def _ways(key: str, ways: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A verdict by `key`, found at once however many there are."""
+    if found := ", ".join(f"{value} : {verdict}" for value, verdict in ways):
+        yield f"  {key} vmap {{ {found} }}"
+
+
+def _tap(cloud: str, interface: Interface) -> str:
+    return f'"{names.tap(cloud, interface.port)}"'
 
 
 def _own_addresses(interface: Interface) -> Iterator[str]:
@@ -104,7 +120,9 @@ def _own_addresses(interface: Interface) -> Iterator[str]:
     yield "icmpv6 type nd-router-advert drop"
 
 
-def _inet_table(cloud: str, networks: list[Network], filtered: list[tuple[int, Interface]]) -> Iterator[str]:
+def _inet_table(
+    cloud: str, networks: list[Network], filtered: list[tuple[int, Interface]], zone: Callable[[str], int]
+) -> Iterator[str]:
     yield f"table inet {names.table(cloud)} {{"
     for _, interface in filtered:
         for direction, verdict in (("egress", "return"), ("ingress", "accept")):
@@ -116,7 +134,7 @@ def _inet_table(cloud: str, networks: list[Network], filtered: list[tuple[int, I
     yield " chain zone { type filter hook prerouting priority -300;"
     for network in networks:
         bridge = names.bridge(cloud, network.id)
-        yield f'  iifname "{bridge}" ct zone set {_zone(bridge)}'
+        yield f'  iifname "{bridge}" ct zone set {zone(bridge) % ZONES}'
     yield " }"
     yield " chain forward { type filter hook forward priority 0;"
     yield f'  iifname != "{names.links(cloud)[2]}*" accept'
@@ -126,9 +144,9 @@ def _inet_table(cloud: str, networks: list[Network], filtered: list[tuple[int, I
     yield f"  icmpv6 type {DISCOVERY} accept"
     if filtered:
         yield "  meta mark != 0 ct state invalid drop"
-        for mask, shift, direction, way in ((0xFFFF, 0, "egress", "jump"), (0xFFFF0000, 16, "ingress", "goto")):
-            ways = ", ".join(f"{number << shift:#x} : {way} {_chain(direction, one)}" for number, one in filtered)
-            yield f"  meta mark & {mask:#x} vmap {{ {ways} }}"
+        for mask, shift, verdict, kind in ((0xFFFF, 0, "jump", "egress"), (0xFFFF0000, 16, "goto", "ingress")):
+            ways = ((f"{number << shift:#x}", f"{verdict} {_chain(kind, one)}") for number, one in filtered)
+            yield from _ways(f"meta mark & {mask:#x}", ways)
     yield " }"
     yield "}"
 
@@ -175,11 +193,6 @@ def _link_local(mac: str) -> str:
     octets = bytes.fromhex(mac.replace(":", ""))
     identifier = bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
     return str(ipaddress.IPv6Address(bytes.fromhex("fe80000000000000") + identifier))
-
-
-def _zone(bridge: str) -> int:
-    """A number no other bridge of the host has: its index."""
-    return int((LINKS / bridge / "ifindex").read_text()) % ZONES
 
 
 def _chain(kind: str, interface: Interface) -> str:

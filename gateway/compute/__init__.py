@@ -5,10 +5,27 @@ Source: Compute API reference; microversions 2.1 to 2.100.
 
 from __future__ import annotations
 
+from events.refusals import UnsupportedMedia
 from gateway import faults
-from gateway.compute import flavor, server, server_action, server_inside, server_list, server_parts, words
+from gateway.compute import (
+    about,
+    flavor,
+    flavor_more,
+    host,
+    hypervisor,
+    keypair,
+    quota_set,
+    server,
+    server_action,
+    server_history,
+    server_inside,
+    server_list,
+    server_parts,
+    usage,
+    words,
+)
 from gateway.microversions import Range
-from gateway.policy import ADMIN, MEMBER, READER
+from gateway.policy import ADMIN, ANY_TOKEN, ANYONE, MEMBER, READER
 from gateway.serving import Face, Route
 
 _SERVER = "/v2.1/servers/{id}"
@@ -59,13 +76,86 @@ _OF_INSIDE = (
     Route("GET", _SERVER + "/diagnostics", server_inside.diagnostics, ADMIN),
     Route("POST", _SERVER + "/remote-consoles", server_inside.console, MEMBER, first=(2, 6)),
 )
+_OF_HISTORY = (
+    Route("GET", _SERVER + "/os-instance-actions", server_history.every, READER),
+    Route("GET", _SERVER + "/os-instance-actions/{request}", server_history.one, READER),
+)
+_FLAVOR = "/v2.1/flavors/{id}"
+_SPECS = _API + "os-flavor-extra-specs:"
 _OF_FLAVORS = (
+    Route("GET", "/v2.1/flavors", flavor.list_brief, READER),
+    Route("GET", "/v2.1/flavors/detail", flavor.list_detailed, READER),
     Route("POST", "/v2.1/flavors", flavor.create, ADMIN, policy=_API + "os-flavor-manage:create"),
-    Route("GET", "/v2.1/flavors/{id}", flavor.show, READER),
-    Route("DELETE", "/v2.1/flavors/{id}", flavor.delete, ADMIN, 202, policy=_API + "os-flavor-manage:delete"),
+    Route("GET", _FLAVOR, flavor.show, READER),
+    Route("PUT", _FLAVOR, flavor.update, ADMIN, policy=_API + "os-flavor-manage:update", first=(2, 55)),
+    Route("DELETE", _FLAVOR, flavor.delete, ADMIN, 202, policy=_API + "os-flavor-manage:delete"),
+    Route("GET", _FLAVOR + "/os-flavor-access", flavor_more.access, ADMIN, policy=_API + "os-flavor-access"),
+    Route("POST", _FLAVOR + "/action", flavor_more.act, ADMIN, policy=_API + "os-flavor-access:add_tenant_access"),
+    Route("GET", _FLAVOR + "/os-extra_specs", flavor_more.specs, READER, policy=_SPECS + "index"),
+    Route("POST", _FLAVOR + "/os-extra_specs", flavor_more.add_specs, ADMIN, policy=_SPECS + "create"),
+    Route("GET", _FLAVOR + "/os-extra_specs/{key}", flavor_more.spec, READER, policy=_SPECS + "show"),
+    Route("PUT", _FLAVOR + "/os-extra_specs/{key}", flavor_more.set_spec, ADMIN, policy=_SPECS + "update"),
+    Route("DELETE", _FLAVOR + "/os-extra_specs/{key}", flavor_more.remove_spec, ADMIN, policy=_SPECS + "delete"),
+)
+_OF_KEYS = (
+    Route("GET", "/v2.1/os-keypairs", keypair.list_, READER),
+    Route("POST", "/v2.1/os-keypairs", keypair.create, READER),
+    Route("GET", "/v2.1/os-keypairs/{name}", keypair.show, READER),
+    Route("DELETE", "/v2.1/os-keypairs/{name}", keypair.delete, READER),
+)
+_QUOTAS = "/v2.1/os-quota-sets/{project}"
+_OF_QUOTAS = (
+    Route("GET", _QUOTAS, quota_set.show, READER, policy=_API + "os-quota-sets:show"),
+    Route("GET", _QUOTAS + "/defaults", quota_set.defaults, READER, policy=_API + "os-quota-sets:defaults"),
+    Route("GET", _QUOTAS + "/detail", quota_set.detail, READER, policy=_API + "os-quota-sets:detail"),
+    Route("PUT", _QUOTAS, quota_set.update, ADMIN, policy=_API + "os-quota-sets:update"),
+    Route("DELETE", _QUOTAS, quota_set.reset, ADMIN, 202, policy=_API + "os-quota-sets:delete"),
+    Route("GET", "/v2.1/os-quota-class-sets/{name}", quota_set.class_show, ADMIN),
+    Route("GET", "/v2.1/limits", quota_set.limits, READER, policy=_API + "limits"),
+)
+_OF_HOSTS = (
+    Route("GET", "/v2.1/os-availability-zone", host.zones, READER),
+    Route("GET", "/v2.1/os-availability-zone/detail", host.zones_detailed, ADMIN),
+    Route("GET", "/v2.1/os-services", host.services, ADMIN),
+    Route("PUT", "/v2.1/os-services/{id}", host.change_service_by_name, ADMIN, last=(2, 52)),
+    Route("PUT", "/v2.1/os-services/{id}", host.change_service, ADMIN, first=(2, 53)),
+    Route("DELETE", "/v2.1/os-services/{id}", host.delete_service, ADMIN, 204),
+    Route("GET", "/v2.1/os-hypervisors", hypervisor.list_brief, ADMIN),
+    Route("GET", "/v2.1/os-hypervisors/detail", hypervisor.list_detailed, ADMIN),
+    Route("GET", "/v2.1/os-hypervisors/statistics", hypervisor.statistics, ADMIN, last=(2, 87)),
+    Route("GET", "/v2.1/os-hypervisors/{id}", hypervisor.show, ADMIN),
+    Route("GET", "/v2.1/os-hypervisors/{id}/uptime", hypervisor.uptime, ADMIN, last=(2, 87)),
+    Route("GET", "/v2.1/os-hypervisors/{id}/search", hypervisor.search, ADMIN, last=(2, 52)),
+    Route("GET", "/v2.1/os-hypervisors/{id}/servers", hypervisor.of_servers, ADMIN, last=(2, 52)),
+)
+_OF_ALL = (
+    Route("GET", "/", about.versions, ANYONE),
+    Route("GET", "/v2.1", about.version, ANYONE),
+    Route("GET", "/v2.1/", about.version, ANYONE),
+    Route("GET", "/v2.1/extensions", about.extensions, ANY_TOKEN),
+    Route("GET", "/v2.1/extensions/{alias}", about.extension, ANY_TOKEN),
+    Route("GET", "/v2.1/os-simple-tenant-usage", usage.every, ADMIN),
+    Route("GET", "/v2.1/os-simple-tenant-usage/{project}", usage.one, READER),
+    Route("GET", "/v2.1/os-migrations", about.migrations, ADMIN),
+)
+_GONE = (
+    *("os-agents", "os-cells", "os-cells/detail", "os-cells/{id}", "os-cloudpipe", "os-fixed-ips/{id}"),
+    *("os-floating-ip-dns", "os-floating-ips-bulk", "os-fping", "os-security-group-default-rules"),
+    *("servers/{id}/consoles", "servers/{id}/os-virtual-interfaces"),
 )
 
-ROUTES = (*_OF_SERVERS, *_OF_PARTS, *_OF_INSIDE, *_OF_FLAVORS)
+ROUTES = (
+    *_OF_SERVERS,
+    *_OF_PARTS,
+    *_OF_INSIDE,
+    *_OF_HISTORY,
+    *_OF_FLAVORS,
+    *_OF_KEYS,
+    *_OF_QUOTAS,
+    *_OF_HOSTS,
+    *_OF_ALL,
+    *(Route("GET", f"/v2.1/{path}", about.gone, ANY_TOKEN) for path in _GONE),
+)
 
 FACE = Face(
     name="compute",
@@ -74,4 +164,5 @@ FACE = Face(
     format=faults.compute,
     versions=Range(service="compute", legacy="X-OpenStack-Nova-API-Version", minimum=(2, 1), maximum=(2, 100)),
     explain=words.explain,
+    statuses={UnsupportedMedia: 400},
 )

@@ -136,7 +136,7 @@ _IN_PROGRESS = ("ACTIVE", "BUILD")
 
 
 @lru_cache(maxsize=65536)
-def _host_id(project: str, host: str) -> str:
+def host_id(project: str, host: str) -> str:
     return sha224((project + host).encode()).hexdigest()
 
 
@@ -185,7 +185,7 @@ class Viewer:
             tenant_id=server.project,
             user_id=server.user,
             metadata=server.metadata,
-            hostId=_host_id(server.project, server.host) if server.host else "",
+            hostId=host_id(server.project, server.host) if server.host else "",
             image=self._image(server),
             flavor=FlavorInside(size.vcpus, size.ram, size.disk, size.ephemeral, size.swap, size.name, size.extra_specs)
             if self.inside

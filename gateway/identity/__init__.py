@@ -29,10 +29,12 @@ from gateway.identity import (
     user,
 )
 from gateway.identity.personas import (
-    ADMIN,
     ANYONE,
+    CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
+    OWN,
+    ROLE_READER,
     SELF,
     SYSTEM_READER,
 )
@@ -60,11 +62,11 @@ _AUTH = (
 )
 
 _DOMAINS = (
-    _route("POST", "/v3/domains", domain.create, ADMIN, "create_domain", 201),
+    _route("POST", "/v3/domains", domain.create, CLOUD_ADMIN, "create_domain", 201),
     _route("GET", "/v3/domains", domain.listed, DOMAIN_READER, "list_domains"),
     _route("GET", "/v3/domains/{id}", domain.show, SELF, "get_domain"),
-    _route("PATCH", "/v3/domains/{id}", domain.change, ADMIN, "update_domain"),
-    _route("DELETE", "/v3/domains/{id}", domain.delete, ADMIN, "delete_domain", 204),
+    _route("PATCH", "/v3/domains/{id}", domain.change, CLOUD_ADMIN, "update_domain"),
+    _route("DELETE", "/v3/domains/{id}", domain.delete, CLOUD_ADMIN, "delete_domain", 204),
 )
 
 _PROJECTS = (
@@ -94,7 +96,7 @@ _USERS = (
         "POST",
         "/v3/users/{id}/application_credentials",
         application_credential.create,
-        SELF,
+        OWN,
         "create_application_credential",
         201,
     ),
@@ -102,25 +104,25 @@ _USERS = (
         "GET",
         "/v3/users/{id}/application_credentials",
         application_credential.listed,
-        SELF,
+        OWN,
         "list_application_credentials",
     ),
     _route(
         "GET",
         "/v3/users/{id}/application_credentials/{credential_id}",
         application_credential.show,
-        SELF,
+        OWN,
         "get_application_credential",
     ),
     _route(
         "DELETE",
         "/v3/users/{id}/application_credentials/{credential_id}",
         application_credential.delete,
-        SELF,
+        OWN,
         "delete_application_credential",
         204,
     ),
-    _route("GET", "/v3/users/{id}/access_rules", application_credential.list_access_rules, SELF, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules", application_credential.list_access_rules, OWN, "list_access_rules"),
 )
 
 _GROUPS = (
@@ -131,7 +133,7 @@ _GROUPS = (
     _route("DELETE", "/v3/groups/{id}", group.delete, DOMAIN_MANAGER, "delete_group", 204),
     _route("GET", "/v3/groups/{id}/users", user.list_of_group, DOMAIN_READER, "list_users_in_group"),
     _route("PUT", "/v3/groups/{id}/users/{user_id}", group.add_member, DOMAIN_MANAGER, "add_user_to_group", 204),
-    _route("GET", "/v3/groups/{id}/users/{user_id}", group.check_member, SELF, "check_user_in_group", 204),
+    _route("GET", "/v3/groups/{id}/users/{user_id}", group.check_member, DOMAIN_READER, "check_user_in_group", 204),
     _route(
         "DELETE", "/v3/groups/{id}/users/{user_id}", group.remove_member, DOMAIN_MANAGER, "remove_user_from_group", 204
     ),
@@ -139,16 +141,16 @@ _GROUPS = (
 
 _IMPLIES = "/v3/roles/{id}/implies"
 _ROLES = (
-    _route("POST", "/v3/roles", role.create, ADMIN, "create_role", 201),
-    _route("GET", "/v3/roles", role.listed, DOMAIN_READER, "list_roles"),
-    _route("GET", "/v3/roles/{id}", role.show, DOMAIN_READER, "get_role"),
-    _route("PATCH", "/v3/roles/{id}", role.change, ADMIN, "update_role"),
-    _route("DELETE", "/v3/roles/{id}", role.delete, ADMIN, "delete_role", 204),
+    _route("POST", "/v3/roles", role.create, CLOUD_ADMIN, "create_role", 201),
+    _route("GET", "/v3/roles", role.listed, ROLE_READER, "list_roles"),
+    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role"),
+    _route("PATCH", "/v3/roles/{id}", role.change, CLOUD_ADMIN, "update_role"),
+    _route("DELETE", "/v3/roles/{id}", role.delete, CLOUD_ADMIN, "delete_role", 204),
     _route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, "list_implied_roles"),
-    _route("PUT", f"{_IMPLIES}/{{implied}}", role.imply, ADMIN, "create_implied_role", 201),
+    _route("PUT", f"{_IMPLIES}/{{implied}}", role.imply, CLOUD_ADMIN, "create_implied_role", 201),
     _route("GET", f"{_IMPLIES}/{{implied}}", role.show_implied, SYSTEM_READER, "get_implied_role"),
     _route("HEAD", f"{_IMPLIES}/{{implied}}", role.check_implied, SYSTEM_READER, "check_implied_role"),
-    _route("DELETE", f"{_IMPLIES}/{{implied}}", role.stop_implying, ADMIN, "delete_implied_role", 204),
+    _route("DELETE", f"{_IMPLIES}/{{implied}}", role.stop_implying, CLOUD_ADMIN, "delete_implied_role", 204),
     _route("GET", "/v3/role_inferences", role.list_inferences, SYSTEM_READER, "list_role_inference_rules"),
     _route("GET", "/v3/role_assignments", assignments.listed, DOMAIN_READER, "list_role_assignments"),
 )
@@ -156,7 +158,7 @@ _ROLES = (
 
 def _grants(target: str, actor: str, *, system: bool = False, inherited: bool = False) -> tuple[Route, ...]:
     """The routes of one kind of actor on one kind of target."""
-    reader, manager = (SYSTEM_READER, ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
+    reader, manager = (SYSTEM_READER, CLOUD_ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
     start, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
     path = f"{start}/{target}/{actor}/roles"
     one = f"{path}/{{role_id}}{end}"
@@ -182,22 +184,23 @@ _GRANTS = tuple(
 )
 
 _CATALOG = (
-    _route("POST", "/v3/regions", region.create, ADMIN, "create_region", 201),
-    _route("PUT", "/v3/regions/{id}", region.create, ADMIN, "create_region", 201),
+    _route("POST", "/v3/regions", region.create, CLOUD_ADMIN, "create_region", 201),
+    _route("PUT", "/v3/regions/{id}", region.create, CLOUD_ADMIN, "create_region", 201),
     _route("GET", "/v3/regions", region.listed, SELF, "list_regions"),
     _route("GET", "/v3/regions/{id}", region.show, SELF, "get_region"),
-    _route("PATCH", "/v3/regions/{id}", region.change, ADMIN, "update_region"),
-    _route("DELETE", "/v3/regions/{id}", region.delete, ADMIN, "delete_region", 204),
-    _route("POST", "/v3/services", service.create, ADMIN, "create_service", 201),
+    _route("PATCH", "/v3/regions/{id}", region.change, CLOUD_ADMIN, "update_region"),
+    _route("DELETE", "/v3/regions/{id}", region.delete, CLOUD_ADMIN, "delete_region", 204),
+    _route("POST", "/v3/services", service.create, CLOUD_ADMIN, "create_service", 201),
     _route("GET", "/v3/services", service.listed, SYSTEM_READER, "list_services"),
     _route("GET", "/v3/services/{id}", service.show, SYSTEM_READER, "get_service"),
-    _route("PATCH", "/v3/services/{id}", service.change, ADMIN, "update_service"),
-    _route("DELETE", "/v3/services/{id}", service.delete, ADMIN, "delete_service", 204),
-    _route("POST", "/v3/endpoints", endpoint.create, ADMIN, "create_endpoint", 201),
+    _route("PATCH", "/v3/services/{id}", service.change, CLOUD_ADMIN, "update_service"),
+    _route("DELETE", "/v3/services/{id}", service.delete, CLOUD_ADMIN, "delete_service", 204),
+    _route("POST", "/v3/endpoints", endpoint.create, CLOUD_ADMIN, "create_endpoint", 201),
+    _route("GET", "/v3/policies", endpoint.list_policies, SYSTEM_READER, "list_policies"),
     _route("GET", "/v3/endpoints", endpoint.listed, SYSTEM_READER, "list_endpoints"),
     _route("GET", "/v3/endpoints/{id}", endpoint.show, SYSTEM_READER, "get_endpoint"),
-    _route("PATCH", "/v3/endpoints/{id}", endpoint.change, ADMIN, "update_endpoint"),
-    _route("DELETE", "/v3/endpoints/{id}", endpoint.delete, ADMIN, "delete_endpoint", 204),
+    _route("PATCH", "/v3/endpoints/{id}", endpoint.change, CLOUD_ADMIN, "update_endpoint"),
+    _route("DELETE", "/v3/endpoints/{id}", endpoint.delete, CLOUD_ADMIN, "delete_endpoint", 204),
 )
 
 _CREDENTIALS = (
@@ -206,31 +209,33 @@ _CREDENTIALS = (
     _route("GET", "/v3/credentials/{id}", credential.show, SELF, "get_credential"),
     _route("PATCH", "/v3/credentials/{id}", credential.change, SELF, "update_credential"),
     _route("DELETE", "/v3/credentials/{id}", credential.delete, SELF, "delete_credential", 204),
-    _route("POST", "/v3/users/{id}/credentials/OS-EC2", credential.create_ec2, SELF, "ec2_create_credential", 201),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2", credential.list_ec2, SELF, "ec2_list_credentials"),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", credential.show_ec2, SELF, "ec2_get_credential"),
+    _route("POST", "/v3/users/{id}/credentials/OS-EC2", credential.create_ec2, OWN, "ec2_create_credential", 201),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2", credential.list_ec2, OWN, "ec2_list_credentials"),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", credential.show_ec2, OWN, "ec2_get_credential"),
     _route(
         "DELETE",
         "/v3/users/{id}/credentials/OS-EC2/{access}",
         credential.delete_ec2,
-        SELF,
+        OWN,
         "ec2_delete_credential",
         204,
     ),
 )
 
 _LIMITS = (
-    _route("POST", "/v3/registered_limits", limit.register, ADMIN, "create_registered_limits", 201),
+    _route("POST", "/v3/registered_limits", limit.register, CLOUD_ADMIN, "create_registered_limits", 201),
     _route("GET", "/v3/registered_limits", limit.list_registered, SELF, "list_registered_limits"),
     _route("GET", "/v3/registered_limits/{id}", limit.show_registered, SELF, "get_registered_limit"),
-    _route("PATCH", "/v3/registered_limits/{id}", limit.change_registered, ADMIN, "update_registered_limit"),
-    _route("DELETE", "/v3/registered_limits/{id}", limit.delete_registered, ADMIN, "delete_registered_limit", 204),
+    _route("PATCH", "/v3/registered_limits/{id}", limit.change_registered, CLOUD_ADMIN, "update_registered_limit"),
+    _route(
+        "DELETE", "/v3/registered_limits/{id}", limit.delete_registered, CLOUD_ADMIN, "delete_registered_limit", 204
+    ),
     _route("GET", "/v3/limits/model", limit.model, SELF, "get_limit_model"),
-    _route("POST", "/v3/limits", limit.create, ADMIN, "create_limits", 201),
+    _route("POST", "/v3/limits", limit.create, CLOUD_ADMIN, "create_limits", 201),
     _route("GET", "/v3/limits", limit.listed, SELF, "list_limits"),
     _route("GET", "/v3/limits/{id}", limit.show, SELF, "get_limit"),
-    _route("PATCH", "/v3/limits/{id}", limit.change, ADMIN, "update_limit"),
-    _route("DELETE", "/v3/limits/{id}", limit.delete, ADMIN, "delete_limit", 204),
+    _route("PATCH", "/v3/limits/{id}", limit.change, CLOUD_ADMIN, "update_limit"),
+    _route("DELETE", "/v3/limits/{id}", limit.delete, CLOUD_ADMIN, "delete_limit", 204),
 )
 
 ROUTES = (*_AUTH, *_DOMAINS, *_PROJECTS, *_USERS, *_GROUPS, *_ROLES, *_GRANTS, *_CATALOG, *_CREDENTIALS, *_LIMITS)

@@ -23,7 +23,7 @@ from events.identity.assignment import Assignment
 from events.refusals import Invalid
 from gateway.identity import grants
 from gateway.identity.listing import asked, flag, self_link
-from gateway.identity.personas import allow, may_read
+from gateway.identity.personas import domain_of
 from gateway.serving import Call
 
 
@@ -54,7 +54,7 @@ def _grant(assignment: Assignment) -> Grant:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The assignments that the query asks for. Raises Invalid, Forbidden."""
-    _guard(call)
+    reach = _guard(call)
     effective, names = flag(call, "effective"), flag(call, "include_names")
     if effective and asked(call, "group.id") is not None:
         raise Invalid("Combining effective and group filter will always result in an empty list.")
@@ -63,21 +63,27 @@ async def listed(call: Call) -> dict[str, Any]:
         found = [grant for one in found for grant in _effects(call.fold, one)]
         if asked(call, "scope.system") is None:
             found = [grant for grant in found if grant.target_kind != "system"]
+    if reach is not None:
+        found = [grant for grant in found if _home(call.fold, grant) == reach]
     shown = [_view(call, grant, names) for grant in found if _fits(call, grant)]
     return {"role_assignments": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
 
 
-def _guard(call: Call) -> None:
-    """Everything for who sees all; else what is in the caller's domain, or on a project for its admin."""
-    domain = asked(call, "scope.domain.id")
-    project = call.fold.get(projects, asked(call, "scope.project.id") or "")
-    if project is not None:
-        domain = project.domain
-    allow(may_read(call, domain), "list_role_assignments")
+def _guard(call: Call) -> str | None:
+    """The domain to which the list is narrowed for the caller. Raises Invalid, Forbidden."""
     if asked(call, "user.id") is not None and asked(call, "group.id") is not None:
         raise Invalid("Specify a user or group, not both")
-    if domain is not None and project is None and asked(call, "scope.project.id") is not None:
+    if asked(call, "scope.domain.id") is not None and asked(call, "scope.project.id") is not None:
         raise Invalid("Specify a domain or project, not both")
+    return domain_of(call)
+
+
+def _home(fold: Fold, grant: Grant) -> str | None:
+    """The domain of what a role is granted on."""
+    if grant.target_kind == "domain":
+        return grant.target_id
+    project = fold.get(projects, grant.target_id) if grant.target_kind == "project" else None
+    return project.domain if project else None
 
 
 def _candidates(call: Call, effective: bool) -> Iterable[Assignment]:
@@ -87,15 +93,22 @@ def _candidates(call: Call, effective: bool) -> Iterable[Assignment]:
         return grants.targets(call.fold, user) if effective else call.fold.by(assignments, "actor", f"user:{user}")
     if group is not None:
         return call.fold.by(assignments, "actor", f"group:{group}")
-    if not effective:
-        project, domain = asked(call, "scope.project.id"), asked(call, "scope.domain.id")
-        if project is not None and not flag(call, "include_subtree"):
-            return call.fold.by(assignments, "target", f"project:{project}")
-        if domain is not None:
-            return call.fold.by(assignments, "target", f"domain:{domain}")
-        if role is not None:
-            return call.fold.by(assignments, "role", role)
+    project, domain = asked(call, "scope.project.id"), asked(call, "scope.domain.id")
+    if project is not None and not flag(call, "include_subtree"):
+        return _on_project(call.fold, project, effective)
+    if domain is not None:
+        return call.fold.by(assignments, "target", f"domain:{domain}")
+    if role is not None and not effective:
+        return call.fold.by(assignments, "role", role)
     return call.fold.all(assignments)
+
+
+def _on_project(fold: Fold, id: str, effective: bool) -> Iterator[Assignment]:
+    """The assignments on a project, and if they are to take effect those that it inherits."""
+    yield from fold.by(assignments, "target", f"project:{id}")
+    project = fold.get(projects, id) if effective else None
+    for target in grants.above(fold, project) if project else ():
+        yield from (one for one in fold.by(assignments, "target", target) if one.inherited)
 
 
 def _alive(fold: Fold, assignment: Assignment) -> bool:

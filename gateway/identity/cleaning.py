@@ -69,7 +69,7 @@ async def delete_credential(call: Call, credential: ApplicationCredential) -> No
 
 
 def vault(call: Call) -> Vault:
-    return call.cloud.vault  # type: ignore[type-abstract]
+    return call.cloud.vault
 
 
 def blob(name: str) -> tuple[str, ...]:

@@ -168,9 +168,9 @@ async def _ec2_view(call: Call, credential: Credential) -> dict[str, Any]:
     }
 
 
-def _guard_ec2(call: Call, operation: str) -> str:
+def _guard_ec2(call: Call, operation: str, *, read: bool = False) -> str:
     user = call.path["id"]
-    allow(call.who.is_admin or call.who.user == user, operation)
+    allow(call.who.is_admin or call.who.user == user or (read and sees_all(call.who)), operation)
     if call.fold.get(users, user) is None:
         raise NotFound(f"Could not find user: {user}.")
     return user
@@ -191,14 +191,14 @@ async def create_ec2(call: Call, body: Any) -> dict[str, Any]:
 
 async def list_ec2(call: Call) -> dict[str, Any]:
     """A user's keys. Raises NotFound, Forbidden."""
-    user = _guard_ec2(call, "ec2_list_credentials")
+    user = _guard_ec2(call, "ec2_list_credentials", read=True)
     found = [credential for credential in call.fold.by(credentials, "user", user) if credential.kind == "ec2"]
     shown = [await _ec2_view(call, credential) for credential in found]
     return {"credentials": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
 
 
 def _find_ec2(call: Call, operation: str) -> Credential:
-    user, id = _guard_ec2(call, operation), _ec2_id(call.path["access"])
+    user, id = _guard_ec2(call, operation, read=operation == "ec2_get_credential"), _ec2_id(call.path["access"])
     credential = call.fold.get(credentials, id)
     if credential is None or credential.user != user:
         raise not_found(id)

@@ -125,3 +125,8 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 async def delete(call: Call) -> None:
     """Raises NotFound."""
     await call.do(endpoints, DeleteEndpoint(id=call.path["id"]))
+
+
+async def list_policies(call: Call) -> dict[str, Any]:
+    """Policies that are kept here: there are none, each service has its own."""
+    return collection(call, "policies", (), lambda policy: policy)

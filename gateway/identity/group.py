@@ -113,8 +113,6 @@ async def delete(call: Call) -> None:
 def _member(call: Call, operation: str, *, manage: bool = False) -> tuple[str, str]:
     """The group and the user of the path. Raises NotFound, Forbidden."""
     user = call.path["user_id"]
-    if not manage and call.fold.get(groups, call.path["id"]) and call.who.user == user:
-        return call.path["id"], user
     group = _find(call, operation, manage=manage)
     if call.fold.get(users, user) is None:
         raise NotFound(f"Could not find user: {user}.")

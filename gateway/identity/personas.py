@@ -28,15 +28,20 @@ _SYSTEM = frozenset({"system"})
 _DOMAIN = frozenset({"domain"})
 
 ADMIN = ANY_ADMIN
-SYSTEM_READER = _any("admin, or reader of the system", ADMIN, Who(name="", role="reader", scopes=_SYSTEM))
-DOMAIN_READER = _any("admin, or reader of system or domain", SYSTEM_READER, Who(name="", role="reader", scopes=_DOMAIN))
+CLOUD_ADMIN = Who(name="admin of a project or the system", role="admin", scopes=frozenset({"project", "system"}))
+SYSTEM_READER = _any("admin, or reader of the system", CLOUD_ADMIN, Who(name="", role="reader", scopes=_SYSTEM))
+DOMAIN_READER = _any(
+    "admin, or reader of system or domain", ADMIN, SYSTEM_READER, Who(name="", role="reader", scopes=_DOMAIN)
+)
 DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role="manager", scopes=_DOMAIN))
+ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
 SELF = ANY_TOKEN  # and the function looks whose it is
+OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
 
 
 def sees_all(token: Token) -> bool:
     """An admin, or a reader of the system."""
-    return SYSTEM_READER.admits(token)
+    return token.is_admin or SYSTEM_READER.admits(token)
 
 
 def domain_of(call: Call) -> str | None:
@@ -73,8 +78,11 @@ def allow(allowed: bool, operation: str) -> None:
 __all__ = [
     "ADMIN",
     "ANYONE",
+    "CLOUD_ADMIN",
     "DOMAIN_MANAGER",
     "DOMAIN_READER",
+    "OWN",
+    "ROLE_READER",
     "SELF",
     "SYSTEM_READER",
     "allow",

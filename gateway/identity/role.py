@@ -13,6 +13,7 @@ from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
 from gateway.identity import cleaning, grants, naming, shapes
 from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.personas import ROLE_READER, allow
 from gateway.serving import Answer, Call
 
 SHAPES = {
@@ -78,8 +79,10 @@ def _find(call: Call, name: str = "id") -> Role:
 
 
 async def show(call: Call) -> dict[str, Any]:
-    """One role. Raises NotFound."""
-    return {"role": view(call, _find(call))}
+    """One role. Raises NotFound, Forbidden."""
+    role = _find(call)
+    allow(ROLE_READER.admits(call.who), "get_role")
+    return {"role": view(call, role)}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:

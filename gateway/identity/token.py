@@ -10,7 +10,7 @@ from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
 from events.identity import revocation as revocations
 from events.identity.revocation import RevokeToken
-from events.refusals import NotFound
+from events.refusals import Forbidden, NotFound
 from gateway.identity import auth, grants
 from gateway.identity.catalog import catalog
 from gateway.identity.domain import view as domain_view
@@ -114,8 +114,9 @@ async def revoke(call: Call) -> None:
 
 
 async def show_catalog(call: Call) -> dict[str, Any]:
-    """The catalog of the caller's token. Raises Forbidden if it has no scope."""
-    allow(call.who.scope != "unscoped", "get_auth_catalog")
+    """The catalog of the caller's token. Raises Forbidden unless it is for a project."""
+    if call.who.scope != "project":
+        raise Forbidden("You are not authorized to perform the requested action.")
     return {"catalog": catalog(call.fold, call.base, call.who), "links": {"self": self_link(call)}}
 
 

@@ -5,6 +5,8 @@ Source: Networking API reference, v2.0 and its extensions.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from events.refusals import NoCapacity, OverQuota
 from gateway import faults
 from gateway.network import (
@@ -18,15 +20,34 @@ from gateway.network import (
     subnet,
     tag,
 )
+from gateway.network.documents import Resource
 from gateway.policy import ADMIN, ANY_TOKEN, ANYONE, MEMBER, READER
-from gateway.serving import Face, Route
+from gateway.serving import Call, Face, Route
 
+
+def _of_nothing(resource: Resource) -> Callable[[Call], Awaitable[None]]:
+    """To change or delete a collection is to do so with nothing in it. Raises NotFound."""
+
+    async def refuse(call: Call) -> None:
+        raise resource.not_found(None)
+
+    return refuse
+
+
+_COLLECTIONS = {
+    "networks": network.NETWORK,
+    "subnets": subnet.SUBNET,
+    "ports": port.PORT,
+    "security-groups": security_group.GROUP,
+    "security-group-rules": security_group_rule.RULE,
+}
 _TAGS = "/v2.0/{collection}/{id}/tags"
 
 ROUTES = (
     Route("GET", "/", extension.versions, ANYONE),
     Route("GET", "/v2.0", extension.collections, ANY_TOKEN),
     Route("GET", "/v2.0/", extension.collections, ANY_TOKEN),
+    Route("GET", "/{version}", extension.no_version, ANYONE),
     Route("GET", "/v2.0/extensions", extension.show_all, ANY_TOKEN),
     Route("GET", "/v2.0/extensions/{alias}", extension.show, ANY_TOKEN),
     Route("GET", "/v2.0/networks", network.show_all, READER, policy="get_network"),
@@ -99,6 +120,8 @@ ROUTES = (
     Route("GET", "/v2.0/floatingips", absent.floating_ips, READER, policy="get_floatingip"),
     Route("POST", "/v2.0/floatingips", absent.nowhere, READER, policy="create_floatingip"),
     Route("GET", "/v2.0/floatingips/{id}", absent.floating_ip, READER, policy="get_floatingip"),
+    Route("GET", "/v2.0/subnetpools", absent.subnet_pools, READER, policy="get_subnetpool"),
+    Route("GET", "/v2.0/subnetpools/{id}", absent.subnet_pool, READER, policy="get_subnetpool"),
     Route("GET", _TAGS, tag.show_all, READER, policy="get_tags"),
     Route("PUT", _TAGS, tag.replace, MEMBER, policy="update_tags"),
     Route("POST", _TAGS, tag.extend, MEMBER, policy="create_tags"),
@@ -106,6 +129,11 @@ ROUTES = (
     Route("GET", _TAGS + "/{tag}", tag.show, READER, 204, policy="get_tags"),
     Route("PUT", _TAGS + "/{tag}", tag.add, MEMBER, 201, policy="update_tags"),
     Route("DELETE", _TAGS + "/{tag}", tag.remove, MEMBER, 204, policy="delete_tags"),
+    *(
+        Route(method, f"/v2.0/{plural}", _of_nothing(resource), READER)
+        for plural, resource in _COLLECTIONS.items()
+        for method in ("PUT", "DELETE")
+    ),
 )
 
 FACE = Face(

@@ -17,6 +17,16 @@ async def floating_ips(call: Call) -> Document:
     return {"floatingips": []}
 
 
+async def subnet_pools(call: Call) -> Document:
+    """No pools of subnets."""
+    return {"subnetpools": []}
+
+
+async def subnet_pool(call: Call) -> None:
+    """Raises NotFound."""
+    raise NotFound(f"Subnet pool {call.path['id']} could not be found.", kind="SubnetPoolNotFound")
+
+
 async def agents(call: Call) -> Document:
     """No agents of the network service: hosts have one agent each, which compute lists."""
     return {"agents": []}

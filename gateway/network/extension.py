@@ -78,7 +78,7 @@ EXTENSIONS: dict[str, tuple[str, str, str]] = {  # alias -> name, description, u
     "subnet-service-types": ("Subnet service types", "For what a subnet's addresses are.", "2016-03-15"),
     "tag-creation": ("Tag creation extension", "Several tags are added at once.", "2024-07-23"),
 }
-COLLECTIONS = {"network": "networks", "subnet": "subnets", "port": "ports"}
+COLLECTIONS = {"network": "networks", "subnet": "subnets", "subnetpool": "subnetpools", "port": "ports"}
 
 
 def _document(alias: str) -> Document:
@@ -96,6 +96,12 @@ async def versions(call: Call) -> Document:
     """The versions of the API."""
     links = [{"rel": "self", "href": f"{call.root}/v2.0/"}]
     return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}
+
+
+async def no_version(call: Call) -> Answer:
+    """404: there is one version only."""
+    text = "404 Not Found\n\nThe resource could not be found.\n\n   "
+    return Answer(status=404, body=text.encode(), media_type="text/plain; charset=UTF-8")
 
 
 async def collections(call: Call) -> Document:

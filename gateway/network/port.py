@@ -13,7 +13,7 @@ from events.network import port as ports
 from events.network import security_group as groups
 from events.network.network import Network
 from events.network.port import ChangePort, Pair, Port
-from events.refusals import Conflict, Forbidden, NotFound
+from events.refusals import Conflict, Forbidden
 from gateway.network import port_parts as parts
 from gateway.network.attributes import (
     Attribute,
@@ -30,7 +30,6 @@ from gateway.network.attributes import (
     standard,
     text,
     uuid,
-    wrong,
 )
 from gateway.network.documents import (
     Document,
@@ -240,9 +239,10 @@ def _wish(call: Call, given: Document) -> NewPort:
     if not (network.shared or owns(call, network.id)):
         raise disallowed("create_port")
     chosen = {name: None if values[name] is UNCHOSEN else values[name] for name in ("fixed_ips", "security_groups")}
+    secured = values["port_security_enabled"]
+    check_security(secured is not False, chosen["security_groups"] or (), values["allowed_address_pairs"])
     for group in chosen["security_groups"] or ():
         own_group(call, group)
-    secured = values["port_security_enabled"]
     return NewPort(
         id=new_id(),
         project=values["project_id"],
@@ -335,15 +335,16 @@ def _security(call: Call, port: Port, values: Document) -> Document:
     secured = values.get("port_security_enabled", port.port_security_enabled)
     wanted = values.get("security_groups", port.security_groups)
     pairs: tuple[Pair, ...] = with_mac(values.get("allowed_address_pairs", port.pairs), port.mac)
-    for group in wanted if "security_groups" in values else ():
-        own_group(call, group)
-    if not secured and port.port_security_enabled and wanted and "security_groups" not in values:
+    alone = not secured and port.port_security_enabled and not pairs
+    if alone and wanted and "security_groups" not in values:
         raise Conflict(
             "Port has security group associated. Cannot disable port security or IP address until security group is "
             "removed.",
             kind="PortSecurityPortHasSecurityGroup",
         )
-    check_security(secured, wanted, pairs)
+    check_security(secured, () if pairs else wanted, pairs)
+    for group in wanted if "security_groups" in values else ():
+        own_group(call, group)
     return {"port_security_enabled": secured, "security_groups": wanted, "pairs": pairs}
 
 
@@ -357,6 +358,3 @@ async def delete(call: Call) -> None:
             kind="ServicePortInUse",
         )
     await delete_port(call.cloud.execute, call.origin, port.id, expected=expected(call))
-
-
-__all__ = ["PORT", "NotFound", "create", "delete", "show_all", "show_one", "update", "wrong"]

@@ -138,12 +138,12 @@ async def delete(call: Call) -> None:
     """Delete it, and the rules of other groups that speak of it. Raises NotFound, Conflict, PreconditionFailed."""
     await no_body(call)
     group: SecurityGroup = find(call, GROUP, call.path["id"])
+    _unless_used(call, group)
     if group.id == default_id(group.project) and not call.is_admin:
         raise Conflict(
             "Insufficient rights for removing default security group.",
             kind="SecurityGroupCannotRemoveDefault",
         )
-    _unless_used(call, group)
     await _delete(call, group, expected(call))
 
 

@@ -63,7 +63,7 @@ def prefix(name: str, value: Any) -> str:
     try:
         return cidr(name, value)
     except Invalid:
-        raise bad(name, f"'{value}' is not a valid IP subnet") from None
+        raise wrong(f"{value} is not in a CIDR format") from None
 
 
 def service_types(name: str, value: Any) -> tuple[str, ...]:

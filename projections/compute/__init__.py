@@ -1,0 +1,1 @@
+"""Compute: what is known of servers beside their states."""

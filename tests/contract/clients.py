@@ -1,0 +1,104 @@
+"""OpenStack's own clients, as `tools/install-clients` installed them: today's and Debian 12's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / ".cache" / "clients"
+
+
+class Ran(Struct, frozen=True):
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Client:
+    """The `openstack` command of one release, as one user of a cloud."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], scratch: Path) -> None:
+        self.name = name
+        self.python = CLIENTS / name / "bin" / "python"
+        assert self.python.exists(), f"the {name} client is not installed: run tools/install-clients"
+        self.environment = dict(environment)
+        self._scratch = scratch
+        self._server = subprocess.Popen(
+            [str(self.python), str(Path(__file__).with_name("command_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """End the client's process."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.wait(10)
+        self._server.stdout.close()
+
+    def run(self, *arguments: str, as_: Mapping[str, str] | None = None) -> Ran:
+        """Run `openstack ARGUMENTS`; with `as_` in another environment, such as another user's."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        files = {stream: self._scratch / f"{self.name}.{stream}" for stream in ("out", "err")}
+        asked = {
+            "arguments": list(arguments),
+            "environment": {**self.environment, **(as_ or {})},
+            **{stream: str(file) for stream, file in files.items()},
+        }
+        print(json.dumps(asked), file=self._server.stdin, flush=True)
+        status = int(self._server.stdout.readline())
+        return Ran(status, files["out"].read_text(), files["err"].read_text())
+
+    def __call__(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> Any:
+        """What `openstack COMMAND ARGUMENTS` prints as JSON, None if nothing. The command must succeed."""
+        ran = self.run(*command.split(), *arguments, as_=as_)
+        shown = " ".join((command, *arguments))
+        assert ran.status == 0, f"{self.name} client: openstack {shown}: {ran.status}\n{ran.out}{ran.err}"
+        return json.loads(ran.out) if ran.out.strip().startswith(("{", "[")) else ran.out.strip() or None
+
+    def json(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> Any:
+        """As a call, with `-f json`."""
+        return self(command, *arguments, "-f", "json", as_=as_)
+
+    def refused(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> str:
+        """What the command says on failing. It must fail, and not by a traceback."""
+        ran = self.run(*command.split(), *arguments, as_=as_)
+        shown = " ".join((command, *arguments))
+        assert ran.status != 0, f"{self.name} client: openstack {shown} was not refused: {ran.out}"
+        assert "Traceback" not in ran.err
+        assert "500" not in ran.err.split("(HTTP")[-1], ran.err
+        return ran.out + ran.err
+
+    def python_run(self, script: Path, *arguments: str) -> Any:
+        """What a script prints as JSON, run by the client's Python, which has its openstacksdk."""
+        ended = subprocess.run(
+            [str(self.python), str(script), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+
+def wait_until(what: Callable[[], Any], *, seconds: float = 20, every: float = 0.1) -> Any:
+    """The first true value of `what`. Fails if it stays false."""
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(every)
+    return value

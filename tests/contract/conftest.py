@@ -1,0 +1,54 @@
+"""One real cloud for all contract tests, and OpenStack's own clients to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+import httpx
+import pytest
+
+from tests.contract.clients import Client
+from tests.contract.clouds import RunningCloud, cumulog, running
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A running cloud with three simulated hosts. What all tests left in its log must be sound."""
+    state = tmp_path_factory.mktemp("contract") / "cloud"
+    with running(state, hosts=3) as one:
+        yield one
+    checked = cumulog(state, "verify")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.fixture(scope="session")
+def admin(cloud: RunningCloud) -> Iterator[httpx.Client]:
+    """The cloud's HTTP as the admin."""
+    with cloud.user() as client:
+        yield client
+
+
+@pytest.fixture(scope="session", params=["new", "old"])
+def openstack(
+    request: pytest.FixtureRequest, cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    """The `openstack` command as the admin, of each release in turn."""
+    client = Client(request.param, cloud.environment, tmp_path_factory.mktemp("client"))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that nothing bears yet."""
+    return f"t{token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small file for an image."""
+    file = tmp_path_factory.mktemp("image") / "picture.raw"
+    file.write_bytes(b"cumulog " * 8192)
+    return file

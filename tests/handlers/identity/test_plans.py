@@ -1,0 +1,65 @@
+"""What is left of attempts and deletions that ended half-way goes; what stands stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from events.envelope import CLOUD
+from events.identity import assignment as assignments
+from events.identity import membership as memberships
+from events.identity import name as names
+from events.identity import project as projects
+from events.identity import revocation as revocations
+from events.identity.assignment import grant
+from events.identity.membership import Join
+from events.identity.name import Release, Take
+from events.identity.project import ChangeProject, CreateProject
+from events.identity.revocation import ForgetToken, RevokeToken
+from events.settings import Settings
+from events.vault import MemoryVault
+from handlers.identity import assignment, name, revocation
+from handlers.runner import Sight
+from tests.worlds import World, world
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = ("project", "default", "p")
+
+
+def sight(w: World, turn: int = 1) -> Sight:
+    return Sight(fold=w.fold, settings=Settings(), vault=MemoryVault(), turn=turn)
+
+
+async def test_a_name_without_its_holder_is_given_back_after_its_deadline() -> None:
+    async with world() as w:
+        await w.execute(names, Take(id=KEY, holder="1", until=NOW), CLOUD)
+        assert list(name.plan(sight(w), NOW - timedelta(seconds=1))) == []
+        wishes = list(name.plan(sight(w), NOW + timedelta(seconds=1)))
+        assert [wish.command for wish in wishes] == [Release(id=KEY, holder="1")]
+        assert list(name.plan(sight(w), NOW + timedelta(days=1))) == []  # old ones are looked at now and then
+        assert len(list(name.plan(sight(w, turn=0), NOW + timedelta(days=1)))) == 1
+
+
+async def test_a_name_stays_with_who_bears_it_and_goes_after_a_renaming() -> None:
+    async with world() as w:
+        await w.execute(names, Take(id=KEY, holder="1", until=NOW), CLOUD)
+        await w.execute(projects, CreateProject(id="1", name="p", domain="default"), CLOUD)
+        later = NOW + timedelta(minutes=2)
+        assert list(name.plan(sight(w), later)) == []
+        await w.execute(projects, ChangeProject(id="1", name="q"), CLOUD)
+        assert len(list(name.plan(sight(w), later))) == 1
+
+
+async def test_a_revocation_is_forgotten_when_nobody_can_ask_any_more() -> None:
+    async with world() as w:
+        await w.execute(revocations, RevokeToken(id="a", until=NOW), CLOUD)
+        assert list(revocation.plan(sight(w), NOW + timedelta(days=1))) == []
+        later = NOW + timedelta(days=2, minutes=2)
+        assert [wish.command for wish in revocation.plan(sight(w), later)] == [ForgetToken(id="a", now=later)]
+
+
+async def test_what_was_granted_to_or_on_what_is_gone_is_taken_back() -> None:
+    async with world() as w:
+        await w.execute(assignments, grant(("user", "gone"), ("project", "gone"), "gone"), CLOUD)
+        await w.execute(memberships, Join(id=("gone", "gone")), CLOUD)
+        assert len(list(assignment.plan(sight(w, turn=0), NOW))) == 2
+        assert list(assignment.plan(sight(w, turn=1), NOW)) == []
