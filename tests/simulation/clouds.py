@@ -33,6 +33,7 @@ from events.vault import MemoryVault
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
+from handlers.network import groups
 from handlers.network import port as port_plans
 from handlers.orders import Orders
 from handlers.reports import Desk
@@ -46,6 +47,7 @@ SMALL = Size(id="1", name="small", vcpus=1, ram=1024, disk=1)
 LARGE = Size(id="2", name="large", vcpus=2, ram=2048, disk=1)
 USER = Origin(actor="user", project=PROJECT, request="req-1")
 HOST = Capacity(vcpus=16, ram=4096, disk=64, hypervisor_type="simulated", hypervisor_version=1)
+SILENCE = 2.0  # seconds until a call that nobody answers is given up
 SETTINGS = Settings(compute=Compute(build_deadline=60))
 RESOURCES: list[Any] = [
     *(servers, hosts, host_room, compute_quota),
@@ -103,9 +105,10 @@ class MemoryLink:
 
     async def report(self, payload: bytes) -> bytes:
         await asyncio.sleep(self._cloud.random.random() * 0.002)
-        if self.is_cut:
-            raise Unavailable("the link is cut")
         process = self._cloud.some_process()
+        if self.is_cut or process.shaky.dead:
+            await asyncio.sleep(SILENCE)
+            raise Unavailable("nobody answers")
         call = process.spawn(process.desk.take(self.host, payload))
         try:
             await asyncio.wait([call])
@@ -138,7 +141,7 @@ class Process:
         self.execute = Executor(self.shaky, self.fold, LoopClock())
         self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
-        self.orders = Orders(self.fold, assignments, [guests])
+        self.orders = Orders(self.fold, assignments, [guests, groups])
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
         self._calls: set[asyncio.Task[Any]] = set()
 
@@ -206,10 +209,10 @@ class SimulatedCloud:
         self.seed = seed
         self.random = Random(seed)
         self.journal = Recorded()
-        limits = scheduler.limits(_host(), SETTINGS.compute)
-        self.witness = Witness(self.journal, RESOURCES, limits, {"instances": 10, "cores": 20})
-        self.assignments = MemoryAssignments()
         self.memory = WatchedMemory()
+        limits = scheduler.limits(_host(), SETTINGS.compute)
+        self.witness = Witness(self.journal, RESOURCES, self.memory, limits, {"instances": 10, "cores": 20})
+        self.assignments = MemoryAssignments()
         self.dice = Dice(random=Random(seed + 1))
         self.processes = [self._process() for _ in range(processes)]
         self.names = [f"host-{i}" for i in range(hosts)]

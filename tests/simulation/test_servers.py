@@ -38,18 +38,10 @@ async def history(cloud: SimulatedCloud, moves: int = MOVES) -> list[str]:
         found = cloud.alarms + [f"{s.id} does not rest: {s}" for s in cloud.fold.all(servers) if s.phase is not None]
         if not found:
             await asyncio.sleep(DEADLINES)
-            found = cloud.alarms + list(cloud.witness.left_over()) + list(strays(cloud))
+            found = cloud.alarms + list(cloud.witness.left_over()) + list(cloud.witness.strays())
         return found
     finally:
         await cloud.stop()
-
-
-def strays(cloud: SimulatedCloud) -> list[str]:
-    """Guests of no server, and servers without their guest."""
-    wanted = {(s.host, s.id) for s in cloud.fold.all(servers) if s.host}
-    running = {(s.host, s.id) for s in cloud.fold.all(servers) if s.status in ("ACTIVE", "SHUTOFF") and s.host}
-    held = {(host, server) for host, found in cloud.memory.guests.items() for server in found}
-    return [f"a guest of nobody: {one}" for one in held - wanted] + [f"no guest: {one}" for one in running - held]
 
 
 @pytest.fixture(autouse=True)
