@@ -36,7 +36,7 @@ async def run(*argv: str, stdin: bytes = b"", timeout: float = 30.0, success: in
 
 
 async def launch(*argv: str) -> None:
-    """Run `argv`, which goes on in the background by itself. Raises HostError."""
+    """Run `argv`, which goes on in the background by itself. Raises HostError if it does not, or is missing."""
     nothing = asyncio.subprocess.DEVNULL  # a pipe would be held open for as long as the daemon lives
     try:
         process = await asyncio.create_subprocess_exec(*argv, stdin=nothing, stdout=nothing, stderr=nothing, cwd="/")

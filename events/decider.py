@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
@@ -22,6 +23,8 @@ from events.subjects import key_of
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command, contravariant=True)
 E = TypeVar("E", bound=Event)
+
+log = logging.getLogger("cumulog.decider")
 
 ATTEMPTS = 60
 TICK = timedelta(microseconds=1)
@@ -60,12 +63,17 @@ class Outcome(Struct, Generic[S], frozen=True, gc=False):
         return self.known.state
 
 
+class Unsure(Busy):
+    """It is not known whether the change was made."""
+
+
 class Step(Struct, frozen=True, gc=False):
     """One command of several that belong together, and what undoes it."""
 
     resource: Decider[Any, Any, Any]
     command: Command
     undo: Command | None = None
+    keeps: bool = False  # what was claimed before it is in use once it is done: that is not undone any more
 
 
 class Executor:
@@ -96,23 +104,39 @@ class Executor:
             try:
                 return await self._attempt(resource, command, origin, id or new_hex(), shelf, key, subject)
             except (Unavailable, TimeoutError) as fault:
-                raise Busy("The journal cannot take the change now; it may or may not have been made.") from fault
+                raise Unsure("The journal cannot take the change now; it may or may not have been made.") from fault
 
     async def all(self, steps: Iterable[Step], origin: Origin) -> list[Any]:
         """Do commands one after the other; if one is refused, undo those before it, the last first, and raise.
 
-        What is left over when the process dies in between is found by its claims' deadlines (DESIGN 8.2).
+        What is left over when the process dies in between is found by its claims' deadlines (DESIGN 8.2). So is what
+        was claimed for a step that may or may not have been done: nothing is undone of which that may make use.
         """
-        done: list[tuple[Step, Outcome[Any]]] = []
+        states: list[Any] = []
+        done: list[Step] = []
         try:
             for step in steps:
-                done.append((step, await self(step.resource, step.command, origin)))
-        except BaseException:
-            for step, outcome in reversed(done):
-                if step.undo is not None and outcome.changed:
-                    await self(step.resource, step.undo, origin)
+                outcome: Outcome[Any] = await self(step.resource, step.command, origin)
+                states.append(outcome.found.state if outcome.found else None)
+                if step.keeps:
+                    done.clear()
+                elif outcome.changed:
+                    done.append(step)
+        except Unsure:
             raise
-        return [outcome.found.state if outcome.found else None for _, outcome in done]
+        except Exception:
+            await self._undo(done, origin)
+            raise
+        return states
+
+    async def _undo(self, done: list[Step], origin: Origin) -> None:
+        for step in reversed(done):
+            if step.undo is not None:
+                try:
+                    await self(step.resource, step.undo, origin)
+                except Refusal as refusal:
+                    log.warning("what was done before a refusal was not undone: %s", refusal.message)
+                    return  # what that step made may use what was made before it
 
     async def _attempt(
         self, resource: Decider[S, C, E], command: C, origin: Origin, id: str, shelf: Shelf, key: str, subject: str

@@ -28,6 +28,7 @@ log = logging.getLogger("cumulog.handlers")
 PERIOD = 5.0  # seconds after which every plan runs though nothing rang
 AT_ONCE = 64  # wishes of all plans in the air
 REST = 5.0  # seconds that a plan rests after it failed
+PAUSE = 0.05  # seconds until what was refused is planned again
 
 
 class Sight(Struct, kw_only=True):
@@ -146,20 +147,20 @@ class Runner:
         self._bell.set()
 
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
+        pause = min(REST, self._period)
         try:
             async with self._room:
-                await fulfil(self.execute, self.sight.vault, wish)
+                pause = 0.0 if await fulfil(self.execute, self.sight.vault, wish) else PAUSE
         except Exception:
             self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
             log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
-            asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
         finally:
             self._busy.discard(about)
-            self._again(module.__name__)
+            asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
 
 
-async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> None:
-    """Do what a plan asks for. A refusal is the plan's to take: it planned upon what was no longer so."""
+async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
+    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so."""
     steps: Iterable[Step]
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
@@ -175,6 +176,8 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> None:
         instead = otherwise(refusal) if otherwise else None
         if instead is not None:
             await fulfil(execute, vault, instead)
+        return False
+    return True
 
 
 def planned(planner: Planner, sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:

@@ -27,4 +27,4 @@ class Wishes(Struct, frozen=True, kw_only=True):
     steps: Iterable[Step]  # may be worked out one by one: what a step did is in the fold when the next is asked for
     request: str | None = None  # that they follow from
     secrets: tuple[str, ...] = ()  # entries of the vault that are deleted before the first step
-    otherwise: Callable[[Refusal], Wish | None] | None = None  # what to do if they are refused; None: plan again
+    otherwise: Callable[[Refusal], Wishes | None] | None = None  # what to do if they are refused; None: plan again

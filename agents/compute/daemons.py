@@ -7,6 +7,7 @@ They belong to the machine, not to one cloud: started detached, left running, an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import grp
 import os
 import pwd
@@ -63,7 +64,8 @@ async def _start(name: str, note: Path) -> None:
         raise HostError(f"{name} does not run, and only root can start it.")
     Path("/var/log/libvirt").mkdir(parents=True, exist_ok=True)
     await _prepare()
-    await launch(name, "--daemon")
+    with contextlib.suppress(HostError):  # another cloud may be starting it at this very moment: who asks will see
+        await launch(name, "--daemon")
     pid_file = Path(f"/run/{name}.pid")
     try:
         pid = int(pid_file.read_text())

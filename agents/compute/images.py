@@ -39,7 +39,7 @@ class Images:
 
     def open(self) -> None:
         """Make the folder; throw away what a crash left half fetched."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_passable(self._folder)
         for part in self._folder.glob("*.part"):
             part.unlink()
 
@@ -84,6 +84,12 @@ class Images:
             part.unlink(missing_ok=True)
 
 
+def make_passable(folder: Path) -> None:
+    """Make `folder`, through which QEMU's user may pass to what it knows by name; nobody may look around."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+
+
 async def overlay(base: Path, base_format: str, path: Path, disk: int) -> None:
     """A disk at `path` over `base`, of `disk` GiB; as large as the base if that is 0. Raises DriverError."""
     free = shutil.disk_usage(path.parent).free
@@ -94,6 +100,7 @@ async def overlay(base: Path, base_format: str, path: Path, disk: int) -> None:
         await run("qemu-img", "create", "-q", "-f", "qcow2", "-F", base_format, "-b", str(base), str(path), *size)
     except HostError as error:
         raise DriverError(str(error)) from error
+    path.chmod(0o600)  # libvirt gives it to the user QEMU runs as
 
 
 def _verify(path: Path, checksum: str) -> None:

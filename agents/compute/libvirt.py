@@ -25,7 +25,7 @@ from agents.commands import HostError
 from agents.compute import console, daemons, domain, domains, virtualization
 from agents.compute.connection import POWER, REBOOT, Connection
 from agents.compute.hypervisor import Capacity, DriverError, Found, Guest, Interface
-from agents.compute.images import FetchImage, Images, overlay
+from agents.compute.images import FetchImage, Images, make_passable, overlay
 from agents.compute.leftovers import note
 
 PRESS_AGAIN = 5.0  # s; a guest that still boots does not hear the power button
@@ -72,7 +72,7 @@ class LibvirtHypervisor:
         """Connect, finding or starting libvirt's daemons. Raises DriverError with the missing step."""
         self._changed = changed
         self._images.open()
-        (self._settings.state / "servers").mkdir(parents=True, exist_ok=True)
+        make_passable(self._settings.state / "servers")
         with _driver_errors():
             virt_type = self._settings.virt_type
             if virt_type == "auto":
@@ -119,13 +119,15 @@ class LibvirtHypervisor:
         """Disk, network and domain, started. What a crash left half-made is made anew."""
         async with self._alone(guest.id):
             found = await self._mark(guest.id)
-            if found is None or found.generation == 0:
-                await self._wipe(guest.id)
-                base = await self._images.base(guest)
-                folder = self._folder(guest.id)
-                folder.mkdir()
-                await overlay(base, guest.image_format, folder / "disk.qcow2", guest.disk)
-            await self._run(guest, found.generation if found else 0)
+            if found and found.generation:
+                await self._start(guest)
+                return
+            await self._wipe(guest.id)
+            base = await self._images.base(guest)
+            folder = self._folder(guest.id)
+            make_passable(folder)
+            await overlay(base, guest.image_format, folder / "disk.qcow2", guest.disk)
+            await self._run(guest, 0)
 
     async def start(self, guest: Guest) -> None:
         """Run it, as it is wanted now."""
@@ -274,7 +276,7 @@ class LibvirtHypervisor:
 
     def _look_at_all(self) -> None:
         """libvirtd is back: whatever happened meanwhile was not told."""
-        for folder in (self._settings.state / "servers").iterdir():
+        for folder in (self._settings.state / "servers").glob("*"):
             self._happened(names.domain(self._settings.cloud, folder.name), POWER)
 
 

@@ -76,20 +76,31 @@ def _bridge_table(cloud: str, secured: list[Interface], filtered: list[tuple[int
         yield from (f"  {line}" for line in _own_addresses(interface))
         yield " }"
     yield " chain prerouting { type filter hook prerouting priority -310;"
-    for interface in secured:
-        yield f'  iifname "{names.tap(cloud, interface.port)}" jump {_chain("from", interface)}'
+    yield from _ways("iifname", ((_tap(cloud, one), f"jump {_chain('from', one)}") for one in secured))
     yield " }"
     yield " chain input { type filter hook input priority -200;"
     tap, veth, _ = names.links(cloud)
     yield from (f'  iifname "{beginning}*" drop' for beginning in (tap, veth))
     yield " }"
-    yield " chain forward { type filter hook forward priority -200;"
     for number, interface in filtered:
-        tap = names.tap(cloud, interface.port)
-        yield f'  iifname "{tap}" meta mark set meta mark & 0xffff0000 | {number}'
-        yield f'  oifname "{tap}" meta mark set meta mark & 0x0000ffff | {number << 16}'
+        sender, receiver = _chain("sender", interface), _chain("receiver", interface)
+        yield f" chain {sender} {{ meta mark set meta mark & 0xffff0000 | {number}; }}"
+        yield f" chain {receiver} {{ meta mark set meta mark & 0x0000ffff | {number << 16}; }}"
+    yield " chain forward { type filter hook forward priority -200;"
+    for name, kind in (("iifname", "sender"), ("oifname", "receiver")):
+        yield from _ways(name, ((_tap(cloud, one), f"jump {_chain(kind, one)}") for _, one in filtered))
     yield " }"
     yield "}"
+
+
+def _ways(key: str, ways: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A verdict by `key`, found at once however many there are."""
+    if found := ", ".join(f"{value} : {verdict}" for value, verdict in ways):
+        yield f"  {key} vmap {{ {found} }}"
+
+
+def _tap(cloud: str, interface: Interface) -> str:
+    return f'"{names.tap(cloud, interface.port)}"'
 
 
 def _own_addresses(interface: Interface) -> Iterator[str]:
@@ -133,9 +144,9 @@ def _inet_table(
     yield f"  icmpv6 type {DISCOVERY} accept"
     if filtered:
         yield "  meta mark != 0 ct state invalid drop"
-        for mask, shift, direction, way in ((0xFFFF, 0, "egress", "jump"), (0xFFFF0000, 16, "ingress", "goto")):
-            ways = ", ".join(f"{number << shift:#x} : {way} {_chain(direction, one)}" for number, one in filtered)
-            yield f"  meta mark & {mask:#x} vmap {{ {ways} }}"
+        for mask, shift, verdict, kind in ((0xFFFF, 0, "jump", "egress"), (0xFFFF0000, 16, "goto", "ingress")):
+            ways = ((f"{number << shift:#x}", f"{verdict} {_chain(kind, one)}") for number, one in filtered)
+            yield from _ways(f"meta mark & {mask:#x}", ways)
     yield " }"
     yield "}"
 

@@ -54,6 +54,8 @@ class LinuxNetwork:
         """Take up again what is plugged in."""
         async with self._lock:
             self._folder.mkdir(parents=True, exist_ok=True)  # also says that the cloud is here
+            for folder in (self._folder, *self._folder.parents[:2]):
+                folder.chmod(0o755)
             self._networks = ports.load(self._folder)
             for id in list(self._networks):
                 await self._ensure(id)
@@ -118,9 +120,8 @@ class LinuxNetwork:
             if self._networks[id].ports:
                 await self._ensure(id)
         await self._filter()
-        for id in sorted(touched):
-            if not self._networks[id].ports:
-                await self._remove(id)
+        for id in [id for id, network in self._networks.items() if not network.ports]:
+            await self._remove(id)
 
     async def _ensure(self, id: str) -> None:
         network = self._networks[id]

@@ -91,7 +91,9 @@ def write(path: Path, content: bytes) -> bool:
     if path.exists() and path.read_bytes() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o755)  # whatever the umask: dnsmasq, who is nobody, reads it
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
+    part.chmod(0o644)
     part.replace(path)
     return True

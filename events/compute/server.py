@@ -90,6 +90,7 @@ class Server(State, frozen=True, gc=False, kw_only=True):
     host: str | None = None
     ports: tuple[str, ...] = ()
     removed: bool = False  # nothing of it is left on the host
+    abandoned: bool = False  # its host was down when it was deleted, and may still hold it
     deadline: datetime | None = None  # of what it is doing now
     locked: bool = False
     locked_reason: str | None = None
@@ -180,6 +181,8 @@ class ServerDeletionRequested(Event, frozen=True, gc=False, kw_only=True):
 
 class ServerRemoved(Event, frozen=True, gc=False, kw_only=True):
     """Nothing of it is left on its host, or its host is gone itself."""
+
+    abandoned: bool = False
 
 
 class ServerDeleted(Event, frozen=True, gc=False, kw_only=True):
@@ -298,8 +301,10 @@ class ReportServer(Command, frozen=True, gc=False, kw_only=True):
 
 
 class FailServer(Command, frozen=True, gc=False, kw_only=True):
-    """It passed its deadline, or no host can hold it."""
+    """It passed its deadline, or no host can hold it: as far as it is still doing what the plan saw it do."""
 
+    phase: Phase
+    generation: int
     message: str
     code: int = 500
     details: str | None = None
@@ -429,13 +434,15 @@ def decide(server: Server | None, command: Commands) -> list[Events]:
         case ReportServer():
             return _report(server, command) if command.host == server.host else []
         case FailServer(message=message, code=code, details=details):
-            return [] if server.phase in (None, "remove", "clean") else [_failed(message, code, details)]
+            late = (command.phase, command.generation) != (server.phase, server.generation)
+            known = server.phase == "remove" and server.status == "ERROR"
+            return [] if late or known or server.phase == "clean" else [_failed(message, code, details)]
         case DeleteServer(request=request, deadline=deadline):
             if server.wanted == "gone":
                 return []
             return [ServerDeletionRequested(request=request, deadline=deadline)]
         case AbandonServer():
-            return [ServerRemoved()] if server.phase == "remove" else []
+            return [ServerRemoved(abandoned=True)] if server.phase == "remove" else []
         case ForgetServer():
             if server.phase != "clean":
                 raise Conflict(f"Instance {server.id} is still on its host.")
@@ -448,7 +455,7 @@ def decide(server: Server | None, command: Commands) -> list[Events]:
         case UnlockServer():
             return [ServerUnlocked()] if server.locked else []
         case ResetServerState(status=status):
-            return [ServerStateReset(status=status)]
+            return [] if server.wanted == "gone" else [ServerStateReset(status=status)]
         case ChangePorts(ports=ports):
             return [] if server.ports == ports else [ServerPortsChanged(ports=ports)]
     assert_never(command)
@@ -563,8 +570,8 @@ def evolve(server: Server | None, event: Events, at: datetime) -> Server:
             return replace(server, status="ERROR", fault=fault, reboot=None, deadline=None)
         case ServerDeletionRequested(request=request, deadline=deadline):
             return replace(server, wanted="gone", generation=server.generation + 1, request=request, deadline=deadline)
-        case ServerRemoved():
-            return replace(server, removed=True)
+        case ServerRemoved(abandoned=abandoned):
+            return replace(server, removed=True, abandoned=abandoned)
         case ServerDeleted():
             return replace(server, deleted=True, deadline=None, terminated_at=at)
         case ServerChanged():

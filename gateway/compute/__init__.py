@@ -5,6 +5,7 @@ Source: Compute API reference; microversions 2.1 to 2.100.
 
 from __future__ import annotations
 
+from events.refusals import UnsupportedMedia
 from gateway import faults
 from gateway.compute import (
     about,
@@ -163,4 +164,5 @@ FACE = Face(
     format=faults.compute,
     versions=Range(service="compute", legacy="X-OpenStack-Nova-API-Version", minimum=(2, 1), maximum=(2, 100)),
     explain=words.explain,
+    statuses={UnsupportedMedia: 400},
 )

@@ -24,7 +24,7 @@ from gateway.microversions import since
 from gateway.serving import Call
 from projections.compute.server import ASKED, FAILED, HISTORY, PLACED, Happening
 from projections.projector import Projector
-from projections.tables import table
+from projections.tables import quoted, table
 
 # What a step is called, by the action that it belongs to.
 _SCHEDULING = "conductor_schedule_and_build_instances"
@@ -81,7 +81,7 @@ async def _find(call: Call) -> Known[Server]:
     tables = _tables(call)
     if known is None and tables is not None and call.version >= (2, 21):
         one = table(servers)
-        rows = await tables.ask(f"SELECT known FROM {one.name} WHERE key = ?", [id])
+        rows = await tables.ask(f"SELECT known FROM {one.name} WHERE key = ?", [id[:255]])
         known = one.decode(rows[0][0]) if rows else None
     if known is None or not call.may_see(known.state) or (known.state.deleted and call.version < (2, 21)):
         raise not_found(id)
@@ -92,7 +92,7 @@ async def _actions(call: Call) -> list[ActionView]:
     """What was asked for, the oldest first, each with its steps."""
     server = (await _find(call)).state
     tables = _tables(call)
-    columns = ", ".join(HISTORY.types)
+    columns = ", ".join(map(quoted, HISTORY.types))
     question = f"SELECT {columns} FROM {HISTORY.name} WHERE server = ? ORDER BY sequence"
     rows = await tables.ask(question, [server.id]) if tables else []
     happenings = [msgspec.convert(dict(zip(HISTORY.types, row, strict=True)), Happening) for row in rows]

@@ -93,15 +93,22 @@ def _candidates(call: Call, effective: bool) -> Iterable[Assignment]:
         return grants.targets(call.fold, user) if effective else call.fold.by(assignments, "actor", f"user:{user}")
     if group is not None:
         return call.fold.by(assignments, "actor", f"group:{group}")
-    if not effective:
-        project, domain = asked(call, "scope.project.id"), asked(call, "scope.domain.id")
-        if project is not None and not flag(call, "include_subtree"):
-            return call.fold.by(assignments, "target", f"project:{project}")
-        if domain is not None:
-            return call.fold.by(assignments, "target", f"domain:{domain}")
-        if role is not None:
-            return call.fold.by(assignments, "role", role)
+    project, domain = asked(call, "scope.project.id"), asked(call, "scope.domain.id")
+    if project is not None and not flag(call, "include_subtree"):
+        return _on_project(call.fold, project, effective)
+    if domain is not None:
+        return call.fold.by(assignments, "target", f"domain:{domain}")
+    if role is not None and not effective:
+        return call.fold.by(assignments, "role", role)
     return call.fold.all(assignments)
+
+
+def _on_project(fold: Fold, id: str, effective: bool) -> Iterator[Assignment]:
+    """The assignments on a project, and if they are to take effect those that it inherits."""
+    yield from fold.by(assignments, "target", f"project:{id}")
+    project = fold.get(projects, id) if effective else None
+    for target in grants.above(fold, project) if project else ():
+        yield from (one for one in fold.by(assignments, "target", target) if one.inherited)
 
 
 def _alive(fold: Fold, assignment: Assignment) -> bool:

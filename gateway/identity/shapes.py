@@ -129,6 +129,8 @@ def check(
             fault = shape.fault(given[member])
             if fault is not None:
                 raise wrong(member, given[member], fault)
+            if isinstance(given[member], dict) and len(msgspec.json.encode(given[member])) > LARGEST_EXTRA:
+                raise Invalid(f"The property {member} of {name} has more than {LARGEST_EXTRA} bytes.")
     rest = {member: value for member, value in given.items() if member not in shapes}
     if rest and not extra:
         raise wrong(name, given, f"Additional properties are not allowed ({shown(next(iter(rest)))} was unexpected)")

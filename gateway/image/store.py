@@ -15,6 +15,7 @@ import asyncio
 import errno
 import fcntl
 import hashlib
+import mmap
 import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -150,7 +151,7 @@ class Upload:
         While one chunk is hashed and written by threads, the next one comes in; no more than these two are in memory.
         """
         size, head, filled = 0, b"", 0
-        coming, going = memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))
+        coming, going = (memoryview(mmap.mmap(-1, CHUNK)) for _ in range(2))
         working: asyncio.Future[Any] | None = None
         try:
             while (piece := await _next(source, idle)) is not None:
@@ -190,13 +191,13 @@ class Upload:
         return bytes_, found
 
     def _work(self, chunk: memoryview) -> asyncio.Future[Any]:
-        return asyncio.gather(self._store.run(self._write, chunk), self._store.run(self._sha512.update, chunk))
+        run = self._store.run
+        return asyncio.gather(run(self._write, chunk), run(self._md5.update, chunk), run(self._sha512.update, chunk))
 
     def _write(self, chunk: memoryview) -> None:
         rest = chunk
         while rest:
             rest = rest[os.write(self._file, rest) :]
-        self._md5.update(chunk)
 
     async def keep(self) -> None:
         """Leave the file where it is, for good."""

@@ -85,12 +85,13 @@ def _bound(fold: Fold, server: Server, id: str, host: Host, owner: str) -> Step:
         raise ports.not_found(id)
     if port.device_id not in ("", server.id):
         raise Conflict(f"Port {id} is still in use.", kind="PortInUse")
-    bind = ChangePort(id=id, device_id=server.id, device_owner=owner, host=host.id)
-    return Step(ports, bind, _unbinding(port))
+    # Not undone if a later step is refused: another process may be placing the server with it. See leftovers.py.
+    bind = ChangePort(id=id, seen=port.revision, device_id=server.id, device_owner=owner, host=host.id)
+    return Step(ports, bind)
 
 
 def _unbinding(port: Port) -> ChangePort:
-    return ChangePort(id=port.id, device_id="", device_owner="", host="")
+    return ChangePort(id=port.id, seen=port.revision, device_id="", device_owner="", host="")
 
 
 def _groups(fold: Fold, server: Server) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from events.compute import host as hosts
 from events.compute import host_room, quota
 from events.compute import server as servers
 from events.compute.host import HostCameUp, HostEnabled, HostForcedDown, HostJoined, HostWentDown
-from events.compute.host_room import ClaimRoom, ReturnRoom, Room
+from events.compute.host_room import ClaimRoom, ReturnRoom
 from events.compute.server import (
     AbandonServer,
     FailServer,
@@ -25,7 +25,7 @@ from events.compute.server import (
 from events.decider import Step
 from events.refusals import Busy, Conflict, Refusal
 from events.room import RoomReturned
-from handlers.compute import ports, scheduler
+from handlers.compute import leftovers, ports, scheduler
 from handlers.compute.scheduler import Candidate
 from handlers.runner import Sight
 from handlers.wishes import Wish, Wishes
@@ -45,7 +45,6 @@ WAKES = (
 )
 
 CLAIM = timedelta(minutes=5)  # how long a claim stands without what it is for
-SWEPT = 50  # rooms that are looked through each time the clock rings
 
 Plans = Iterator[Wish | Wishes]
 
@@ -58,7 +57,7 @@ def plan(sight: Sight, now: datetime) -> Plans:
     yield from _clean(sight)
     yield from ports.plan(sight)
     if sight.sweeps(__name__):
-        yield from _sweep(sight, now)
+        yield from leftovers.plan(sight, now)
 
 
 def candidates(sight: Sight) -> list[Candidate]:
@@ -78,15 +77,29 @@ def _place(sight: Sight, now: datetime) -> Plans:
     compute, all_hosts = sight.settings.compute, candidates(sight)
     by_name = {candidate.host.id: candidate for candidate in all_hosts}
     for server in waiting:
-        choice = scheduler.choose(server, all_hosts, sight.random, compute.scheduler)
-        if choice.host is None:
-            known = sight.fold.known(servers, server.id)
-            if choice.hopeful and known and now - known.created_at < timedelta(seconds=compute.patience):
+        known = sight.fold.known(servers, server.id)
+        waited = now - known.created_at if known else timedelta()
+        if waited > timedelta(seconds=compute.build_deadline):
+            yield _failure(sight, server, f"Instance {server.id} could not be placed in time.")
+            continue
+        host = _claimed(sight, server, by_name)
+        if host is None:
+            choice = scheduler.choose(server, all_hosts, sight.random, compute.scheduler)
+            if choice.host is None:
+                if not (choice.hopeful and waited < timedelta(seconds=compute.patience)):
+                    yield _failure(sight, server, *scheduler.explain(choice))
                 continue
-            message, details = scheduler.explain(choice)
-            yield Wish(servers, FailServer(id=server.id, message=message, details=details), server.request)
-        else:
-            yield _placement(sight, server, by_name[choice.host], now)
+            host = choice.host
+        yield _placement(sight, server, by_name[host], now)
+
+
+def _claimed(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> str | None:
+    """A host on which there is room for it already, from an attempt that goes on elsewhere or has died."""
+    for host in leftovers.rooms_of(sight.fold, server.id):
+        candidate = by_name.get(host)
+        if candidate is not None and candidate.host.alive and not candidate.host.disabled:
+            return host
+    return None
 
 
 def _placement(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> Wishes:
@@ -94,39 +107,52 @@ def _placement(sight: Sight, server: Server, chosen: Candidate, now: datetime) -
         about=server.id,
         steps=_steps(sight, server, chosen, now),
         request=server.request,
-        otherwise=lambda refusal: _instead(server, refusal),
+        otherwise=lambda refusal: _instead(sight, server, refusal),
     )
 
 
 def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> Iterator[Step]:
-    """Room on the host, the server's ports, and the server itself."""
+    """Room on the host, the server's ports, and the server itself. Nothing is undone: see leftovers.py."""
     host = chosen.host.id
     claim = ClaimRoom(
         id=host, holder=server.id, amounts=scheduler.amounts(server), defaults=chosen.limits, until=now + CLAIM
     )
-    yield Step(host_room, claim, ReturnRoom(id=host, holder=server.id))
+    yield Step(host_room, claim)
     yield from ports.steps_to_attach(sight, server, chosen.host, now)
     deadline = now + timedelta(seconds=sight.settings.compute.build_deadline)
     yield Step(servers, PlaceServer(id=server.id, host=host, ports=ports.ids(sight.fold, server), deadline=deadline))
 
 
-def _instead(server: Server, refusal: Refusal) -> Wish | None:
+def _instead(sight: Sight, server: Server, refusal: Refusal) -> Wishes:
     """A lost race is planned again; what will not become better fails the server."""
-    if isinstance(refusal, host_room.Exceeded | Busy) or (isinstance(refusal, Conflict) and refusal.kind is None):
-        return None
-    return Wish(servers, _unplaceable(server, refusal), server.request)
+    lost = isinstance(refusal, host_room.Exceeded | Busy) or (isinstance(refusal, Conflict) and refusal.kind is None)
+    now = sight.fold.get(servers, server.id)
+    if lost or now is None or now.phase != "place":
+        return Wishes(about=server.id, steps=leftovers.steps(sight.fold, server.id), request=server.request)
+    return _failure(sight, server, f"Build of instance {server.id} aborted: {refusal.message}")
 
 
-def _unplaceable(server: Server, refusal: Refusal) -> FailServer:
-    return FailServer(id=server.id, message=f"Build of instance {server.id} aborted: {refusal.message}")
+def _failure(sight: Sight, server: Server, message: str, details: str | None = None) -> Wishes:
+    """It is not placed any more, and has nothing of what was made for it."""
+
+    def steps() -> Iterator[Step]:
+        yield Step(servers, _fail(server, message, details))
+        yield from leftovers.steps(sight.fold, server.id)
+
+    return Wishes(about=server.id, steps=steps(), request=server.request)
+
+
+def _fail(server: Server, message: str, details: str | None = None) -> FailServer:
+    assert server.phase is not None
+    return FailServer(id=server.id, phase=server.phase, generation=server.generation, message=message, details=details)
 
 
 def _give_up(sight: Sight, now: datetime) -> Plans:
-    for phase in ("build", "start", "stop", "reboot"):
+    for phase in ("build", "start", "stop", "reboot", "remove"):
         for server in sight.fold.by(servers, "phase", phase):
-            if server.deadline is not None and server.deadline < now:
+            if server.deadline is not None and server.deadline < now and (phase, server.status) != ("remove", "ERROR"):
                 message = f"Host {server.host} did not {phase} instance {server.id} in time."
-                yield Wish(servers, FailServer(id=server.id, message=message), server.request)
+                yield Wish(servers, _fail(server, message), server.request)
 
 
 def _abandon(sight: Sight) -> Plans:
@@ -140,28 +166,8 @@ def _abandon(sight: Sight) -> Plans:
 def _clean(sight: Sight) -> Plans:
     """Nothing of it is left on a host: give back ports, room and quota, and forget it."""
     for server in sight.fold.by(servers, "phase", "clean"):
-        steps = list(ports.steps_to_detach(sight.fold, server))
-        if server.host is not None:
-            steps.append(Step(host_room, ReturnRoom(id=server.host, holder=server.id)))
+        steps = list(leftovers.steps(sight.fold, server.id))
         steps.append(Step(quota, ReturnRoom(id=server.project, holder=server.id)))
         steps.append(Step(servers, ForgetServer(id=server.id)))
         secrets = (server.user_data,) if server.user_data else ()
         yield Wishes(about=server.id, steps=tuple(steps), request=server.request, secrets=secrets)
-
-
-def _sweep(sight: Sight, now: datetime) -> Plans:
-    """Return claims that were made for nothing: a process died between claim and server."""
-    for resource in (host_room, quota):
-        rooms = list(sight.fold.shelf(resource).live.values())
-        first = sight.turn * SWEPT % max(len(rooms), 1)
-        for room in rooms[first : first + SWEPT]:
-            yield from _spare(sight, resource, room, now)
-
-
-def _spare(sight: Sight, resource: object, room: Room, now: datetime) -> Plans:
-    for holder, share in room.shares.items():
-        if share.until is None or share.until > now:
-            continue
-        server = sight.fold.get(servers, holder)
-        if server is None or (resource is host_room and server.host != room.id):
-            yield Wish(resource, ReturnRoom(id=room.id, holder=holder))

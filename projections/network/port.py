@@ -111,7 +111,7 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
         dhcp_options=new.dhcp_options,
         tags=new.tags,
     )
-    return [*steps, Step(ports, wish)]
+    return [*steps, Step(ports, wish, keeps=True)]
 
 
 def _secured(network: Network, new: NewPort) -> bool:

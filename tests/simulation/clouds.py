@@ -1,39 +1,58 @@
 """A simulated cloud: the real handlers and agents over the journal in memory, simulated hosts, and dice.
 
-A seed is a history: every choice comes from one generator, and everything runs on one loop without real time.
+A seed is a history: every choice comes from generators that it seeds, and everything runs on one virtual loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from random import Random
+from typing import Any
 
-from agents.compute.simulated import Dice, Memory, SimulatedHypervisor
+from agents.compute.hypervisor import Capacity, DriverError, Guest
+from agents.compute.simulated import Dice, SimulatedHypervisor
 from agents.link import Take
 from agents.runner import Agent
-from events.clock import ManualClock
+from events.compute import host as hosts
 from events.compute import host_room
+from events.compute import quota as compute_quota
 from events.compute import server as servers
-from events.compute.server import DeleteServer, RebootServer, RequestServer, Server, Size, StartServer, StopServer
-from events.decider import Executor, Step
-from events.envelope import Command, Origin
+from events.compute.server import Size
+from events.decider import Executor
+from events.envelope import Origin
 from events.fold import Fold
-from events.journal import Journal, MemoryJournal, Unavailable
+from events.journal import Unavailable
+from events.network import address, mac, port, security_group, segment, subnet
+from events.network import network as networks
+from events.network import quota as network_quota
 from events.refusals import Refusal
-from events.services import deciders
-from events.settings import Settings
+from events.settings import Compute, Settings
 from events.vault import MemoryVault
-from handlers.compute import guests
+from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
+from handlers.network import groups
+from handlers.network import port as port_plans
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Runner, Sight
+from tests.simulation.shaky import Recorded, Shaky
+from tests.simulation.virtual import LoopClock
+from tests.simulation.witness import WatchedMemory, Witness
 
+PROJECT = "p" * 32
 SMALL = Size(id="1", name="small", vcpus=1, ram=1024, disk=1)
-USER = Origin(actor="user", project="p", request="req-1")
+LARGE = Size(id="2", name="large", vcpus=2, ram=2048, disk=1)
+USER = Origin(actor="user", project=PROJECT, request="req-1")
+HOST = Capacity(vcpus=16, ram=4096, disk=64, hypervisor_type="simulated", hypervisor_version=1)
+SILENCE = 2.0  # seconds until a call that nobody answers is given up
+SETTINGS = Settings(compute=Compute(build_deadline=60))
+RESOURCES: list[Any] = [
+    *(servers, hosts, host_room, compute_quota),
+    *(networks, subnet, port, address, mac, segment, security_group, network_quota),
+]
 
 
 class MemoryAssignments:
@@ -41,88 +60,115 @@ class MemoryAssignments:
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, str, str], tuple[int, bytes | None]] = {}
-        self.followers: dict[str, list[Take]] = {}
+        self.links: list[MemoryLink] = []
 
     async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
-        return self._write(host, kind, id, data, sequence)
+        newest, _ = self.entries.get((host, kind, id), (0, None))
+        return newest < sequence and self._write(host, kind, id, data, sequence)
 
     async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
-        return self._write(host, kind, id, None, sequence)
+        newest, _ = self.entries.get((host, kind, id), (0, None))
+        return newest <= sequence and self._write(host, kind, id, None, sequence)
 
     def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
-        if self.entries.get((host, kind, id), (0, None))[0] >= sequence + (data is None and -1):
-            return False
         self.entries[host, kind, id] = (sequence, data)
-        for take in self.followers.get(host, []):
-            take(kind, id, data)
+        for link in self.links:
+            if link.host == host:
+                link.hear(kind, id, data)
         return True
 
 
 class MemoryLink:
-    """A host's tie to a desk in the same process; it can be cut."""
+    """A host's tie to the desks; it can be cut, and then nothing passes."""
 
-    def __init__(self, host: str, assignments: MemoryAssignments, process: Callable[[], Process]) -> None:
+    def __init__(self, host: str, cloud: SimulatedCloud) -> None:
         self.host = host
-        self._assignments = assignments
-        self._process = process
+        self._cloud = cloud
         self._take: Take | None = None
         self.is_cut = False
 
     async def follow(self, take: Take) -> None:
         self._take = take
-        self._assignments.followers.setdefault(self.host, []).append(take)
-        for (host, kind, id), (_, data) in list(self._assignments.entries.items()):
-            if host == self.host and data is not None:
-                take(kind, id, data)
+        self._cloud.assignments.links.append(self)
+        self.heal()
+
+    def hear(self, kind: str, id: str, data: bytes | None) -> None:
+        if self._take is not None and not self.is_cut:
+            self._take(kind, id, data)
+
+    def heal(self) -> None:
+        """It hears all again, of what was taken away too: as after a reconnect."""
+        self.is_cut = False
+        for (host, kind, id), (_, data) in list(self._cloud.assignments.entries.items()):
+            if host == self.host:
+                self.hear(kind, id, data)
 
     async def report(self, payload: bytes) -> bytes:
-        if self.is_cut:
-            raise Unavailable("the link is cut")
-        process = self._process()
-        call = asyncio.ensure_future(process.desk.take(self.host, payload))
-        process.calls.add(call)
+        await asyncio.sleep(self._cloud.random.random() * 0.002)
+        process = self._cloud.some_process()
+        if self.is_cut or process.shaky.dead:
+            await asyncio.sleep(SILENCE)
+            raise Unavailable("nobody answers")
+        call = process.spawn(process.desk.take(self.host, payload))
         try:
             await asyncio.wait([call])
-            return call.result()
-        except asyncio.CancelledError:
-            if not call.cancelled():
-                raise  # the agent is being stopped
-            raise Unavailable("the process died while it was answering") from None
-        except Refusal as refusal:
-            raise Unavailable(refusal.message) from refusal
         finally:
-            process.calls.discard(call)
             call.cancel()
+        if call.cancelled():
+            raise Unavailable("the process died while it was answering")
+        if (fault := call.exception()) is not None:
+            raise Unavailable(str(fault)) from fault
+        answer: bytes = call.result()
+        return answer
 
     async def beat(self) -> None:
         if not self.is_cut:
-            await self._process().desk.beat(self.host)
+            for process in self._cloud.processes:
+                process.spawn(process.desk.beat(self.host))
 
     async def close(self) -> None:
-        if self._take is not None:
-            self._assignments.followers[self.host].remove(self._take)
+        self._take = None
+        self._cloud.assignments.links.remove(self)
 
 
 class Process:
-    """One process of handlers: its own fold, its own plans."""
+    """One process of gateway and handlers: its own way to the journal, its own fold, its own plans."""
 
-    def __init__(self, journal: Journal, assignments: MemoryAssignments, clock: ManualClock, seed: int) -> None:
-        self.fold = Fold(deciders())
-        self.execute = Executor(journal, self.fold, clock)
-        self.sight = Sight(fold=self.fold, settings=Settings(), random=Random(seed), vault=MemoryVault())
-        self.runner = Runner(self.execute, self.sight, [server_plans, host_plans], period=0.1)
-        self.orders = Orders(self.fold, assignments, [guests], period=0.1)
+    def __init__(self, journal: Recorded, assignments: MemoryAssignments, seed: int) -> None:
+        self.random = Random(seed)
+        self.shaky = Shaky(journal, self.random)
+        self.fold = Fold(RESOURCES)
+        self.execute = Executor(self.shaky, self.fold, LoopClock())
+        self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
+        self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
+        self.orders = Orders(self.fold, assignments, [guests, groups])
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
-        self.calls: set[asyncio.Future[bytes]] = set()
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Something that this process is asked for; it dies with it."""
+        task = asyncio.create_task(work)
+        self._calls.add(task)
+        task.add_done_callback(self._answered)
+        return task
+
+    def _answered(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def start(self) -> None:
-        await self.fold.follow(self.execute.journal)
+        await self.fold.follow(self.shaky)
         self.orders.start()
         self.runner.start()
 
-    async def stop(self) -> None:
-        for call in list(self.calls):
+    async def kill(self) -> None:
+        """As `kill -9` does: nothing of it writes any more, in the middle of whatever it was."""
+        self.shaky.dead = True
+        calls = list(self._calls)
+        for call in calls:
             call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
         await self.runner.stop()
         await self.orders.stop()
         await self.fold.stop()
@@ -136,23 +182,57 @@ async def _nowhere(question: str, text: str) -> None:
     return
 
 
-class SimulatedCloud:
-    """Some hosts, some processes, one journal."""
+class ClumsyHypervisor(SimulatedHypervisor):
+    """Fails before a step, or after it, when it has had its effect."""
 
-    def __init__(self, seed: int, *, hosts: int = 3, processes: int = 2, dice: Dice | None = None) -> None:
+    async def create(self, guest: Guest) -> None:
+        await super().create(guest)
+        self._slip(guest.id)
+
+    async def stop(self, guest: Guest) -> None:
+        await super().stop(guest)
+        self._slip(guest.id)
+
+    async def remove(self, server: str) -> None:
+        await super().remove(server)
+        self._slip(server)
+
+    def _slip(self, server: str) -> None:
+        if self._dice.random.random() < self._dice.failures:
+            raise DriverError(f"The driver lost its way after it had served {server}.")
+
+
+class SimulatedCloud:
+    """Some hosts, some processes, one journal, one witness."""
+
+    def __init__(self, seed: int, *, hosts: int = 3, processes: int = 2) -> None:
+        self.seed = seed
         self.random = Random(seed)
-        self.clock = ManualClock()
-        self.journal = MemoryJournal()
+        self.journal = Recorded()
+        self.memory = WatchedMemory()
+        limits = scheduler.limits(_host(), SETTINGS.compute)
+        self.witness = Witness(self.journal, RESOURCES, self.memory, limits, {"instances": 10, "cores": 20})
         self.assignments = MemoryAssignments()
-        self.memory = Memory()
-        self.dice = dice or Dice(random=Random(seed))
-        self.processes = [Process(self.journal, self.assignments, self.clock, seed + i) for i in range(processes)]
+        self.dice = Dice(random=Random(seed + 1))
+        self.processes = [self._process() for _ in range(processes)]
         self.names = [f"host-{i}" for i in range(hosts)]
-        self.agents: dict[str, Agent] = {}
+        self.agents: dict[str, tuple[Agent, MemoryLink]] = {}
+        self._restarting = asyncio.Lock()
+
+    def _process(self) -> Process:
+        return Process(self.journal, self.assignments, self.random.randrange(1 << 30))
+
+    def some_process(self) -> Process:
+        return self.random.choice(self.processes)
 
     @property
     def fold(self) -> Fold:
-        return self.processes[0].fold
+        """The truth."""
+        return self.witness.fold
+
+    @property
+    def alarms(self) -> list[str]:
+        return self.witness.alarms + self.memory.alarms
 
     async def start(self) -> None:
         for process in self.processes:
@@ -161,67 +241,67 @@ class SimulatedCloud:
             await self.start_agent(name)
 
     async def start_agent(self, name: str) -> None:
-        link = MemoryLink(name, self.assignments, lambda: self.random.choice(self.processes))
-        agent = Agent(link, SimulatedHypervisor(name, self.memory, self.dice), heartbeat=0.05, period=0.1)
-        self.agents[name] = agent
-        await agent.start()
+        if name not in self.agents:
+            link = MemoryLink(name, self)
+            agent = Agent(link, ClumsyHypervisor(name, self.memory, self.dice, HOST))
+            self.agents[name] = agent, link
+            await agent.start()
 
     async def kill_agent(self, name: str) -> None:
-        await self.agents.pop(name).stop()
+        if name in self.agents:
+            agent, _ = self.agents.pop(name)
+            await agent.stop()
 
     async def restart(self, index: int) -> None:
-        """Kill one process of handlers; another begins with an empty fold."""
-        fresh = Process(self.journal, self.assignments, self.clock, self.random.randrange(1 << 30))
-        await fresh.start()
-        killed, self.processes[index] = self.processes[index], fresh
-        await killed.stop()
+        """Kill one process; another begins with an empty fold."""
+        async with self._restarting:
+            await self.processes[index].kill()
+            fresh = self._process()
+            await fresh.start()
+            self.processes[index] = fresh
+
+    async def outage(self, seconds: float) -> None:
+        """All processes die at once, and come back later."""
+        async with self._restarting:
+            for process in self.processes:
+                await process.kill()
+            await asyncio.sleep(seconds)
+            fresh = [self._process() for _ in self.processes]
+            for process in fresh:
+                await process.start()
+            self.processes = fresh
 
     async def stop(self) -> None:
-        for agent in self.agents.values():
-            await agent.stop()
+        for name in list(self.agents):
+            await self.kill_agent(name)
         for process in self.processes:
-            await process.stop()
+            await process.kill()
 
-    async def do(self, command: Command) -> None:
-        """A user's command; a refusal is an answer."""
-        with suppress(Refusal):
-            await self.random.choice(self.processes).execute.all([Step(servers, command)], USER)
+    async def heal(self) -> None:
+        """From now on nothing fails."""
+        self.dice.failures = self.dice.deaths = self.dice.delay = 0.0
+        for process in self.processes:
+            process.shaky.unreachable = process.shaky.lost = process.shaky.waits_until = 0.0
+        for name in self.names:
+            await self.start_agent(name)
+            self.agents[name][1].heal()
 
-    async def move(self, known: list[str]) -> None:
-        """A user does something at random."""
-        id = self.random.choice(known) if known else ""
-        match self.random.randrange(6):
-            case 0 | 1:
-                new = f"server-{len(known)}"
-                known.append(new)
-                await self.do(request(new))
-            case 2 if id:
-                await self.do(DeleteServer(id=id))
-            case 3 if id:
-                await self.do(StopServer(id=id))
-            case 4 if id:
-                await self.do(StartServer(id=id))
-            case 5 if id:
-                await self.do(RebootServer(id=id, kind=self.random.choice(["SOFT", "HARD"])))
+    def ask(self, work: Callable[[Process], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+        """Somebody asks a process for something; a refusal is an answer."""
+        process = self.some_process()
 
-    def servers(self) -> list[Server]:
-        return self.fold.all(servers)
+        async def answer() -> None:
+            with suppress(Refusal, Unavailable):
+                await work(process)
+
+        return process.spawn(answer())
 
     def resting(self) -> bool:
-        return all(server.phase is None for server in self.servers())
-
-    def overfull(self) -> list[str]:
-        """Hosts that hold more than they have; none, ever."""
-        return [room.id for room in self.fold.all(host_room) if room.used.get("vcpus", 0) > 64 * 4]
-
-    def running_twice(self) -> list[str]:
-        """Servers that two hosts run; none, ever."""
-        seen: dict[str, int] = {}
-        for guests_of_host in self.memory.guests.values():
-            for server in guests_of_host:
-                seen[server] = seen.get(server, 0) + 1
-        return [server for server, count in seen.items() if count > 1]
+        return all(server.phase is None for server in self.fold.all(servers))
 
 
-def request(id: str, size: Size = SMALL) -> RequestServer:
-    return RequestServer(id=id, project="p", user="u", name=id, hostname=id, size=size)
+def _host() -> hosts.Host:
+    return hosts.Host(id="", zone="", capacity=HOST)
+
+
+__all__ = ["LARGE", "PROJECT", "SMALL", "USER", "Process", "SimulatedCloud"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from agents.interface import Address, Interface
-
 from agents.network import dhcp
 from agents.network.ports import Network, Port
+from events.compute.guest import Address, Interface
 
 FIRST = Address(ip="10.0.0.5", prefix=24, subnet="one", gateway="10.0.0.1", dns=("9.9.9.9", "2620:fe::fe"),
                 routes=(("172.16.0.0/12", "10.0.0.9"),))  # fmt: skip

@@ -1,0 +1,107 @@
+"""The journal as one process sees it: far away, late, at times out of reach - and deaf to a process that is dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from events.journal import Deliver, Entry, Journal, MemoryJournal, Unavailable
+
+
+class Recorded(MemoryJournal):
+    """A journal in memory that shows each entry to whoever watches, in the moment in which it is stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watchers: list[Callable[[Entry], None]] = []
+
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+        before = len(self.entries)
+        sequence = await super().append(subject, data, expected=expected, id=id)
+        if len(self.entries) > before:
+            for watcher in self.watchers:
+                watcher(self.entries[-1])
+        return sequence
+
+
+class Shaky:
+    """A process's way to the journal."""
+
+    def __init__(self, journal: Recorded, random: Random) -> None:
+        self._journal = journal
+        self._random = random
+        self.dead = False
+        self.unreachable = 0.0  # probability that a question is not answered
+        self.lost = 0.0  # probability that a write is stored, but its acknowledgement lost
+        self.lag = 0.002  # seconds that entries need at most to get here
+        self.waits_until = 0.0  # loop time before which nothing gets here
+
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+        await self._travel()
+        sequence = await self._journal.append(subject, data, expected=expected, id=id)
+        await self._travel()
+        if self._random.random() < self.lost:
+            raise Unavailable("the acknowledgement was lost")
+        return sequence
+
+    async def last(self) -> int:
+        await self._travel()
+        return await self._journal.last()
+
+    async def of(self, subject: str, after: int = 0) -> list[Entry]:
+        await self._travel()
+        return await self._journal.of(subject, after)
+
+    async def tail(self, after: int, deliver: Deliver) -> _LateTail:
+        return _LateTail(self, self._journal, after, deliver)
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self._random.random() * 0.002)
+        if self.dead:
+            raise asyncio.CancelledError  # the process is no more, whatever its code would do now
+        if self._random.random() < self.unreachable:
+            raise Unavailable("there is no way to the journal")
+
+    def delay(self) -> float:
+        """Seconds until what is stored now gets here."""
+        waits = self.waits_until - asyncio.get_running_loop().time()
+        return max(waits, 0.0) + self._random.random() * self.lag
+
+
+class _LateTail:
+    """Delivers in order, late, and then all at once."""
+
+    def __init__(self, shaky: Shaky, journal: Recorded, after: int, deliver: Deliver) -> None:
+        self._shaky = shaky
+        self._journal = journal
+        self._position = after
+        self._deliver = deliver
+        self._bell = asyncio.Event()
+        self._bell.set()
+        journal.watchers.append(self._ring)
+        self._task = asyncio.create_task(self._run())
+
+    def _ring(self, entry: Entry) -> None:
+        self._bell.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._bell.wait()
+            await asyncio.sleep(self._shaky.delay())
+            self._bell.clear()
+            while self._position < len(self._journal.entries):
+                self._position += 1
+                self._deliver(self._journal.entries[self._position - 1])
+
+    async def stop(self) -> None:
+        self._journal.watchers.remove(self._ring)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _is_a_journal(shaky: Shaky) -> Journal:
+    return shaky
+
+
+__all__ = ["Recorded", "Shaky"]
