@@ -17,7 +17,7 @@ from tests.simulation.virtual import run
 SEEDS = 200
 MOVES = 200
 REST = 60.0  # seconds in which every server rests once nothing fails any more
-DEADLINES = 900.0  # seconds after which no claim stands for what does not exist
+DEADLINES = 400.0  # seconds after which no claim stands for what does not exist
 
 
 async def settle(cloud: SimulatedCloud, seconds: float = REST) -> None:
