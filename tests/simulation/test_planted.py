@@ -16,15 +16,13 @@ from events.compute.server import PlaceServer, ReportServer, ServerPlaced
 from events.decider import Executor, Step
 from events.envelope import Origin
 from events.network import address as addresses
-from events.network import port as ports
 from events.network.address import Claimed, Take
-from events.network.port import CreatePort
 from handlers.compute import guests, leftovers
 from handlers.compute import server as server_plans
 from handlers.network import port as port_plans
 from tests.simulation.clouds import SimulatedCloud
 from tests.simulation.shaky import Recorded
-from tests.simulation.test_servers import history
+from tests.simulation.test_servers import deleted_while_its_host_was_down, history
 from tests.simulation.virtual import run
 
 WITHIN = 40  # seeds
@@ -142,18 +140,8 @@ def test_a_host_that_never_hears_of_a_deletion(monkeypatch: pytest.MonkeyPatch) 
         return None if known and known.state.removed else guard(fold, key)
 
     monkeypatch.setattr(guests, "order", order)
-    caught("a guest of nobody")
-
-
-def test_a_deleted_port_that_a_late_attempt_brings_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Out: that what was deleted stays so."""
-    guard = ports.decide
-
-    def decide(port: Any, command: Any) -> Any:
-        return guard(None if isinstance(command, CreatePort) and port and port.deleted else port, command)
-
-    monkeypatch.setattr(ports, "decide", decide)
-    caught("whose claim is")
+    with pytest.raises(AssertionError, match="a guest of nobody"):
+        run(deleted_while_its_host_was_down)
 
 
 def test_deadlines_that_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
