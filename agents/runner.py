@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface
+from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface, Rule
 from agents.compute.server import Step, report, step
 from agents.link import Link
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
@@ -21,6 +23,7 @@ STEPS = 8  # that one turn takes for one guest before it looks anew
 PAUSES = (0.2, 1.0, 3.0, 10.0)  # seconds before a failed step is tried again; the last repeats
 
 _guest = msgspec.json.Decoder(Guest).decode
+_members = msgspec.json.Decoder(tuple[str, ...]).decode
 _asked = msgspec.json.Decoder(ConsoleAsked).decode
 
 
@@ -37,10 +40,12 @@ class Agent:
         self._period = period
         self._wanted: dict[str, Guest] = {}
         self._said: dict[str, Seen] = {}  # the last that was reported of each guest
+        self._groups: dict[str, tuple[str, ...]] = {}  # addresses of the members of security groups
         self._plugged: dict[str, tuple[Interface, ...]] = {}  # the ports that each guest was last given
         self._due: set[str] = set()
         self._working: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._stopped = False
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,6 +59,7 @@ class Agent:
         self._spawn(self._look())
 
     async def stop(self) -> None:
+        self._stopped = True  # what was to be tried again later is not
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -90,12 +96,25 @@ class Agent:
             await asyncio.sleep(self._period)
             for server in list(self._wanted):
                 self._schedule(server)
+            try:
+                await self._report_strays(await self._driver.guests())
+            except DriverError as fault:
+                log.warning("the hypervisor cannot be looked at: %s", fault)
+
+    async def _report_strays(self, found: dict[str, Found]) -> None:
+        """A guest that nobody asks for is reported, never removed: our knowledge may lag, a disk is gone at once."""
+        for server, guest in found.items():
+            if server not in self._wanted:
+                seen: Literal["running", "stopped"] = "running" if guest.running else "stopped"
+                await self._say(Seen(server=server, generation=guest.generation, seen=seen))
 
     # What is heard
 
     def _take(self, kind: str, id: str, data: bytes | None) -> None:
         if kind == "console" and data is not None:
             self._spawn(self._console(_asked(data)))
+        if kind == "security_group":
+            self._regroup(id, () if data is None else _members(data))
         if kind != "server":
             return
         if data is None:
@@ -109,13 +128,32 @@ class Agent:
             self._wanted[id] = guest
             self._schedule(id)
 
+    def _regroup(self, group: str, members: tuple[str, ...]) -> None:
+        """The members of a group have changed: the filters of those whose rules name it are to follow."""
+        self._groups[group] = members
+        for guest in self._wanted.values():
+            rules = (rule for interface in guest.interfaces for rule in interface.rules or ())
+            if any(rule.remote_group == group for rule in rules):
+                self._schedule(guest.id)
+
+    def _resolved(self, guest: Guest) -> Guest:
+        """The guest with the members of groups in place of the groups."""
+
+        def filled(rule: Rule) -> Rule:
+            return replace(rule, remote=self._groups.get(rule.remote_group, ())) if rule.remote_group else rule
+
+        interfaces = [
+            replace(one, rules=tuple(map(filled, one.rules))) if one.rules else one for one in guest.interfaces
+        ]
+        return replace(guest, interfaces=tuple(interfaces))
+
     def _changed(self, server: str) -> None:
         if server in self._wanted:
             self._schedule(server)
 
     def _schedule(self, server: str) -> None:
         self._due.add(server)
-        if server not in self._working:
+        if server not in self._working and not self._stopped:
             self._working.add(server)
             self._spawn(self._work(server))
 
@@ -134,9 +172,10 @@ class Agent:
     async def _turn(self, server: str) -> None:
         try:
             for _ in range(STEPS):
-                guest = self._wanted.get(server)
-                if guest is None:
+                wanted = self._wanted.get(server)
+                if wanted is None:
                     return
+                guest = self._resolved(wanted)
                 found = await self._driver.find(server)
                 next_step = step(guest, found)
                 if next_step is None:
@@ -151,7 +190,7 @@ class Agent:
     async def _update(self, guest: Guest, found: Found | None) -> None:
         """Its ports may have changed though nothing else did."""
         if found is not None and found.running and self._plugged.get(guest.id) != guest.interfaces:
-            await self._driver.update(guest)
+            await self._driver.refresh(guest)
             self._plugged[guest.id] = guest.interfaces
 
     async def _do(self, next_step: Step, guest: Guest) -> None:
@@ -159,6 +198,7 @@ class Agent:
         match next_step:
             case "create":
                 await self._driver.create(guest)
+                self._plugged[guest.id] = guest.interfaces
             case "start":
                 await self._driver.start(guest)
             case "stop":

@@ -240,8 +240,10 @@ def decide(port: Port | None, command: Commands) -> list[Events]:
             return list(sweep(port, command))
         case CreatePort():
             listen(port, command.claim)
-            if port is None or port.deleted:
+            if port is None or not port.network:  # a tombstone of an attempt that was given up has none
                 return [PortCreated(**asdict(command))]
+            if port.deleted:  # an attempt that is late does not bring back what somebody has deleted
+                raise not_found(port.id)
             if port.claim != command.claim:  # another attempt was faster: this one's claims are to be given back
                 raise ChangedMeanwhile("The port has been made meanwhile.")
             return []

@@ -13,7 +13,7 @@ from agents.compute.simulated import Memory
 from events.compute import host_room
 from events.compute import quota as compute_quota
 from events.compute import server as servers
-from events.compute.server import Server
+from events.compute.server import Server, ServerRemoved, ServerStarted, ServerStopped
 from events.fold import Change, Fold
 from events.journal import Entry
 from events.network import address as addresses
@@ -29,16 +29,36 @@ from events.network.standard import holder
 from events.room import Room
 from tests.simulation.shaky import Recorded
 
-PREFIXES = {"server": servers, "host_room": host_room, "port": ports, "address": addresses, "mac": macs}
+
+class WatchedMemory(Memory):
+    """The guests of all hosts; one server's guest on two of them is an alarm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alarms: list[str] = []
+
+    def put(self, host: str, server: str, found: Found | None) -> None:
+        super().put(host, server, found)
+        where = [name for name, guests in self.guests.items() if server in guests]
+        if len(where) > 1:
+            self.alarms.append(f"{server} has guests on {where}")
 
 
 class Witness:
     """Sees everything at once."""
 
-    def __init__(self, journal: Recorded, resources: list[Any], limits: dict[str, int], quotas: dict[str, int]) -> None:
+    def __init__(
+        self,
+        journal: Recorded,
+        resources: list[Any],
+        memory: WatchedMemory,
+        limits: dict[str, int],
+        quotas: dict[str, int],
+    ) -> None:
         self.alarms: list[str] = []
         self.fold = Fold(resources)
         self._journal = journal
+        self._memory = memory
         self._limits = limits  # of each host
         self._quotas = quotas  # of each project
         self.fold.listeners.append(self._check)
@@ -53,6 +73,7 @@ class Witness:
         match service, resource:
             case "compute", "server":
                 self._check_server(state)
+                self._check_word(change.commit.events, state)
             case "compute", "host_room":
                 self._check_sum(state, self._limits)
                 for server in self.fold.by(servers, "host", state.id):
@@ -84,6 +105,17 @@ class Witness:
             if quota is None or server.id not in quota.shares:
                 self.alarm(f"{server.id} has no share of the quota of {server.project}")
 
+    def _check_word(self, events: tuple[Any, ...], server: Server) -> None:
+        """What is said of a guest is so on its host: for this wish, not for one before it."""
+        guest = self._memory.guests.get(server.host or "", {}).get(server.id)
+        for event in events:
+            if isinstance(event, ServerStarted | ServerStopped) and (
+                guest is None or guest.generation < server.generation
+            ):
+                self.alarm(f"{event!r} of {server.id}, generation {server.generation}, whose guest is {guest}")
+            if isinstance(event, ServerRemoved) and not event.abandoned and guest is not None:
+                self.alarm(f"{server.id} is said to be removed, there is {guest}")
+
     def _check_port(self, port: Port) -> None:
         if port.deleted:
             return
@@ -109,6 +141,17 @@ class Witness:
             self.alarm(f"{before.key} was taken from {before.holder} by {after.holder}")
 
     # At the end
+
+    def strays(self) -> Iterator[str]:
+        """Guests of no server, servers without their guest, and servers that are not what their guest is."""
+        held = {(host, id): guest for host, guests in self._memory.guests.items() for id, guest in guests.items()}
+        placed = {(server.host, server.id): server for server in self.fold.all(servers) if server.host}
+        for name in held.keys() - placed.keys():
+            yield f"a guest of nobody: {name}"
+        for name, server in placed.items():
+            guest = held.get(name)
+            if server.status in ("ACTIVE", "SHUTOFF") and (guest is None or guest.generation != server.generation):
+                yield f"{name} is {server.status}, generation {server.generation}, its guest is {guest}"
 
     def left_over(self) -> Iterator[str]:
         """What is claimed for nothing, or not at rest."""
@@ -175,17 +218,3 @@ def fresh(journal: Recorded, like: Fold) -> dict[str, Any]:
     for entry in journal.entries:
         fold.apply(Entry(*entry))
     return states(fold)
-
-
-class WatchedMemory(Memory):
-    """The guests of all hosts; one server's guest on two of them is an alarm."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alarms: list[str] = []
-
-    def put(self, host: str, server: str, found: Found | None) -> None:
-        super().put(host, server, found)
-        where = [name for name, guests in self.guests.items() if server in guests]
-        if len(where) > 1:
-            self.alarms.append(f"{server} has guests on {where}")
