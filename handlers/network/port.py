@@ -8,7 +8,8 @@ Source: DESIGN, "Hard cases, decided", 2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from events.claims import Claim
@@ -32,6 +33,8 @@ from projections.network.port import gone
 WAKES: tuple[type[Event], ...] = (PortDeleted, SecurityGroupDeleted)
 
 RECENT = timedelta(minutes=10)  # of deadlines that are looked at in every turn
+JUST_NOW = timedelta(seconds=15)  # of deletions that are looked at whenever it is woken
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 WHOLE = 720  # turns of the clock between two looks at everything: an hour
 
 KINDS: dict[str, Any] = {
@@ -46,9 +49,10 @@ KINDS: dict[str, Any] = {
 def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """What to sweep, what to give back, what to finish."""
     fold = sight.fold
-    yield from _after_deletions(fold)
-    if sight.sweeps(__name__):
-        whole = sight.turn % WHOLE == 0
+    sweeps = sight.sweeps(__name__)
+    whole = sweeps and sight.turn % WHOLE == 0
+    yield from _after_deletions(fold, BEGINNING if whole else now - (RECENT if sweeps else JUST_NOW))
+    if sweeps:
         yield from _claims(fold, now, addresses, _has_address, whole)
         yield from _claims(fold, now, macs, _has_mac, whole)
         yield from _claims(fold, now, segment, _has_segment, whole)
@@ -61,9 +65,10 @@ def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]
     """The resources whose deadline has passed: lately, or ever."""
     last = int(now.timestamp()) // 60
     first = last - int(RECENT.total_seconds()) // 60
-    minutes = list(fold.values(resource, "due")) if whole else range(first, last + 1)
+    kept = fold.shelf(resource).indexes["due"]
+    minutes = list(kept) if whole else range(first, last + 1)
     for minute in minutes:
-        if minute <= last:
+        if minute <= last and minute in kept:
             yield from fold.by(resource, "due", minute)
 
 
@@ -151,11 +156,11 @@ def _marks(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
             yield Wish(subnets, subnets.KeepSubnet(id=subnet.id, claim=subnet.leaving))
 
 
-def _after_deletions(fold: Fold) -> Iterator[Wish]:
+def _after_deletions(fold: Fold, since: datetime) -> Iterator[Wish]:
     """What deleted ports still hold; ports in deleted groups; rules that speak of them."""
-    for port in _dead(fold, ports):
+    for port in _dead(fold, ports, since):
         yield from _of_dead_port(fold, port)
-    for group in _dead(fold, groups):
+    for group in _dead(fold, groups, since):
         for port in fold.by(ports, "groups", group.id):
             yield Wish(ports, ports.DropGroup(id=port.id, group=group.id))
         for other in fold.by(groups, "remote_groups", group.id):
@@ -164,9 +169,10 @@ def _after_deletions(fold: Fold) -> Iterator[Wish]:
                     yield Wish(groups, groups.RemoveRule(id=other.id, rule=rule.id))
 
 
-def _dead(fold: Fold, resource: Any) -> Iterable[Any]:
+def _dead(fold: Fold, resource: Any, since: datetime) -> Iterable[Any]:
     shelf = fold.shelf(resource)
-    return [shelf.known[key].state for key in shelf.dead]
+    lately = takewhile(lambda key: shelf.dead[key] >= since, reversed(shelf.dead))  # in the order of their deaths
+    return [shelf.known[key].state for key in lately]
 
 
 def _of_dead_port(fold: Fold, port: Port) -> Iterator[Wish]:

@@ -46,9 +46,10 @@ PROJECT = "p" * 32
 SMALL = Size(id="1", name="small", vcpus=1, ram=1024, disk=1)
 LARGE = Size(id="2", name="large", vcpus=2, ram=2048, disk=1)
 USER = Origin(actor="user", project=PROJECT, request="req-1")
-HOST = Capacity(vcpus=16, ram=4096, disk=64, hypervisor_type="simulated", hypervisor_version=1)
+HOST = Capacity(vcpus=16, ram=3072, disk=64, hypervisor_type="simulated", hypervisor_version=1)
 SILENCE = 2.0  # seconds until a call that nobody answers is given up
 SETTINGS = Settings(compute=Compute(build_deadline=60))
+QUOTA = {"instances": 14, "cores": 20, "ram": 51200}
 RESOURCES: list[Any] = [
     *(servers, hosts, host_room, compute_quota),
     *(networks, subnet, port, address, mac, segment, security_group, network_quota),
@@ -58,11 +59,15 @@ RESOURCES: list[Any] = [
 class MemoryAssignments:
     """Orders in memory, with the guard that NATS' bucket has."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.unreachable = 0.0  # probability that an order cannot be put
         self.entries: dict[tuple[str, str, str], tuple[int, bytes | None]] = {}
         self.links: list[MemoryLink] = []
 
     async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
+        if self.random.random() < self.unreachable:
+            raise Unavailable("there is no way to the orders")
         newest, _ = self.entries.get((host, kind, id), (0, None))
         return newest < sequence and self._write(host, kind, id, data, sequence)
 
@@ -124,7 +129,7 @@ class MemoryLink:
     async def beat(self) -> None:
         if not self.is_cut:
             for process in self._cloud.processes:
-                process.spawn(process.desk.beat(self.host))
+                process.beat(self.host)
 
     async def close(self) -> None:
         self._take = None
@@ -151,6 +156,14 @@ class Process:
         self._calls.add(task)
         task.add_done_callback(self._answered)
         return task
+
+    def beat(self, host: str) -> None:
+        """A heartbeat; of most of them nothing follows."""
+        known = self.fold.get(hosts, host)
+        if known is not None and known.up:
+            self.desk.hear(host)
+        else:
+            self.spawn(self.desk.beat(host))
 
     def _answered(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)
@@ -211,8 +224,8 @@ class SimulatedCloud:
         self.journal = Recorded()
         self.memory = WatchedMemory()
         limits = scheduler.limits(_host(), SETTINGS.compute)
-        self.witness = Witness(self.journal, RESOURCES, self.memory, limits, {"instances": 10, "cores": 20})
-        self.assignments = MemoryAssignments()
+        self.witness = Witness(self.journal, RESOURCES, self.memory, limits, {**QUOTA})
+        self.assignments = MemoryAssignments(Random(seed + 2))
         self.dice = Dice(random=Random(seed + 1))
         self.processes = [self._process() for _ in range(processes)]
         self.names = [f"host-{i}" for i in range(hosts)]
@@ -279,6 +292,7 @@ class SimulatedCloud:
 
     async def heal(self) -> None:
         """From now on nothing fails."""
+        self.assignments.unreachable = 0.0
         self.dice.failures = self.dice.deaths = self.dice.delay = 0.0
         for process in self.processes:
             process.shaky.unreachable = process.shaky.lost = process.shaky.waits_until = 0.0
@@ -304,4 +318,4 @@ def _host() -> hosts.Host:
     return hosts.Host(id="", zone="", capacity=HOST)
 
 
-__all__ = ["LARGE", "PROJECT", "SMALL", "USER", "Process", "SimulatedCloud"]
+__all__ = ["LARGE", "PROJECT", "QUOTA", "SMALL", "USER", "Process", "SimulatedCloud"]

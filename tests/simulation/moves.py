@@ -25,10 +25,9 @@ from events.network.network import CreateNetwork
 from events.network.subnet import CreateSubnet, Pool
 from projections.network.network import create_network, create_subnet, delete_network
 from projections.network.port import NewPort, create_port, delete_port
-from tests.simulation.clouds import LARGE, PROJECT, SETTINGS, SMALL, USER, Process, SimulatedCloud
+from tests.simulation.clouds import LARGE, PROJECT, QUOTA, SETTINGS, SMALL, USER, Process, SimulatedCloud
 
 CLAIM = timedelta(minutes=5)
-QUOTA = {"instances": 10, "cores": 20, "ram": 51200}
 
 
 async def ask_for_server(process: Process, id: str, attachments: tuple[Attachment, ...], large: bool) -> None:
@@ -73,8 +72,15 @@ class Moves:
         self.random = cloud.random
         self._count = 0
         self._later: set[asyncio.Task[Any]] = set()
-        people = {self.create_server: 6, self.on_server: 8, self.delete_server: 4, self.create_port: 2}
-        people |= {self.delete_port: 2, self.create_network: 1, self.delete_network: 1}
+        people: dict[Any, float] = {self.create_server: 6, self.on_server: 8, self.delete_server: 4}
+        people |= {
+            self.create_port: 2,
+            self.rush: 2,
+            self.clear: 0.5,
+            self.delete_port: 2,
+            self.create_network: 1,
+            self.delete_network: 1,
+        }
         faults = {self.restart: 2, self.agent_dies: 2, self.cut: 2, self.lag: 3, self.trouble: 3, self.outage: 0.2}
         self._kinds = list(people | faults)
         self._weights = [*people.values(), *faults.values()]
@@ -122,6 +128,15 @@ class Moves:
             elif (network := self._one(networks)) is not None:
                 attachments.append(Attachment(network=network))
         self.cloud.ask(lambda process: ask_for_server(process, id, tuple(attachments), large))
+
+    def rush(self) -> None:
+        """Several at once, of several processes."""
+        for _ in range(6):
+            self.create_server()
+
+    def clear(self) -> None:
+        for id in list(self.cloud.fold.shelf(servers).live):
+            self._do(servers, DeleteServer(id=id, deadline=_deadline()))
 
     def _do(self, resource: Any, command: Command) -> None:
         self.cloud.ask(lambda process: process.execute.all([Step(resource, command)], USER))
@@ -204,6 +219,7 @@ class Moves:
         dice.hopeless = self.random.choice((0.0, 0.3))
         dice.deaths = self.random.choice((0.0, 0.2))
         dice.delay = self.random.choice((0.0, 0.2, 2.0))
+        self.cloud.assignments.unreachable = self.random.choice((0.0, 0.0, 0.5))
         shaky.unreachable = self.random.choice((0.05, 0.5)) if self.random.random() < 0.3 else 0.0
         shaky.lost = 0.1 if self.random.random() < 0.3 else 0.0
 

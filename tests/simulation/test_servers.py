@@ -17,7 +17,7 @@ from tests.simulation.virtual import run
 SEEDS = 200
 MOVES = 200
 REST = 60.0  # seconds in which every server rests once nothing fails any more
-DEADLINES = 900.0  # seconds after which no claim stands for what does not exist
+DEADLINES = 400.0  # seconds after which no claim stands for what does not exist
 
 
 async def settle(cloud: SimulatedCloud, seconds: float = REST) -> None:
@@ -67,6 +67,32 @@ def test_a_server_is_placed_built_and_deleted() -> None:
         await cloud.stop()
 
     run(story)
+
+
+async def deleted_while_its_host_was_down() -> None:
+    """And while no order could be put: the host hears of it when it is back."""
+    cloud = SimulatedCloud(1)
+    await cloud.start()
+    await ask_for_server(cloud.processes[0], "s", (), False)
+    await settle(cloud)
+    (server,) = cloud.fold.all(servers)
+    assert server.host is not None
+    await cloud.kill_agent(server.host)
+    await asyncio.sleep(60)
+    cloud.assignments.unreachable = 1.0
+    await cloud.processes[0].execute.all([Step(servers, DeleteServer(id="s"))], USER)
+    await settle(cloud)
+    assert cloud.fold.all(servers) == []
+    await asyncio.sleep(10)
+    await cloud.heal()
+    await asyncio.sleep(30)
+    left = list(cloud.witness.strays()) + cloud.alarms
+    await cloud.stop()
+    assert not left, left
+
+
+def test_a_guest_is_removed_when_its_host_is_back() -> None:
+    run(deleted_while_its_host_was_down)
 
 
 def test_servers_settle(seed: int) -> None:
