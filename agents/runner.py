@@ -6,8 +6,9 @@ import asyncio
 import logging
 
 import msgspec
+from msgspec.structs import replace
 
-from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface
+from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface, Rule
 from agents.compute.server import Step, report, step
 from agents.link import Link
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
@@ -21,6 +22,7 @@ STEPS = 8  # that one turn takes for one guest before it looks anew
 PAUSES = (0.2, 1.0, 3.0, 10.0)  # seconds before a failed step is tried again; the last repeats
 
 _guest = msgspec.json.Decoder(Guest).decode
+_members = msgspec.json.Decoder(tuple[str, ...]).decode
 _asked = msgspec.json.Decoder(ConsoleAsked).decode
 
 
@@ -37,6 +39,7 @@ class Agent:
         self._period = period
         self._wanted: dict[str, Guest] = {}
         self._said: dict[str, Seen] = {}  # the last that was reported of each guest
+        self._groups: dict[str, tuple[str, ...]] = {}  # addresses of the members of security groups
         self._plugged: dict[str, tuple[Interface, ...]] = {}  # the ports that each guest was last given
         self._due: set[str] = set()
         self._working: set[str] = set()
@@ -96,6 +99,8 @@ class Agent:
     def _take(self, kind: str, id: str, data: bytes | None) -> None:
         if kind == "console" and data is not None:
             self._spawn(self._console(_asked(data)))
+        if kind == "security_group":
+            self._regroup(id, () if data is None else _members(data))
         if kind != "server":
             return
         if data is None:
@@ -108,6 +113,25 @@ class Agent:
         if known is None or guest.generation >= known.generation:
             self._wanted[id] = guest
             self._schedule(id)
+
+    def _regroup(self, group: str, members: tuple[str, ...]) -> None:
+        """The members of a group have changed: the filters of those whose rules name it are to follow."""
+        self._groups[group] = members
+        for guest in self._wanted.values():
+            rules = (rule for interface in guest.interfaces for rule in interface.rules or ())
+            if any(rule.remote_group == group for rule in rules):
+                self._schedule(guest.id)
+
+    def _resolved(self, guest: Guest) -> Guest:
+        """The guest with the members of groups in place of the groups."""
+
+        def filled(rule: Rule) -> Rule:
+            return replace(rule, remote=self._groups.get(rule.remote_group, ())) if rule.remote_group else rule
+
+        interfaces = [
+            replace(one, rules=tuple(map(filled, one.rules))) if one.rules else one for one in guest.interfaces
+        ]
+        return replace(guest, interfaces=tuple(interfaces))
 
     def _changed(self, server: str) -> None:
         if server in self._wanted:
@@ -134,9 +158,10 @@ class Agent:
     async def _turn(self, server: str) -> None:
         try:
             for _ in range(STEPS):
-                guest = self._wanted.get(server)
-                if guest is None:
+                wanted = self._wanted.get(server)
+                if wanted is None:
                     return
+                guest = self._resolved(wanted)
                 found = await self._driver.find(server)
                 next_step = step(guest, found)
                 if next_step is None:
@@ -151,7 +176,7 @@ class Agent:
     async def _update(self, guest: Guest, found: Found | None) -> None:
         """Its ports may have changed though nothing else did."""
         if found is not None and found.running and self._plugged.get(guest.id) != guest.interfaces:
-            await self._driver.update(guest)
+            await self._driver.refresh(guest)
             self._plugged[guest.id] = guest.interfaces
 
     async def _do(self, next_step: Step, guest: Guest) -> None:
@@ -159,6 +184,7 @@ class Agent:
         match next_step:
             case "create":
                 await self._driver.create(guest)
+                self._plugged[guest.id] = guest.interfaces
             case "start":
                 await self._driver.start(guest)
             case "stop":

@@ -57,7 +57,7 @@ class Bench:
         self.note(what, statistics.median(took), "ms", bound)
 
     async def run(self) -> None:
-        async with Measured(None, "--driver", "simulated") as cloud:
+        async with Measured(None, "--driver", "simulated", "--hosts", "50") as cloud:
             self.note("up to ready, empty", cloud.seconds_to_ready, "s", 1.5)
             await asyncio.sleep(5)
             self.note("memory of all processes, idle (PSS)", cloud.memory(), "MiB", 200)

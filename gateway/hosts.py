@@ -60,8 +60,8 @@ class Hosts:
 
     def real(self, ask: AskMetadata) -> tuple[str, Hypervisor]:
         """This machine, by its name."""
-        from agents.compute.libvirt import LibvirtHypervisor, LibvirtSettings
-        from agents.network.host import LinuxNetwork, NetworkSettings
+        from agents.compute.libvirt import LibvirtSettings
+        from agents.machine import libvirt_host
 
         compute, cloud = self._settings.compute, self._directory.cloud_id
         settings = LibvirtSettings(
@@ -71,8 +71,7 @@ class Hosts:
             virt_type=compute.virt_type,
             shutdown_timeout=compute.shutdown,
         )
-        network = LinuxNetwork(NetworkSettings(cloud=cloud), ask)
-        self._real = LibvirtHypervisor(settings, self._fetch, network)
+        self._real = libvirt_host(settings, self._fetch, ask)
         return socket.gethostname(), self._real
 
     async def stop_guests(self) -> None:

@@ -49,6 +49,7 @@ from gateway.image.store import ImageStore
 from gateway.serving import Face, application
 from handlers.compute import guests
 from handlers.compute.metadata import Metadatas
+from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
@@ -114,8 +115,9 @@ class Up:
         tables = Projector(fold, self.directory.path / mending.TABLES)
         opening = asyncio.create_task(tables.open())
         wire = await self._start_journal()
-        journal = await JetStreamJournal.open(wire, deadline=self.settings.journal.deadline)
-        execute = Executor(journal, fold, SystemClock())
+        execute = Executor(
+            await JetStreamJournal.open(wire, deadline=self.settings.journal.deadline), fold, SystemClock()
+        )
         await opening
         await self._start_fold(execute, tables)
         await self._service(wire, mending.QUERY, lambda data: mending.answer_query(tables, data))
@@ -189,7 +191,7 @@ class Up:
         sight = Sight(fold=execute.fold, settings=self.settings, vault=vault)
         planners = cast(list[Planner], [module for module in modules("handlers") if hasattr(module, "plan")])
         runner = Runner(execute, sight, planners)
-        orders = Orders(execute.fold, assignments, [guests])
+        orders = Orders(execute.fold, assignments, [guests, groups])
 
         async def read(question: str, text: str) -> None:
             await consoles.answer(wire, question, text)

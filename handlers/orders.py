@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Protocol
 
 from msgspec import Struct
 
 from events.fold import Change, Fold
 from events.journal import Unavailable
-from events.subjects import split
 
 log = logging.getLogger("cumulog.orders")
 
@@ -34,17 +34,25 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Orderly(Protocol):
-    """A handler's module whose resources are held by hosts."""
+    """A handler's module that gives orders."""
 
-    PREFIX: str  # of the resource's subjects
-
-    @property
-    def order(self) -> Any:
-        """`order(fold, key) -> Order | None`."""
+    __name__: str
 
     @property
-    def unsettled(self) -> Any:
-        """`unsettled(fold) -> list[str]`: keys of those whose host may not have heard of their newest state."""
+    def PAUSE(self) -> float:
+        """Seconds for which changes are gathered before their orders are put."""
+
+    @property
+    def touched(self) -> Callable[[Fold, Change], Iterable[str]]:
+        """The keys of the resources whose orders may differ after a change."""
+
+    @property
+    def orders(self) -> Callable[[Fold, str], list[Order]]:
+        """The orders that a resource gives rise to, one for each host."""
+
+    @property
+    def unsettled(self) -> Callable[[Fold], Iterable[str]]:
+        """Keys of those whose hosts may not have heard of their newest state."""
 
 
 class Assignments(Protocol):
@@ -66,9 +74,10 @@ class Orders:
         self._period = period
         self._fold = fold
         self._assignments = assignments
-        self._modules = {module.PREFIX: module for module in modules}
-        self._due: dict[tuple[str, str], None] = {}
-        self._put_last: dict[tuple[str, str], bytes] = {}  # of the unsettled: what was put need not be put again
+        self._modules = list(modules)
+        self._due: dict[tuple[Orderly, str], None] = {}
+        self._put_last: dict[tuple[str, str, str], bytes] = {}  # digests: what was put need not be put again
+        self._ripe: list[tuple[Orderly, str]] = []
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -83,9 +92,17 @@ class Orders:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def _hear(self, change: Change) -> None:
-        prefix, key = split(change.subject)
-        if prefix in self._modules:
-            self._due[prefix, key] = None
+        for module in self._modules:
+            for key in module.touched(self._fold, change):
+                self._touch(module, key)
+
+    def _touch(self, module: Orderly, key: str) -> None:
+        if module.PAUSE and (module, key) not in self._due:
+            self._due[module, key] = None
+            asyncio.get_running_loop().call_later(module.PAUSE, self._ripe.append, (module, key))
+            asyncio.get_running_loop().call_later(module.PAUSE, self._bell.set)
+        elif not module.PAUSE:
+            self._ripe.append((module, key))
             self._bell.set()
 
     async def _run(self) -> None:
@@ -96,26 +113,34 @@ class Orders:
                     await self._bell.wait()
             except TimeoutError:
                 periodic = asyncio.get_running_loop().time() + self._period
-                for prefix, module in self._modules.items():
-                    self._due.update(dict.fromkeys((prefix, key) for key in module.unsettled(self._fold)))
+                self._ripe += [(module, key) for module in self._modules for key in module.unsettled(self._fold)]
             self._bell.clear()
-            while self._due:
-                batch = list(self._due)[:AT_ONCE]
-                for one in batch:
-                    del self._due[one]
-                await asyncio.gather(*(self._put(*one) for one in batch))
+            while self._ripe:
+                batch = list(dict.fromkeys(self._ripe[:AT_ONCE]))
+                del self._ripe[:AT_ONCE]
+                await asyncio.gather(*(self._put_all(*one) for one in batch))
 
-    async def _put(self, prefix: str, key: str) -> None:
-        order: Order | None = self._modules[prefix].order(self._fold, key)
-        if order is None:
-            self._put_last.pop((prefix, key), None)
-            return
-        if self._put_last.get((prefix, key)) == order.data:
-            return
+    async def _put_all(self, module: Orderly, key: str) -> None:
+        self._due.pop((module, key), None)
+        for order in module.orders(self._fold, key):
+            if not await self._put(order):
+                log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
+                await asyncio.sleep(min(0.5, self._period))
+                self._ripe.append((module, key))
+                return
+
+    async def _put(self, order: Order) -> bool:
+        """Whether it stands."""
+        place, digest = (order.host, order.kind, order.id), blake2b(order.data, digest_size=16).digest()
+        if self._put_last.get(place) == digest:
+            return True
         try:
             await self._assignments.put(order.host, order.kind, order.id, order.data, order.sequence)
-            self._put_last[prefix, key] = order.data
         except Unavailable:
-            log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
-            await asyncio.sleep(0.5)
-            self._due[prefix, key] = None
+            return False
+        self._put_last[place] = digest
+        return True
+
+    def forget(self, host: str, kind: str, id: str) -> None:
+        """Its host is rid of it: an order for it would be a new one."""
+        self._put_last.pop((host, kind, id), None)

@@ -60,7 +60,7 @@ class Hypervisor(Protocol):
     async def reboot(self, guest: Guest) -> None:
         """By `guest.reboot`; a soft one that does not come about in time becomes a hard one."""
 
-    async def update(self, guest: Guest) -> None:
+    async def refresh(self, guest: Guest) -> None:
         """Bring the ports of a guest that stays as it is to what is wanted of them now."""
 
     async def remove(self, server: str) -> None:

@@ -109,12 +109,6 @@ class LibvirtHypervisor:
         """One of them."""
         return (await self.guests()).get(server)
 
-    async def update(self, guest: Guest) -> None:
-        """Addresses, filters and names of its ports, as they are wanted now."""
-        async with self._alone(guest.id):
-            if guest.id in await self.guests():
-                await self._network.plug(guest.id, guest.hostname, guest.interfaces)
-
     async def create(self, guest: Guest) -> None:
         """Disk, network and domain, started. What a crash left half-made is made anew."""
         async with self._alone(guest.id):

@@ -106,7 +106,7 @@ class SimulatedHypervisor:
     async def reboot(self, guest: Guest) -> None:
         await self.start(guest)
 
-    async def update(self, guest: Guest) -> None:
+    async def refresh(self, guest: Guest) -> None:
         return
 
     async def remove(self, server: str) -> None:

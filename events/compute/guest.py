@@ -33,6 +33,7 @@ class Rule(Struct, frozen=True, gc=False, kw_only=True):
     port_min: int | None = None  # of ICMP: the type
     port_max: int | None = None  # of ICMP: the code
     remote: tuple[str, ...] | None = None  # prefixes or addresses of the other side; None: anybody, (): nobody
+    remote_group: str | None = None  # a group whose members are the other side: the agent fills `remote` with them
 
 
 class Interface(Struct, frozen=True, gc=False, kw_only=True):

@@ -19,7 +19,7 @@ from msgspec.structs import asdict, replace
 from events.envelope import Command, Event, State
 from events.refusals import Conflict, Forbidden, Invalid, NotFound, TooLarge
 
-INDEXES = ("project", "name", "status", "visibility", "upload")
+INDEXES = ("project", "name", "status", "visibility", "upload", "task_id")
 
 Status = Literal["queued", "saving", "uploading", "importing", "active", "deactivated"]
 Visibility = Literal["public", "community", "shared", "private"]
@@ -39,6 +39,15 @@ class Bytes(Struct, frozen=True, gc=False, kw_only=True):
     hash: str  # SHA-512, hexadecimal
 
 
+class Task(Struct, frozen=True, gc=False, kw_only=True):
+    """An import, done: clients ask for it as for something that takes its time."""
+
+    id: str
+    user: str
+    request: str
+    at: datetime
+
+
 class Image(State, frozen=True, gc=False, kw_only=True):
     id: str
     project: str | None
@@ -56,11 +65,16 @@ class Image(State, frozen=True, gc=False, kw_only=True):
     bytes: Bytes | None = None  # staged or in the store
     upload: str | None = None  # the id of the one under way, or of what it staged
     store: str | None = None  # the id of the store that has the bytes, or gets them
+    task: Task | None = None  # that imported what was staged
 
     @property
     def size(self) -> int | None:
         """How many bytes there are, staged ones too."""
         return self.bytes.size if self.bytes else None
+
+    @property
+    def task_id(self) -> str | None:
+        return self.task.id if self.task else None
 
     @property
     def staged(self) -> bool:
@@ -120,6 +134,7 @@ class ImageActivated(Event, frozen=True, gc=False, kw_only=True):
     """Its bytes are in the store, for good."""
 
     bytes: Bytes
+    task: Task | None = None  # if they were staged before
 
 
 class ImageUploadFailed(Event, frozen=True, gc=False, kw_only=True):
@@ -209,6 +224,7 @@ class ImportStaged(Command, frozen=True, gc=False, kw_only=True):
 
     upload: str
     bytes: Bytes
+    task: Task
 
 
 class FailUpload(Command, frozen=True, gc=False, kw_only=True):
@@ -270,7 +286,7 @@ def decide(image: Image | None, command: Commands) -> list[Events]:
                 return []
             if not image.staged or image.upload != upload:
                 raise Conflict("Image needs to be staged before 'glance-direct' method can be used")
-            return [ImageActivated(bytes=command.bytes)]
+            return [ImageActivated(bytes=command.bytes, task=command.task)]
         case FailUpload(upload=upload, reason=reason):
             return [ImageUploadFailed(reason=reason)] if image.upload == upload else []
         case DeactivateImage() | ReactivateImage():
@@ -370,7 +386,7 @@ def evolve(image: Image | None, event: Events, at: datetime) -> Image:
         case ImageStaged():
             return replace(image, bytes=event.bytes)
         case ImageActivated():
-            return replace(image, status="active", bytes=event.bytes, upload=None)
+            return replace(image, status="active", bytes=event.bytes, upload=None, task=event.task)
         case ImageUploadFailed():
             return replace(image, status="queued", bytes=None, upload=None, store=None)
         case ImageDeactivated():

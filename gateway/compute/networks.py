@@ -25,7 +25,7 @@ class PortFacts(Struct, gc=False, kw_only=True):
     status: str
     fixed_ips: tuple[tuple[str, str], ...] = ()  # (subnet, address)
     floating_ips: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()  # ids of its security groups
+    groups: tuple[tuple[str, str], ...] = ()  # ids and names of its security groups
 
 
 def ports_of(fold: Fold, server: Server) -> list[PortFacts]:
@@ -42,7 +42,7 @@ def _facts(fold: Fold, port: ports.Port) -> PortFacts:
         mac=port.mac,
         status=port.status,
         fixed_ips=tuple([(one.subnet, one.ip) for one in port.addresses]),
-        groups=port.security_groups,
+        groups=tuple([(id, _group_name(fold, id)) for id in port.security_groups]),
     )
 
 
@@ -50,13 +50,9 @@ def group(fold: Fold, id: str) -> groups.SecurityGroup | None:
     return fold.get(groups, id)
 
 
-def group_name(fold: Fold, id: str) -> str:
+def _group_name(fold: Fold, id: str) -> str:
     found = fold.get(groups, id)
     return found.name if found else id
-
-
-def has_ports(fold: Fold, server: Server) -> bool:
-    return fold.count(ports, "device_id", server.id) > 0
 
 
 # What a new server asks for

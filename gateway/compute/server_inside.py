@@ -122,7 +122,7 @@ class GroupList(Struct):
 async def security_groups(call: Call) -> GroupList:
     """The security groups of a server's ports. Their rules are the network service's to tell."""
     found = networks.ports_of(call.fold, find(call).state)
-    every = [networks.group(call.fold, id) for id in dict.fromkeys(id for port in found for id in port.groups)]
+    every = [networks.group(call.fold, id) for id in dict(one for port in found for one in port.groups)]
     return GroupList([GroupView(one.id, one.name, one.description, [], one.project) for one in every if one])
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from events.compute import server as servers
 from events.compute.server import Server, task_state, vm_state
 from events.refusals import Invalid
 from gateway.compute import networks, user_data
 from gateway.compute.server_query import SORT_KEYS, STATUSES, TAGS, KnownServer, Query, loosely, pattern, read, time_of
-from gateway.compute.server_views import Brief, ServerView, Viewer
+from gateway.compute.server_views import Brief, Viewer
 from gateway.compute.words import boolean
 from gateway.links import Link, with_query
 from gateway.serving import Call
@@ -20,13 +20,13 @@ from gateway.serving import Call
 Test = Callable[[KnownServer], bool]
 
 
-class BriefList(Struct):
+class BriefList(Struct, gc=False):
     servers: list[Brief]
     servers_links: list[Link] | UnsetType = UNSET
 
 
-class DetailedList(Struct):
-    servers: list[ServerView]
+class DetailedList(Struct, gc=False):
+    servers: list[Raw]
     servers_links: list[Link] | UnsetType = UNSET
 
 
@@ -43,7 +43,7 @@ async def detailed(call: Call) -> DetailedList:
     if call.is_admin:
         await user_data.learn(call.cloud, (known.state.user_data for known in found))
     viewer = Viewer(call)
-    return DetailedList([viewer.view(known, alone=False) for known in found], links)
+    return DetailedList(viewer.encoded(found), links)
 
 
 # What is found

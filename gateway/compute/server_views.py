@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha224
 from typing import Annotated, Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from events.compute import host as hosts
 from events.compute import server as servers
 from events.compute.host import Host
 from events.compute.server import Fault, Server, task_state, vm_state
-from events.fold import Fold, Known
+from events.fold import Known
 from gateway.compute import images, networks, user_data
 from gateway.compute.networks import PortFacts
 from gateway.links import Link
-from gateway.microversions import since
+from gateway.microversions import shape, since
 from gateway.serving import Call
 
 Text = str | UnsetType | None
@@ -74,7 +76,7 @@ class Brief(Struct, gc=False):
     links: list[Link]
 
 
-class ServerView(Struct, kw_only=True):
+class ServerView(Struct, gc=False, kw_only=True):
     id: str
     name: str
     status: str
@@ -131,6 +133,9 @@ OF_SHOW_ALONE = (
     *("vm_state", "power_state", "volumes", "host_status"),
 )
 
+MOST_ENCODED = 10_000  # views that are kept as bytes, of about 2 KiB each
+
+_encode = msgspec.json.Encoder().encode
 _POWER = {"ACTIVE": 1, "REBOOT": 1, "HARD_REBOOT": 1, "SHUTOFF": 4}
 _IN_PROGRESS = ("ACTIVE", "BUILD")
 
@@ -142,6 +147,21 @@ def host_id(project: str, host: str) -> str:
 
 def second(time: datetime) -> datetime:
     return time.replace(microsecond=0)
+
+
+class Encoded:
+    """Views of lists as bytes, by who sees them and then by server: a list that is asked for again is put together of
+    them, unless what they show has changed. They are let go of all at once when they are too many."""
+
+    def __init__(self) -> None:
+        self.profiles: dict[Any, dict[str, tuple[Any, Any, Raw]]] = {}
+        self.count = 0
+
+    def of(self, profile: Any) -> dict[str, tuple[Any, Any, Raw]]:
+        if self.count > MOST_ENCODED:
+            self.profiles.clear()
+            self.count = 0
+        return self.profiles.setdefault(profile, {})
 
 
 class Viewer:
@@ -171,13 +191,36 @@ class Viewer:
             self.hosts[name] = self.call.fold.get(hosts, name)
         return self.hosts[name]
 
-    def view(self, known: Known[Server], *, alone: bool = True) -> ServerView:
-        """A server with all that the caller may see; `alone`: not one of a list."""
+    def encoded(self, some: Iterable[Known[Server]]) -> list[Raw]:
+        """Servers of a list, as bytes."""
+        views: Encoded = self.call.cloud.parts.setdefault(Encoded, Encoded())
+        version, fold = self.call.version, self.call.fold
+        kept = views.of((version, self.admin, self.here))
+        found = []
+        for known in some:
+            server = known.state
+            host = self.host(server.host) if server.host else None
+            ports = networks.ports_of(fold, server)
+            shown = (host, ports)
+            entry = kept.get(known.key)
+            if entry is None or entry[0] is not known or entry[1] != shown:
+                view = self._view(known, host, ports, alone=False)
+                shape(view, version)
+                entry = kept[known.key] = (known, shown, Raw(_encode(view)))
+                views.count += 1
+            found.append(entry[2])
+        return found
+
+    def view(self, known: Known[Server]) -> ServerView:
+        """A server with all that the caller may see."""
+        server = known.state
+        host = self.host(server.host) if server.host else None
+        return self._view(known, host, networks.ports_of(self.call.fold, server), alone=True)
+
+    def _view(self, known: Known[Server], host: Host | None, ports: list[PortFacts], *, alone: bool) -> ServerView:
         server = known.state
         id, size, dead = server.id, server.size, server.deleted
-        host = self.host(server.host) if server.host else None
         status = "DELETED" if dead else server.status
-        ports = networks.ports_of(self.call.fold, server)
         view = ServerView(
             id=id,
             name=server.name,
@@ -204,7 +247,7 @@ class Viewer:
             key_name=server.key_name,
             launched_at=server.launched_at and server.launched_at.replace(tzinfo=None),
             terminated_at=server.terminated_at and server.terminated_at.replace(tzinfo=None),
-            security_groups=groups(self.call.fold, ports) if ports else UNSET,
+            security_groups=groups(ports) if ports else UNSET,
             task_state=None if dead else task_state(server),
             vm_state="deleted" if dead else vm_state(server),
             power_state=0 if dead else _POWER.get(server.status, 0),
@@ -269,9 +312,9 @@ def addresses(ports: list[PortFacts]) -> dict[str, list[AddressView]]:
     return found
 
 
-def groups(fold: Fold, ports: list[PortFacts]) -> list[Named]:
+def groups(ports: list[PortFacts]) -> list[Named]:
     """The names of the security groups of a server's ports, each group once."""
-    return [Named(networks.group_name(fold, id)) for id in dict.fromkeys(id for port in ports for id in port.groups)]
+    return [Named(name) for name in dict(one for port in ports for one in port.groups).values()]
 
 
 async def of(call: Call, known: Known[Server]) -> ServerView:

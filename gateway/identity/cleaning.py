@@ -9,6 +9,7 @@ from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
 from events.identity import credential as credentials
 from events.identity import group as groups
+from events.identity import limit as limits
 from events.identity import membership as memberships
 from events.identity import project as projects
 from events.identity import role as roles
@@ -17,12 +18,12 @@ from events.identity.application_credential import ApplicationCredential, Delete
 from events.identity.assignment import Assignment, RevokeRole
 from events.identity.credential import Credential, DeleteCredential
 from events.identity.group import DeleteGroup, Group
+from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
 from events.identity.project import DeleteProject, Project
 from events.identity.role import DeleteRole, Role, StopImplyingRole
 from events.identity.user import DeleteUser, User
 from events.refusals import NotFound
-from events.vault import Vault
 from gateway.identity import naming
 from gateway.serving import Call
 
@@ -52,6 +53,8 @@ async def delete_project(call: Call, project: Project) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "project_id", project.id):
         await delete_secret(call, secret)
+    for limit in call.fold.by(limits, "of", project.id):
+        await delete_limit(call, limit)
     await revoke_on(call, f"project:{project.id}")
 
 
@@ -68,10 +71,6 @@ async def delete_credential(call: Call, credential: ApplicationCredential) -> No
     await naming.release(call, ("application_credential", credential.user, credential.name), credential.id)
 
 
-def vault(call: Call) -> Vault:
-    return call.cloud.vault
-
-
 def blob(name: str) -> tuple[str, ...]:
     """The name in the vault of what a credential holds."""
     return ("identity", "credential", name)
@@ -79,7 +78,18 @@ def blob(name: str) -> tuple[str, ...]:
 
 async def delete_secret(call: Call, credential: Credential) -> None:
     await call.do(credentials, DeleteCredential(id=credential.id))
-    await vault(call).delete(blob(credential.blob))
+    await call.cloud.vault.delete(blob(credential.blob))
+
+
+async def delete_limit(call: Call, limit: Limit) -> None:
+    await call.do(limits, DeleteLimit(id=limit.id))
+    await naming.release(call, limit_name(limit), limit.id)
+
+
+def limit_name(limit: Limit | CreateLimit) -> tuple[str, ...]:
+    """What is unique of a limit."""
+    whose = limit.project_id or limit.domain_id or ""
+    return ("limit", whose, limit.service, limit.region or "", limit.resource_name)
 
 
 async def revoke_on(call: Call, target: str) -> None:

@@ -35,7 +35,7 @@ def not_found(id: str) -> NotFound:
 
 
 async def _blob(call: Call, credential: Credential) -> str:
-    return (await cleaning.vault(call).get(cleaning.blob(credential.blob)) or b"").decode()
+    return (await call.cloud.vault.get(cleaning.blob(credential.blob)) or b"").decode()
 
 
 async def view(call: Call, credential: Credential) -> dict[str, Any]:
@@ -52,11 +52,11 @@ async def view(call: Call, credential: Credential) -> dict[str, Any]:
 async def _make(call: Call, wish: CreateCredential, blob: str) -> Credential:
     """First the secret, then what names it; neither if the credential is refused."""
     name = cleaning.blob(wish.blob)
-    await cleaning.vault(call).put(name, blob.encode("utf-8", "surrogatepass"))
+    await call.cloud.vault.put(name, blob.encode("utf-8", "surrogatepass"))
     try:
         return await call.do(credentials, wish)
     except BaseException:
-        await cleaning.vault(call).delete(name)
+        await call.cloud.vault.delete(name)
         raise
 
 
@@ -140,10 +140,10 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         blob=new_hex() if "blob" in given else credential.blob,
     )
     if "blob" in given:
-        await cleaning.vault(call).put(cleaning.blob(str(wish.blob)), given["blob"].encode("utf-8", "surrogatepass"))
+        await call.cloud.vault.put(cleaning.blob(str(wish.blob)), given["blob"].encode("utf-8", "surrogatepass"))
     state = await call.do(credentials, wish)
     if "blob" in given:
-        await cleaning.vault(call).delete(cleaning.blob(credential.blob))
+        await call.cloud.vault.delete(cleaning.blob(credential.blob))
     return {"credential": await view(call, state)}
 
 

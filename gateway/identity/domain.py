@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from events.identity import domain as domains
 from events.identity import group as groups
+from events.identity import limit as limits
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
@@ -122,4 +123,6 @@ async def delete(call: Call) -> None:
         await cleaning.delete_project(call, project)
     for role in call.fold.by(roles, "domain", id):
         await cleaning.delete_role(call, role)
+    for limit in call.fold.by(limits, "of", id):
+        await cleaning.delete_limit(call, limit)
     await cleaning.revoke_on(call, f"domain:{id}")

@@ -114,7 +114,10 @@ def _member(call: Call, operation: str, *, manage: bool = False) -> tuple[str, s
     """The group and the user of the path. Raises NotFound, Forbidden."""
     user = call.path["user_id"]
     group = _find(call, operation, manage=manage)
-    if call.fold.get(users, user) is None:
+    found = call.fold.get(users, user)
+    domain = found.domain if found else None
+    allow(may_manage(call, domain) if manage else may_read(call, domain), operation)
+    if found is None:
         raise NotFound(f"Could not find user: {user}.")
     return group.id, user
 

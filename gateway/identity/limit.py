@@ -25,7 +25,7 @@ from events.identity.registered_limit import (
 )
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import naming, shapes
+from gateway.identity import cleaning, naming, shapes
 from gateway.identity.auth import expecting
 from gateway.identity.listing import asked, collection, filtered
 from gateway.identity.personas import allow, sees_all
@@ -198,11 +198,6 @@ def view(call: Call, limit: Limit) -> dict[str, Any]:
     }
 
 
-def _name(limit: Limit | CreateLimit) -> tuple[str, ...]:
-    whose = limit.project_id or limit.domain_id or ""
-    return ("limit", whose, limit.service, limit.region or "", limit.resource_name)
-
-
 def _wish(call: Call, number: int, given: dict[str, Any]) -> CreateLimit:
     project, domain = given.get("project_id"), given.get("domain_id")
     if (project is None) == (domain is None):
@@ -234,7 +229,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     for number, given in enumerate(several):
         wish = _wish(call, number, given)
         steps += [
-            naming.taking(call, _name(wish), wish.id, _taken("limit")),
+            naming.taking(call, cleaning.limit_name(wish), wish.id, _taken("limit")),
             Step(limits, wish, DeleteLimit(id=wish.id)),
         ]
     made = (await call.do_all(steps))[1::2]
@@ -289,9 +284,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Raises NotFound."""
-    limit = _find(call)
-    await call.do(limits, DeleteLimit(id=limit.id))
-    await naming.release(call, _name(limit), limit.id)
+    await cleaning.delete_limit(call, _find(call))
 
 
 async def model(call: Call) -> dict[str, Any]:

@@ -16,6 +16,13 @@ T = TypeVar("T")
 
 Getters = Mapping[str, Callable[[Any], Any]]
 
+_OFF = ("0", "false", "n", "no", "off")
+_SWITCHES = ("enabled", "is_domain")
+_SWITCH_VALUES: tuple[bool | str, ...] = (
+    *(True, "True", "TRUE", "true", False, "False", "FALSE", "false"),
+    *("", "1", "0", "y", "Y", "n", "N", "on", "ON", "off", "OFF", "yes", "no"),
+)
+
 _INEXACT: dict[str, Callable[[str, str], bool]] = {
     "contains": lambda text, wanted: wanted in text,
     "icontains": lambda text, wanted: wanted.lower() in text.lower(),
@@ -29,7 +36,7 @@ _INEXACT: dict[str, Callable[[str, str], bool]] = {
 def flag(call: Call, name: str) -> bool:
     """Whether a query names a switch, and not to turn it off."""
     value = call.request.query_params.get(name)
-    return value is not None and value.lower() not in ("0", "false", "no", "off", "n")
+    return value is not None and value.lower() not in _OFF
 
 
 def asked(call: Call, name: str) -> str | None:
@@ -37,13 +44,18 @@ def asked(call: Call, name: str) -> str | None:
 
 
 def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:
-    """Those of `states` that fit every filter of the query; what is no filter is overlooked."""
+    """Those of `states` that fit every filter of the query; what is no filter is overlooked. Raises Invalid."""
     tests: list[Callable[[T], bool]] = []
     for key, wanted in call.request.query_params.multi_items():
         attribute, _, how = key.partition("__")
         getter = getters.get(attribute)
         if getter is None or (how and how not in _INEXACT):
             continue
+        if attribute in _SWITCHES and not how and wanted not in _SWITCH_VALUES:
+            values = ", ".join(map(repr, _SWITCH_VALUES))
+            raise Invalid(
+                f"Invalid input for field/attribute {key}. Value: {wanted}. {wanted!r} is not one of [{values}]"
+            )
         tests.append(_test(getter, how, wanted))
     return [state for state in states if all(test(state) for test in tests)]
 
@@ -56,7 +68,7 @@ def _test(getter: Callable[[Any], Any], how: str, wanted: str) -> Callable[[Any]
     def same(state: Any) -> bool:
         value = getter(state)
         if isinstance(value, bool):
-            return value is (wanted.lower() not in ("0", "false"))
+            return value is (wanted.lower() not in _OFF)
         return bool(value == wanted or (value is None and wanted in ("", "None", "null")))
 
     return same

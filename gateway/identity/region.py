@@ -12,7 +12,7 @@ from events.identity.region import ChangeRegion, CreateRegion, DeleteRegion, Reg
 from events.ids import new_hex
 from events.refusals import Conflict, Forbidden, Invalid, NotFound
 from gateway.identity import shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import asked, collection
 from gateway.serving import Call
 
 SHAPES = {
@@ -64,10 +64,15 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    """All regions, or those within another."""
+    """All regions, or those within another. Raises Invalid."""
+    for key in call.request.query_params:
+        if key != "parent_region_id":  # a client that looks for a region by name is told that it cannot
+            raise Invalid(f"Additional properties are not allowed ({key!r} was unexpected)")
     parent = asked(call, "parent_region_id")
+    if parent == "":
+        raise Invalid("Invalid input for field/attribute parent_region_id. Value: . '' should be non-empty")
     found = call.fold.all(regions) if parent is None else call.fold.by(regions, "parent", parent)
-    return collection(call, "regions", filtered(call, found, {"id": lambda r: r.id}), lambda one: view(call, one))
+    return collection(call, "regions", found, lambda one: view(call, one))
 
 
 async def show(call: Call) -> dict[str, Any]:

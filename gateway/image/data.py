@@ -9,8 +9,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from events.ids import derived
 from events.image import image as images
-from events.image.image import Bytes, FinishUpload, Image, ImportStaged, StartUpload
+from events.image.image import Bytes, FinishUpload, Image, ImportStaged, StartUpload, Task
 from events.refusals import (
     Busy,
     Conflict,
@@ -126,7 +127,8 @@ async def import_(call: Call) -> Answer:
         await give_up(call.cloud, store, image.id, image.upload, lie.message, call.origin)
         raise
     await store.link(image.upload, image.id)
-    await call.do(images, ImportStaged(id=image.id, upload=image.upload, bytes=bytes_))
+    task = Task(id=derived(image.upload, "task"), user=call.who.user, request=call.id, at=call.cloud.clock.now())
+    await call.do(images, ImportStaged(id=image.id, upload=image.upload, bytes=bytes_, task=task))
     await store.discard(image.upload)
     return Answer(status=202, media_type=access.PAGE)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from events.image import image as images
+from events.image.image import Image, Task
 from events.refusals import Conflict, Forbidden, Invalid, NotFound
 from gateway.image import access
 from gateway.image.bodies import read_object
 from gateway.image.data import METHODS, STORE
-from gateway.image.image import NOT_FOUND
+from gateway.image.image import NOT_FOUND, moment
 from gateway.image.store import CHUNK, ImageStore
 from gateway.serving import Call
 
 View = dict[str, Any]
+
+TASK_SHOWN = timedelta(hours=48)
 
 
 async def methods(call: Call) -> View:
@@ -64,19 +69,49 @@ async def remove_from_store(call: Call) -> None:
     raise Forbidden(f"Cannot delete image data from the only store containing it. Delete image {image.id} instead.")
 
 
+def _task(image: Image, task: Task) -> View:
+    """An import as what it is to clients; it was done by the time that it was answered."""
+    return {
+        "id": task.id,
+        "type": "api_image_import",
+        "status": "success",
+        "owner": image.project,
+        "created_at": moment(task.at),
+        "updated_at": moment(task.at),
+        "expires_at": moment(task.at + TASK_SHOWN),
+        "image_id": image.id,
+        "request_id": task.request,
+        "user_id": task.user,
+        "input": {"image_id": image.id, "import_req": {"method": {"name": METHODS[0]}}, "backend": [STORE]},
+        "result": None,
+        "message": "",
+        "self": f"/v2/tasks/{task.id}",
+        "schema": "/v2/schemas/task",
+    }
+
+
 async def image_tasks(call: Call) -> View:
-    """An import is done by the time that it is answered. Raises NotFound."""
-    access.find(call, call.path["id"])
-    return {"tasks": []}
+    """The import that it came by, if it did. Raises NotFound."""
+    image = access.find(call, call.path["id"])
+    return {"tasks": [_task(image, image.task)] if image.task else []}
 
 
 async def tasks(call: Call) -> View:
-    """None, for the same reason."""
-    return {"tasks": [], "first": "/v2/tasks", "schema": "/v2/schemas/tasks"}
+    """The imports of images that there are, the newest first."""
+    ids = list(call.fold.values(images, "task_id"))
+    found = [image for id in reversed(ids) for image in call.fold.by(images, "task_id", id)]
+    limit = call.cloud.settings.gateway.page
+    shown = [_task(image, image.task) for image in found[:limit] if image.task]
+    for view in shown:
+        del view["input"], view["result"], view["message"]
+    return {"tasks": shown, "first": "/v2/tasks", "schema": "/v2/schemas/tasks"}
 
 
-async def task(call: Call) -> None:
-    """Raises NotFound."""
+async def task(call: Call) -> View:
+    """One of them. Raises NotFound."""
+    for image in call.fold.by(images, "task_id", call.path["id"]):
+        if image.task:
+            return _task(image, image.task)
     raise NotFound(f"Could not find task {call.path['id']}")
 
 

@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from events.compute import server as servers
-from events.compute.guest import Address, Guest, Interface
+from events.compute.guest import Address, Guest, Interface, Rule
 from events.compute.server import Server
-from events.fold import Fold
+from events.fold import Change, Fold
 from events.network import network as networks
 from events.network import port as ports
+from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.network.port import Port
 from events.network.subnet import Subnet
-from events.subjects import prefix_of
+from events.subjects import prefix_of, split
 from handlers.orders import Order
 
-PREFIX = prefix_of(servers.__name__)
+PAUSE = 0.0  # seconds: a server's order is put at once
+SERVER, PORT, GROUP, SUBNET = (prefix_of(module.__name__) for module in (servers, ports, groups, subnets))
 
 
-def order(fold: Fold, key: str) -> Order | None:
-    """What its host is to do about a server; None if it has none, or is known to be rid of it."""
+def touched(fold: Fold, change: Change) -> Iterable[str]:
+    """The servers that a change of themselves, their ports, their groups' rules or their subnets is about."""
+    prefix, key = split(change.subject)
+    if prefix == SERVER:
+        return (key,)
+    if prefix == PORT:
+        return {one.state.device_id for one in (change.before, change.after) if one is not None and one.state.host}
+    if prefix == GROUP and change.before is not None and change.before.state.rules != change.after.state.rules:
+        return _of_ports(fold, "groups", key)
+    if prefix == SUBNET and change.before is not None:
+        return _of_ports(fold, "subnets", key)
+    return ()
+
+
+def _of_ports(fold: Fold, index: str, value: str) -> set[str]:
+    return {port.device_id for port in fold.by(ports, index, value) if port.host}
+
+
+def orders(fold: Fold, key: str) -> list[Order]:
+    """What its host is to do about a server; nothing if it has none, or is known to be rid of it."""
     known = fold.known(servers, key)
     if known is None or known.state.host is None or (known.state.removed and not known.state.abandoned):
-        return None
+        return []
     server = known.state
     guest = msgspec.json.encode(guest_of(fold, server))
-    return Order(host=server.host or "", kind="server", id=server.id, data=guest, sequence=fold.position)
+    return [Order(host=server.host or "", kind="server", id=server.id, data=guest, sequence=fold.position)]
 
 
 def unsettled(fold: Fold) -> list[str]:
@@ -81,6 +103,24 @@ def _interface(fold: Fold, port: Port) -> Interface:
         addresses=tuple(addresses),
         port_security=port.port_security_enabled,
         allowed=tuple((pair.mac, pair.ip) for pair in port.pairs),
+        rules=_rules(fold, port) if port.port_security_enabled else None,
+    )
+
+
+def _rules(fold: Fold, port: Port) -> tuple[Rule, ...]:
+    found = [group for id in port.security_groups if (group := fold.get(groups, id))]
+    return tuple(
+        Rule(
+            direction=rule.direction,
+            ethertype=rule.ethertype,
+            protocol=rule.protocol,
+            port_min=rule.port_range_min,
+            port_max=rule.port_range_max,
+            remote=(rule.remote_ip_prefix,) if rule.remote_ip_prefix else None,
+            remote_group=rule.remote_group_id,
+        )
+        for group in found
+        for rule in group.rules.values()
     )
 
 

@@ -19,6 +19,7 @@ from events.network import mac as macs
 from events.network import subnet as subnets
 from events.network.network import Network
 from events.network.port import Address
+from events.network.standard import Leaving
 from events.network.subnet import Pool, Subnet
 from events.refusals import Conflict, Invalid, NoCapacity
 
@@ -105,6 +106,8 @@ def _first_free(
         if ip is not None:
             chosen[subnet.id] = [ip]
             return
+    if any(subnet.leaving for subnet in fitting):
+        raise Leaving(f"A subnet of network {network.id} is being deleted.")
     if fitting:
         raise Exhausted(network.id)
 

@@ -44,7 +44,9 @@ class Running:
         self.starts += 1
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(CUMULOG, "up", "--state", self.state, *self._options), stdout=asyncio.subprocess.PIPE, stderr=log
+                *map(str, (CUMULOG, "up", "--state", self.state, *self._options)),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
             )
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):

@@ -33,6 +33,7 @@ from events.vault import MemoryVault
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
+from handlers.network import groups
 from handlers.network import port as port_plans
 from handlers.orders import Orders
 from handlers.reports import Desk
@@ -145,7 +146,7 @@ class Process:
         self.execute = Executor(self.shaky, self.fold, LoopClock())
         self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
-        self.orders = Orders(self.fold, assignments, [guests])
+        self.orders = Orders(self.fold, assignments, [guests, groups])
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
         self._calls: set[asyncio.Task[Any]] = set()
 

@@ -28,6 +28,7 @@ from events.image.image import (
     ReactivateImage,
     StartUpload,
     TagImage,
+    Task,
     UntagImage,
     UpdateImage,
     decide,
@@ -146,10 +147,11 @@ def test_finishing_twice_changes_nothing() -> None:
 def test_staged_bytes_are_imported() -> None:
     finish = FinishUpload(id=I1, upload="u1", bytes=FOUND)
     assert decide(given(created, staging), finish) == [staged]
-    import_ = ImportStaged(id=I1, upload="u1", bytes=FOUND)
+    task = Task(id="t", user="u", request="r", at=NOW)
+    import_ = ImportStaged(id=I1, upload="u1", bytes=FOUND, task=task)
     with pytest.raises(Conflict, match="needs to be staged"):
         decide(given(created, staging), import_)
-    assert decide(given(created, staging, staged), import_) == [activated]
+    assert decide(given(created, staging, staged), import_) == [ImageActivated(bytes=FOUND, task=task)]
     assert decide(given(created, staging, staged, activated), import_) == []
 
 

@@ -384,3 +384,16 @@ async def test_limits_need_a_registered_one(tmp_path: Path) -> None:
             assert (await them.call("POST", "/limits", wrong)).status_code == 400
         assert (await them.call("DELETE", f"/limits/{made['id']}")).status_code == 204
         assert (await them.call("DELETE", f"/registered_limits/{id}")).status_code == 204
+
+
+async def test_a_filter_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        for path in ("/users?enabled=maybe", "/projects?enabled=maybe", "/domains?enabled=maybe"):
+            answer = await them.call("GET", path)
+            assert answer.status_code == 400
+            assert message(answer).startswith("Invalid input for field/attribute enabled. Value: maybe. 'maybe' is not")
+        assert (await them.call("GET", "/users?enabled=off")).json()["users"] == []
+        answer = await them.call("GET", "/regions?name=RegionOne")
+        assert answer.status_code == 400
+        assert message(answer) == "Additional properties are not allowed ('name' was unexpected)"
+        assert (await them.call("GET", "/regions?parent_region_id=")).status_code == 400

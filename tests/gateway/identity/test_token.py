@@ -395,3 +395,36 @@ async def test_an_application_credential_ends_when_it_was_to(tmp_path: Path) -> 
         with pytest.raises(Unauthenticated):
             await them.tokens.authenticate(answer.headers["x-subject-token"])
         assert (await them.call("POST", "/auth/tokens", {"auth": auth}, token="")).status_code == 401
+
+
+async def test_a_token_of_an_application_credential_stays_in_its_project(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, token = await them.member()
+        other = await them.make("project", name="other")
+        await them.grant(f"projects/{other['id']}/users/{user['id']}", "admin")
+        await them.grant(f"system/users/{user['id']}", "admin")
+        path = f"/users/{user['id']}/application_credentials"
+        wish = {"application_credential": {"name": "robot", "secret": "s"}}
+        id = (await them.call("POST", path, wish, token=token)).json()["application_credential"]["id"]
+        by_secret = {"methods": ["application_credential"], "application_credential": {"id": id, "secret": "s"}}
+
+        async def ask(identity: Any, scope: Any) -> Any:
+            auth = {"identity": identity} if scope is None else {"identity": identity, "scope": scope}
+            return await them.call("POST", "/auth/tokens", {"auth": auth}, token="")
+
+        robot = (await ask(by_secret, None)).headers["x-subject-token"]
+        by_token = {"methods": ["token"], "token": {"id": robot}}
+        for identity in (by_secret, by_token):
+            elsewhere: tuple[Any, ...] = (
+                {"project": {"id": other["id"]}},
+                {"system": {"all": True}},
+                {"domain": {"id": "default"}},
+            )
+            for scope in elsewhere:
+                assert (await ask(identity, scope)).status_code == 401
+            for scope in (None, "unscoped", {"project": {"id": project["id"]}}):
+                again = await ask(identity, scope)
+                assert names(again) == {"member", "reader"}
+                assert again.json()["token"]["application_credential"]["id"] == id
+                again_by = {"X_Subject_Token": again.headers["x-subject-token"]}
+                assert (await them.call("GET", "/auth/tokens", **again_by)).status_code == 200

@@ -173,6 +173,11 @@ async def test_bytes_are_staged_and_imported(images: Images) -> None:
     assert (image["status"], image["checksum"]) == ("active", hashlib.md5(DATA).hexdigest())
     assert (await images.call("GET", f"/images/{id}/file")).content == DATA
     assert images.store.listing() == ([id], [])
+    [task] = (await images.call("GET", f"/images/{id}/tasks", as_="member")).json()["tasks"]
+    assert (task["status"], task["image_id"]) == ("success", id)
+    assert (await images.call("GET", f"/tasks/{task['id']}")).json() == task
+    assert [one["id"] for one in (await images.call("GET", "/tasks")).json()["tasks"]] == [task["id"]]
+    assert (await images.call("GET", "/tasks", as_="member")).status_code == 403
     again = await images.call("POST", f"/images/{id}/import", {"method": {"name": "glance-direct"}}, "member")
     assert "Image with status active cannot be target for import" in said(again)
 

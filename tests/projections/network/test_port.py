@@ -3,87 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 
 import pytest
 
-from events.clock import ManualClock
-from events.decider import Executor
 from events.envelope import CLOUD
-from events.fold import Fold
-from events.ids import new_id
-from events.journal import MemoryJournal
 from events.network import address, mac, quota
 from events.network import network as networks
 from events.network import port as ports
 from events.network import security_group as groups
 from events.network import subnet as subnets
-from events.network.network import CreateNetwork, LeaveNetwork, PlaceSubnet
+from events.network.network import LeaveNetwork
 from events.network.port import ChangePort
-from events.network.subnet import CreateSubnet, LeaveSubnet, Pool
+from events.network.subnet import LeaveSubnet, Pool
 from events.refusals import Busy, Conflict, NotFound, OverQuota, Refusal
-from events.services import deciders
-from events.settings import Settings
-from events.vault import MemoryVault
-from handlers.network import port as handler
-from handlers.runner import Sight, fulfil
-from projections.network.port import NewPort, Wanted, change_port, create_port, delete_port, steps_to_create
-
-PROJECT = "p" * 32
-NET = "00000000-0000-4000-8000-00000000000a"
-SUB = "00000000-0000-4000-8000-00000000000b"
-
-
-@asynccontextmanager
-async def doors(count: int = 1) -> AsyncIterator[list[Executor]]:
-    """Several processes' doors over one journal, and one hand-moved clock."""
-    journal, clock = MemoryJournal(), ManualClock()
-    made = []
-    for _ in range(count):
-        fold = Fold(deciders())
-        await fold.follow(journal)
-        made.append(Executor(journal, fold, clock))
-    yield made
-    for door in made:
-        await door.fold.stop()
-
-
-async def a_network(
-    door: Executor, pools: Sequence[tuple[str, str]] = (("10.0.0.2", "10.0.0.6"),), **subnet: object
-) -> None:
-    await door(networks, CreateNetwork(id=NET, project=PROJECT, claim="n"), CLOUD)
-    until = door.clock.now() + timedelta(seconds=60)
-    await door(networks, PlaceSubnet(id=NET, subnet=SUB, cidr="10.0.0.0/24", claim="s", until=until), CLOUD)
-    wish = CreateSubnet(
-        id=SUB,
-        project=PROJECT,
-        claim="s",
-        network=NET,
-        cidr="10.0.0.0/24",
-        ip_version=4,
-        pools=tuple(Pool(*pool) for pool in pools),
-    )
-    await door(subnets, wish, CLOUD)
-
-
-def a_port(**changed: object) -> NewPort:
-    return NewPort(**({"id": new_id(), "project": PROJECT, "network": NET} | changed))  # type: ignore[arg-type]
-
-
-async def settle(door: Executor) -> int:
-    """Do what the handler plans until it plans nothing; how much that was."""
-    done, sight = 0, Sight(fold=door.fold, settings=Settings(), vault=MemoryVault())
-    while True:
-        sight.turn += 720  # an hour: everything is looked at
-        wishes = list(handler.plan(sight, door.clock.now()))
-        for wish in wishes:
-            await fulfil(door, sight.vault, wish)
-        done += len(wishes)
-        if not wishes:
-            return done
+from projections.network.addresses import Wanted, free
+from projections.network.port import change_port, create_port, delete_port, steps_to_create
+from tests.projections.network.worlds import NET, PROJECT, SUB, a_network, a_port, doors, later, settle
 
 
 async def test_a_port_gets_an_address_a_mac_and_the_default_group() -> None:
@@ -172,7 +109,7 @@ async def test_what_a_dead_attempt_claimed_is_given_back_and_the_attempt_never_e
         for step in steps[:after]:
             await door(step.resource, step.command, CLOUD)
         assert await settle(door) == 0  # it may still be at it
-        door.clock.advance(3600)  # type: ignore[attr-defined]
+        later(door)
         await settle(door)
         assert not door.fold.all(address)
         assert not door.fold.all(mac)
@@ -190,7 +127,7 @@ async def test_another_attempt_at_the_same_port_may_end_after_one_was_given_up()
         new = a_port()
         for step in steps_to_create(door.fold, new, now=door.clock.now())[:-1]:
             await door(step.resource, step.command, CLOUD)
-        door.clock.advance(3600)  # type: ignore[attr-defined]
+        later(door)
         await settle(door)
         port = await create_port(door, CLOUD, new)
         assert port.id == new.id
@@ -204,7 +141,7 @@ async def test_two_attempts_at_one_port_make_one() -> None:
         new = a_port()
         one, two = await asyncio.gather(*(create_port(door, CLOUD, new) for door in made))
         assert one.addresses == two.addresses
-        made[0].clock.advance(3600)  # type: ignore[attr-defined]
+        later(made[0])
         await settle(made[0])
         assert [address.ip(claim) for claim in made[0].fold.all(address)] == [one.addresses[0].ip]
         room = made[0].fold.get(quota, PROJECT)
@@ -267,8 +204,6 @@ async def test_a_deleted_group_is_taken_from_its_ports() -> None:
 async def test_a_free_address_of_a_large_pool_is_found_quickly() -> None:
     async with doors() as [door]:
         await a_network(door)
-        from projections.network.addresses import free
-
         big = subnets.Subnet(
             id="big",
             project=PROJECT,
