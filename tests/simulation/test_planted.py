@@ -133,13 +133,13 @@ def test_addresses_of_the_dead_that_nobody_returns(monkeypatch: pytest.MonkeyPat
 
 def test_a_host_that_never_hears_of_a_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Out: the order to a host that was down while its server was deleted."""
-    guard = guests.order
+    guard = guests.orders
 
-    def order(fold: Any, key: str) -> Any:
+    def orders(fold: Any, key: str) -> Any:
         known = fold.known(servers, key)
-        return None if known and known.state.removed else guard(fold, key)
+        return [] if known and known.state.removed else guard(fold, key)
 
-    monkeypatch.setattr(guests, "order", order)
+    monkeypatch.setattr(guests, "orders", orders)
     with pytest.raises(AssertionError, match="a guest of nobody"):
         run(deleted_while_its_host_was_down)
 

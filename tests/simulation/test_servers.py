@@ -87,6 +87,9 @@ async def deleted_while_its_host_was_down() -> None:
     await cloud.heal()
     await asyncio.sleep(30)
     left = list(cloud.witness.strays()) + cloud.alarms
+    known = cloud.fold.known(servers, "s")
+    if known is None or known.state.abandoned:
+        left.append(f"nobody knows that it has gone: {known}")
     await cloud.stop()
     assert not left, left
 
