@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -44,6 +45,7 @@ class Agent:
         self._due: set[str] = set()
         self._working: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._stopped = False
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -57,6 +59,7 @@ class Agent:
         self._spawn(self._look())
 
     async def stop(self) -> None:
+        self._stopped = True  # what was to be tried again later is not
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -93,6 +96,17 @@ class Agent:
             await asyncio.sleep(self._period)
             for server in list(self._wanted):
                 self._schedule(server)
+            try:
+                await self._report_strays(await self._driver.guests())
+            except DriverError as fault:
+                log.warning("the hypervisor cannot be looked at: %s", fault)
+
+    async def _report_strays(self, found: dict[str, Found]) -> None:
+        """A guest that nobody asks for is reported, never removed: our knowledge may lag, a disk is gone at once."""
+        for server, guest in found.items():
+            if server not in self._wanted:
+                seen: Literal["running", "stopped"] = "running" if guest.running else "stopped"
+                await self._say(Seen(server=server, generation=guest.generation, seen=seen))
 
     # What is heard
 
@@ -139,7 +153,7 @@ class Agent:
 
     def _schedule(self, server: str) -> None:
         self._due.add(server)
-        if server not in self._working:
+        if server not in self._working and not self._stopped:
             self._working.add(server)
             self._spawn(self._work(server))
 

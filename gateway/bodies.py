@@ -18,6 +18,7 @@ T = TypeVar("T")
 Explain = Callable[[str, bytes, Any], str]
 """From msgspec's sentence about a body of some type to the caller's."""
 
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _AT = re.compile(r" - at `(?P<place>.*)`\Z", re.DOTALL)
 
 
@@ -48,24 +49,30 @@ def decode(data: bytes, kind: type[T], media_type: str, media_types: tuple[str, 
     try:
         return cast(T, _decoder(cast(Hashable, kind)).decode(data))
     except msgspec.ValidationError as fault:
-        raise Invalid(explain(str(fault), data, kind)) from fault
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise Invalid("Malformed request body: it is not valid JSON.", kind="malformed") from fault
+        try:  # the mistake may stand before what is no JSON at all
+            words = explain(str(fault), data, kind)
+        except _NOT_JSON as worse:
+            raise _malformed() from worse
+        raise Invalid(words) from fault
+    except _NOT_JSON as fault:
+        raise _malformed() from fault
+
+
+def _malformed() -> Invalid:
+    return Invalid("Malformed request body: it is not valid JSON.", kind="malformed")
 
 
 def explain(text: str, data: bytes = b"", kind: Any = None) -> str:
     """msgspec's sentence as the caller's: ``Expected `str`, got `int` - at `$.server.name```."""
     match = _AT.search(text)
-    if match is None:
-        return text.replace("Object missing", "Missing")
-    reason, place = text[: match.start()], match["place"].removeprefix("$").lstrip(".")
+    reason, place = (text[: match.start()], match["place"].removeprefix("$").lstrip(".")) if match else (text, "")
     unknown = re.match(r"Object contains unknown field `(.*)`", reason)
     if unknown:
         return f"Additional properties are not allowed ('{unknown[1]}' was unexpected)"
     missing = re.match(r"Object missing required field `(.*)`", reason)
     if missing:
         return f"'{missing[1]}' is a required property"
-    return f"Invalid input for field/attribute {place}. {reason}"
+    return f"Invalid input for field/attribute {place}. {reason}" if match else reason
 
 
 def query(request: Request, kind: type[T]) -> T:

@@ -308,7 +308,7 @@ class _Service:
 
     def _refuse(self, call: Call, refusal: Refusal) -> Response:
         form = self._format(call.request)
-        uri = f"{call.base}/identity/v3"
+        uri = f"{call.base}/identity" + ("/v3" if self.face.format is faults.identity else "")
         response = self._answer(faults.fault(refusal, form, statuses=self.face.statuses, identity_uri=uri))
         response.headers.update(call.headers)
         return response

@@ -115,9 +115,8 @@ class Up:
         tables = Projector(fold, self.directory.path / mending.TABLES)
         opening = asyncio.create_task(tables.open())
         wire = await self._start_journal()
-        execute = Executor(
-            await JetStreamJournal.open(wire, deadline=self.settings.journal.deadline), fold, SystemClock()
-        )
+        journal = await JetStreamJournal.open(wire, deadline=self.settings.journal.deadline)
+        execute = Executor(journal, fold, SystemClock())
         await opening
         await self._start_fold(execute, tables)
         await self._service(wire, mending.QUERY, lambda data: mending.answer_query(tables, data))

@@ -19,6 +19,7 @@ from events.compute.server import ReportServer
 from events.decider import Executor
 from events.envelope import Origin
 from events.refusals import NotFound
+from handlers.compute.guests import guest_of
 from handlers.orders import Assignments
 from handlers.runner import Sight
 
@@ -71,9 +72,18 @@ class Desk:
             await self._execute(servers, command, origin)
         except NotFound:
             if seen.seen != "gone":
-                log.warning("host %s holds a guest that nobody asked for: %s", host, seen.server)
+                await self._stray(host, seen.server)
         if seen.seen == "gone":
             await self._assignments.purge(host, "server", seen.server, self._sight.fold.position)
+
+    async def _stray(self, host: str, id: str) -> None:
+        """A guest that nobody asks for: if it is of a server that was deleted from there, the order is given again."""
+        known = await self._sight.fold.exhume(servers, id, self._execute.journal)
+        if known is None or not known.state.deleted or known.state.host != host:
+            log.warning("host %s holds a guest that nobody asked for: %s", host, id)
+            return
+        data = msgspec.json.encode(guest_of(self._sight.fold, known.state))
+        await self._assignments.put(host, "server", id, data, self._sight.fold.position)
 
     def hear(self, host: str) -> datetime:
         """A sign of life."""

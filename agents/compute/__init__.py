@@ -1,0 +1,1 @@
+"""How a host obeys compute: its guests and their hypervisor."""

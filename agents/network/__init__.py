@@ -1,0 +1,1 @@
+"""How a host obeys networking: bridges, addresses, filters, metadata."""

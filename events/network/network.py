@@ -240,6 +240,8 @@ def decide(network: Network | None, command: Commands) -> list[Events]:
             listen(network, command.claim)
             return [NetworkCreated(**asdict(command))] if network is None or network.deleted else []
     if network is None or network.deleted:
+        if isinstance(command, RemoveSubnet):
+            return []  # it went with its network
         raise not_found(command.id)
     match command:
         case ChangeNetwork():

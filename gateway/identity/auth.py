@@ -107,9 +107,13 @@ def read(body: Any) -> Auth:
     if "auth" not in body:
         raise expecting("auth", "request body")
     try:
-        return msgspec.convert(body["auth"], Auth)
+        auth = msgspec.convert(body["auth"], Auth)
     except msgspec.ValidationError as fault:
         raise Invalid(explain(str(fault))) from fault
+    for method in auth.identity.methods:
+        if method not in body["auth"]["identity"]:
+            raise expecting(method, "identity")
+    return auth
 
 
 async def prove(tokens: Tokens, auth: Auth) -> Proven:

@@ -98,7 +98,7 @@ def _place(call: Call, given: dict[str, Any]) -> tuple[str | None, str]:
         return parent.id, parent.domain
     domain_id = domain_id or parent_id or home(call)
     if call.fold.get(domains, domain_id) is None:
-        raise NotFound(f"Could not find domain: {domain_id}.")
+        raise Invalid(f"Could not find domain: {domain_id}.")
     return None, domain_id
 
 

@@ -16,9 +16,9 @@ from events.network import network as networks
 from events.network import port as ports
 from events.network import quota, segment
 from events.network import subnet as subnets
-from events.network.network import CreateNetwork, Network, PlaceSubnet, RemoveSubnet
+from events.network.network import CreateNetwork, Network, Place, PlaceSubnet, RemoveSubnet
 from events.network.port import DropSubnet, Port
-from events.network.standard import holder
+from events.network.standard import Sweep, holder
 from events.network.subnet import CreateSubnet, Subnet
 from events.refusals import Busy, Conflict, NoCapacity, Refusal
 from projections.network.addresses import Wanted
@@ -133,7 +133,7 @@ async def delete_network(
         for port in fold.by(ports, "network", network.id):
             await delete_port(execute, origin, port.id)
         for place in _places(fold, network.id):
-            subnet = fold.get(subnets, place)
+            subnet = fold.get(subnets, place.subnet) or await _stop(execute, origin, place)
             if subnet is not None:
                 await delete_subnet(execute, origin, subnet, rng=rng)
     except BaseException:
@@ -146,9 +146,15 @@ async def delete_network(
     await execute.all([no_share("network", network.id, network.claim, network.project)], origin)
 
 
-def _places(fold: Fold, id: str) -> list[str]:
+def _places(fold: Fold, id: str) -> tuple[Place, ...]:
     network = fold.get(networks, id)
-    return [place.subnet for place in network.places] if network else []
+    return network.places if network else ()
+
+
+async def _stop(execute: Executor, origin: Origin, place: Place) -> Subnet | None:
+    """Keep a subnet that is just being made from coming to be; or the subnet, if it came first."""
+    made = (await execute(subnets, Sweep(id=place.subnet, claim=place.claim), origin)).state
+    return None if made.deleted else made
 
 
 def _unless_used(fold: Fold, network: Network) -> None:
@@ -176,7 +182,12 @@ async def create_subnet(execute: Executor, origin: Origin, wish: CreateSubnet) -
         Step(networks, place, RemoveSubnet(id=wish.network, subnet=wish.id)),
         Step(subnets, wish),
     ]
-    made: Subnet = (await execute.all(steps, origin))[-1]
+    try:
+        made: Subnet = (await execute.all(steps, origin))[-1]
+    except Busy:
+        if execute.fold.get(networks, wish.network) is None:
+            raise networks.not_found(wish.network) from None
+        raise
     if made.automatic:
         await _give_automatic(execute, origin, execute.fold.by(ports, "network", made.network))
     return made
@@ -207,8 +218,7 @@ async def delete_subnet(
         raise
     await execute(subnets, subnets.DeleteSubnet(id=subnet.id, claim=claim), origin)
     await execute.all([no_share("subnet", subnet.id, subnet.claim, subnet.project)], origin)
-    if fold.get(networks, subnet.network) is not None:
-        await execute(networks, RemoveSubnet(id=subnet.network, subnet=subnet.id), origin)
+    await execute(networks, RemoveSubnet(id=subnet.network, subnet=subnet.id), origin)
 
 
 async def _drop(execute: Executor, origin: Origin, port: Port, subnet: str) -> None:

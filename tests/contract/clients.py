@@ -61,16 +61,16 @@ class Client:
         status = int(self._server.stdout.readline())
         return Ran(status, files["out"].read_text(), files["err"].read_text())
 
-    def __call__(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> Any:
-        """What `openstack COMMAND ARGUMENTS` prints as JSON, None if nothing. The command must succeed."""
+    def __call__(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> str:
+        """What `openstack COMMAND ARGUMENTS` prints. The command must succeed."""
         ran = self.run(*command.split(), *arguments, as_=as_)
         shown = " ".join((command, *arguments))
         assert ran.status == 0, f"{self.name} client: openstack {shown}: {ran.status}\n{ran.out}{ran.err}"
-        return json.loads(ran.out) if ran.out.strip().startswith(("{", "[")) else ran.out.strip() or None
+        return ran.out.strip()
 
     def json(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> Any:
-        """As a call, with `-f json`."""
-        return self(command, *arguments, "-f", "json", as_=as_)
+        """What the command says with `-f json`."""
+        return json.loads(self(command, *arguments, "-f", "json", as_=as_))
 
     def refused(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> str:
         """What the command says on failing. It must fail, and not by a traceback."""

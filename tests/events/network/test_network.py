@@ -84,6 +84,7 @@ def test_a_place_is_taken_once_and_given_back_once() -> None:
     assert when(network, PlaceSubnet(id="n", subnet="s", cidr="10.0.0.0/24", claim="b", until=LATER)) == []
     assert when(network, RemoveSubnet(id="n", subnet="s")) == [SubnetRemoved(subnet="s")]
     assert when(given(CREATED), RemoveSubnet(id="n", subnet="s")) == []
+    assert when(given(CREATED, PLACED, LEAVING, NetworkDeleted()), RemoveSubnet(id="n", subnet="s")) == []
 
 
 def test_what_is_leaving_takes_nothing_new() -> None:

@@ -32,6 +32,8 @@ from tests.projections.network.worlds import (
     settle,
 )
 
+SEEDS = 20
+
 
 async def current(made: list[Executor]) -> None:
     for door in made:
@@ -54,7 +56,6 @@ def whole(door: Executor) -> None:
         assert room.used.get("port", 0) == len(fold.all(ports))
 
 
-@pytest.mark.parametrize("seed", range(30))
 async def test_no_port_stays_on_a_network_that_was_deleted_meanwhile(seed: int) -> None:
     async with doors(2, SlowJournal(seed)) as made:
         await a_network(made[0], [("10.0.0.10", "10.0.0.200")])
@@ -87,7 +88,6 @@ async def test_the_alarm_is_heard_if_nobody_looks_for_the_mark(monkeypatch: pyte
     assert heard
 
 
-@pytest.mark.parametrize("seed", range(20))
 async def test_no_address_stays_of_a_subnet_that_was_deleted_meanwhile(seed: int) -> None:
     async with doors(2, SlowJournal(seed)) as made:
         await a_network(made[0], [("10.0.0.10", "10.0.0.200")])
@@ -103,7 +103,6 @@ async def test_no_address_stays_of_a_subnet_that_was_deleted_meanwhile(seed: int
         whole(made[0])
 
 
-@pytest.mark.parametrize("seed", range(20))
 async def test_no_subnet_stays_on_a_network_that_was_deleted_meanwhile(seed: int) -> None:
     async with doors(2, SlowJournal(seed)) as made:
         await made[0](networks, CreateNetwork(id=NET, project=PROJECT, claim="n"), CLOUD)
