@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install up test lint types clients tests bench guest clean
+.PHONY: install up test lint types clients tests soak bench guest clean
 
 install: .venv/installed
 
@@ -28,6 +28,11 @@ clients:
 
 tests:
 	$(BIN)/pytest $(ARGS)
+
+# Any number of histories, in memory and of real processes: `make soak SEEDS=1000 FIRST=0`. A failure names its seed.
+soak: install
+	$(BIN)/pytest tests/simulation/test_servers.py --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) $(ARGS)
+	$(BIN)/pytest tests/faults/test_up.py --seeds $(or $(PROCESSES),20) --first $(or $(FIRST),0) $(ARGS)
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)

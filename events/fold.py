@@ -89,6 +89,7 @@ class Shelf:
                 self._move(self.indexes[name], key, was, now)
         if new is None:
             self.live.pop(key, None)
+            self.dead.pop(key, None)  # they stand in the order of their newest words
             self.dead[key] = after.updated_at
         else:
             self.live[key] = new

@@ -11,8 +11,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `seed` runs once for each; `SEEDS` of its module is how many by default."""
-    if "seed" in metafunc.fixturenames:
+    """A test that asks for `seed` runs once for each, in a module whose `SEEDS` says how many by default."""
+    if "seed" in metafunc.fixturenames and hasattr(metafunc.module, "SEEDS"):
         first = metafunc.config.getoption("first")
-        number = metafunc.config.getoption("seeds") or getattr(metafunc.module, "SEEDS", 10)
+        number = metafunc.config.getoption("seeds") or metafunc.module.SEEDS
         metafunc.parametrize("seed", range(first, first + number))

@@ -104,6 +104,8 @@ def decide(server: Server | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
     if isinstance(command, RequestServer):
         return [] if server else [ServerRequested(**asdict(command))]
+    if server is not None and isinstance(command, ReportServer) and server.deleted and server.abandoned:
+        return [ServerRemoved()] if command.host == server.host and command.seen == "gone" else []
     if server is None or server.deleted:
         raise NotFound(f"Instance {command.id} could not be found.")
     match command:

@@ -10,10 +10,10 @@ import pytest
 
 from events import claims, room
 from events.compute import flavor
-from events.decider import Executor
+from events.decider import Executor, Step, Unsure
 from events.envelope import CLOUD
 from events.fold import Fold
-from events.journal import MemoryJournal
+from events.journal import MemoryJournal, Unavailable
 from events.refusals import Conflict, NotFound
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,6 +68,47 @@ async def test_the_dead_are_found_again(execute: Executor) -> None:
         await execute(flavor, flavor.DeleteFlavor(id="1"), CLOUD)
     again = await execute(flavor, TINY, CLOUD)
     assert again.known.revision == 3
+
+
+def a_flavor(id: str, *, keeps: bool = False) -> Step:
+    wish = flavor.CreateFlavor(id=id, name=id, ram=64, vcpus=1, disk=1)
+    return Step(flavor, wish, flavor.DeleteFlavor(id=id), keeps)
+
+
+REFUSED = Step(flavor, flavor.DeleteFlavor(id="nosuch"))
+
+
+async def test_what_was_done_before_a_refusal_is_undone(execute: Executor) -> None:
+    await execute.all([a_flavor("0")], CLOUD)
+    with pytest.raises(NotFound):
+        await execute.all([a_flavor("1"), a_flavor("2"), REFUSED], CLOUD)
+    assert [one.id for one in execute.fold.all(flavor)] == ["0"]
+
+
+async def test_what_is_in_use_is_not_undone(execute: Executor) -> None:
+    with pytest.raises(NotFound):
+        await execute.all([a_flavor("1"), a_flavor("2", keeps=True), a_flavor("3"), REFUSED], CLOUD)
+    assert [one.id for one in execute.fold.all(flavor)] == ["1", "2"]
+
+
+class Forgetful(MemoryJournal):
+    """Loses the acknowledgement of its second write."""
+
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+        sequence = await super().append(subject, data, expected=expected, id=id)
+        if sequence == 2:
+            raise Unavailable("the acknowledgement was lost")
+        return sequence
+
+
+async def test_nothing_is_undone_for_a_step_that_may_have_been_done() -> None:
+    journal, fold = Forgetful(), Fold([flavor])
+    await fold.follow(journal)
+    with pytest.raises(Unsure):
+        await Executor(journal, fold).all([a_flavor("1"), a_flavor("2")], CLOUD)
+    await fold.reach(await journal.last())
+    assert [one.id for one in fold.all(flavor)] == ["1", "2"]
+    await fold.stop()
 
 
 def test_a_claim_is_taken_once() -> None:

@@ -90,17 +90,18 @@ class Person:
         self.flavor = await self.make("/compute/v2.1/flavors", "flavor", flavor)
         image = {"name": "guest", "disk_format": "raw", "container_format": "bare"}
         self.image = await self.make("/image/v2/images", "", image)
-        await self._http.put(
-            f"{self._cloud.url}{self.image}/file",
-            content=b"bytes" * 1000,
-            headers={"X-Auth-Token": self._token, "Content-Type": "application/octet-stream"},
-        )
+        await self.upload(b"bytes" * 1000)
         self.network = await self.make("/network/v2.0/networks", "network", {"name": "net"})
         assert self.flavor
         assert self.image
         assert self.network
         subnet = {"network_id": _id(self.network), "ip_version": 4, "cidr": "10.0.0.0/24"}
         assert await self.make("/network/v2.0/subnets", "subnet", subnet)
+
+    async def upload(self, data: bytes) -> None:
+        headers = {"X-Auth-Token": self._token, "Content-Type": "application/octet-stream"}
+        answer = await self._http.put(f"{self._cloud.url}{self.image}/file", content=data, headers=headers)
+        assert answer.status_code == 204, answer.text
 
     async def live(self) -> None:
         """Do this and that until `done`."""
@@ -115,7 +116,7 @@ class Person:
         one = self._random.choice(servers) if servers else ""
         match self._random.randrange(10):
             case 0 | 1 | 2:
-                await self.make("/compute/v2.1/servers", "server", self._server(name))
+                await self.make("/compute/v2.1/servers", "server", self.server(name))
             case 3 if one:
                 await self.delete(one)
             case 4 if one:
@@ -133,7 +134,7 @@ class Person:
                 if made:
                     await self.delete(self._random.choice(made))
 
-    def _server(self, name: str) -> dict[str, Any]:
+    def server(self, name: str) -> dict[str, Any]:
         return {
             "name": name,
             "flavorRef": _id(self.flavor or ""),

@@ -26,7 +26,7 @@ class Running:
         self.url = ""
         self.starts = 0
         self._options = ("--listen", "127.0.0.1:0", "--set", "identity.bcrypt_cost=4", *options)
-        self._log = state.with_name(state.name + ".log")
+        self.log = state.with_name(state.name + ".log")
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -36,13 +36,13 @@ class Running:
 
     async def __aexit__(self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None) -> None:
         if kind is not None:
-            print("\n".join(self._log.read_text(errors="replace").splitlines()[-60:]))
+            print("\n".join(self.log.read_text(errors="replace").splitlines()[-60:]))
         await self.kill()
 
     async def start(self) -> None:
         """Return once it is ready."""
         self.starts += 1
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *map(str, (CUMULOG, "up", "--state", self.state, *self._options)),
                 stdout=asyncio.subprocess.PIPE,
@@ -51,7 +51,7 @@ class Running:
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             while not (line := (await self._process.stdout.readline()).decode()).startswith("ready "):
-                assert line, f"cumulog up ended: {self._log.read_text(errors='replace')[-3000:]}"
+                assert line, f"cumulog up ended: {self.log.read_text(errors='replace')[-3000:]}"
         self.url = line.split()[1]
 
     async def kill(self) -> None:

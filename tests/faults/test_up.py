@@ -58,7 +58,7 @@ async def test_what_was_acknowledged_survives_and_everything_rests(seed: int, tm
 async def test_while_nats_stands_still_one_can_be_read_and_nothing_is_lost(tmp_path: Path) -> None:
     async with Running(tmp_path / "cloud", *SIMULATED, "--set", "journal.deadline=2") as cloud:
         person, other = (await crowd(cloud, Random(0), 2))[:2]
-        url = await person.make("/compute/v2.1/servers", "server", person._server("before"))
+        url = await person.make("/compute/v2.1/servers", "server", person.server("before"))
         assert url
         await other.call("GET", url)
         cloud.signal_nats(signal.SIGSTOP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -72,16 +73,21 @@ class Moves:
         self.random = cloud.random
         self._count = 0
         self._later: set[asyncio.Task[Any]] = set()
-        people: dict[Any, float] = {self.create_server: 6, self.on_server: 8, self.delete_server: 4}
-        people |= {
+        people: dict[Callable[[], None], float] = {
+            self.create_server: 6,
+            self.on_server: 8,
+            self.delete_server: 4,
             self.create_port: 2,
-            self.rush: 2,
-            self.clear: 0.5,
-            self.delete_port: 2,
-            self.create_network: 1,
-            self.delete_network: 1,
         }
-        faults = {self.restart: 2, self.agent_dies: 2, self.cut: 2, self.lag: 3, self.trouble: 3, self.outage: 0.2}
+        people |= {self.rush: 2, self.clear: 0.5, self.delete_port: 2, self.create_network: 1, self.delete_network: 1}
+        faults: dict[Callable[[], None], float] = {
+            self.restart: 2,
+            self.agent_dies: 2,
+            self.cut: 2,
+            self.lag: 3,
+            self.trouble: 3,
+            self.outage: 0.2,
+        }
         self._kinds = list(people | faults)
         self._weights = [*people.values(), *faults.values()]
 
