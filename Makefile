@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install up test lint types tests soak bench guest clean
+.PHONY: install up test lint types clients tests soak bench guest clean
 
 install: .venv/installed
 
@@ -14,7 +14,7 @@ install: .venv/installed
 up: install
 	$(BIN)/cumulog up $(ARGS)
 
-test: install lint types tests
+test: install lint types clients tests
 
 lint:
 	$(BIN)/ruff format --check .
@@ -22,6 +22,9 @@ lint:
 
 types:
 	$(BIN)/mypy
+
+clients:
+	PYTHON=$(PYTHON) tools/install-clients
 
 tests:
 	$(BIN)/pytest $(ARGS)

@@ -245,4 +245,5 @@ def main() -> None:
     print("all figures are kept" if not missed else f"missed: {', '.join(missed)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,8 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
@@ -100,6 +102,8 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    # nats-py takes aiohttp along if it is there, for websockets, which the cloud does not use: 0.2 s and 20 MiB.
+    sys.modules.setdefault("aiohttp", cast(ModuleType, None))
     import uvloop
 
     from gateway.up import CannotStart, Options, Up

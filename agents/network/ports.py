@@ -51,11 +51,14 @@ class Network(Struct, frozen=True):
         return [found[subnet] for subnet in sorted(found)]
 
     def leg(self) -> str | None:
-        """The DHCP server's address with its prefix; None if it has none in a known subnet."""
+        """The DHCP server's address with its prefix: in one of the subnets if it was given one, else the metadata's.
+
+        None if nobody is served.
+        """
         for address in self.subnets():
             if self.dhcp_ip and ipaddress.ip_address(self.dhcp_ip) in subnet_of(address):
                 return f"{self.dhcp_ip}/{address.prefix}"
-        return None
+        return f"{METADATA_IP}/32" if any(address.dhcp for address in self.subnets()) else None
 
     def port_of(self, ip: str) -> Port | None:
         """The port that has the address `ip`."""

@@ -137,6 +137,8 @@ _OF_ALL = (
     Route("GET", "/v2.1/os-simple-tenant-usage", usage.every, ADMIN),
     Route("GET", "/v2.1/os-simple-tenant-usage/{project}", usage.one, READER),
     Route("GET", "/v2.1/os-migrations", about.migrations, ADMIN),
+    Route("GET", "/v2.1/os-aggregates", about.aggregates, ADMIN),
+    Route("GET", "/v2.1/os-server-groups", about.server_groups, READER),
 )
 _GONE = (
     *("os-agents", "os-cells", "os-cells/detail", "os-cells/{id}", "os-cloudpipe", "os-fixed-ips/{id}"),

@@ -150,3 +150,21 @@ class MigrationList(Struct):
 async def migrations(call: Call) -> MigrationList:
     """Servers stay where they are: there are none."""
     return MigrationList([])
+
+
+class AggregateList(Struct):
+    aggregates: list[Any]
+
+
+async def aggregates(call: Call) -> AggregateList:
+    """Hosts are not put together here yet: there are none."""
+    return AggregateList([])
+
+
+class GroupList(Struct):
+    server_groups: list[Any]
+
+
+async def server_groups(call: Call) -> GroupList:
+    """Servers are not put together here yet: there are none."""
+    return GroupList([])

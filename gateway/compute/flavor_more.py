@@ -16,7 +16,7 @@ from gateway.serving import Call
 
 Name = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
 Value = Annotated[str, Meta(max_length=255)] | int | float
-Specs = Annotated[dict[Name, Value], Meta(max_length=1000)]
+Specs = dict[Name, Value]
 
 
 class SpecsView(Struct):
@@ -24,7 +24,7 @@ class SpecsView(Struct):
 
 
 class SpecsBody(Struct, forbid_unknown_fields=True):
-    extra_specs: Specs
+    extra_specs: Annotated[Specs, Meta(max_length=1000)]
 
 
 class Access(Struct):

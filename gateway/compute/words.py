@@ -110,13 +110,10 @@ def _types(found: str, kind: Any) -> str:
 
 
 def _choices(kind: Any) -> list[Any]:
-    choices: list[Any] = []
-    for one in _alternatives(kind):
-        if get_origin(one) is Literal:
-            choices += get_args(one)
-        elif one is bool:
-            choices += [True, False]
-    return choices
+    found = _alternatives(kind)
+    if bool in found:
+        return [True, *get_args(Yes), False, *get_args(No)]
+    return [choice for one in found if get_origin(one) is Literal for choice in get_args(one)]
 
 
 # Flags and numbers as JSON or as text

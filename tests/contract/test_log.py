@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -27,52 +26,62 @@ def create_flavor(http: httpx.Client, name: str) -> tuple[str, str]:
 
 
 class Listener:
-    """Somebody's live feed, read in a thread."""
+    """Somebody's live feed, read in a thread until something comes after `ended` is set."""
 
-    def __init__(self, http: httpx.Client) -> None:
-        self.heard: Queue[dict[str, Any]] = Queue()
+    def __init__(self, cloud: RunningCloud, http: httpx.Client) -> None:
+        self.ended = False
+        self._heard: Queue[dict[str, Any]] = Queue()
         self._opened = threading.Event()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._listen, args=(http,), daemon=True)
+        self._asked: dict[str, Any] = {
+            "url": f"{cloud.url}/events",
+            "headers": {"X-Auth-Token": http.headers["X-Auth-Token"]},
+        }
+        self._thread = threading.Thread(target=self._listen)
+
+    def __enter__(self) -> Listener:
         self._thread.start()
         assert self._opened.wait(10)
+        return self
 
-    def _listen(self, http: httpx.Client) -> None:
-        with suppress(httpx.HTTPError), http.stream("GET", "/events", timeout=30) as stream:
+    def __exit__(self, *_: object) -> None:
+        self.ended = True
+        self._thread.join(20)
+
+    def _listen(self) -> None:
+        with httpx.stream("GET", **self._asked, timeout=30) as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             for line in stream.iter_lines():
                 self._opened.set()
-                if line.startswith("data: "):
-                    self.heard.put(json.loads(line.removeprefix("data: ")))
-                if self._ended.is_set():
+                if self.ended:
                     return
+                if line.startswith("data: "):
+                    self._heard.put(json.loads(line.removeprefix("data: ")))
 
     def until(self, name: str) -> list[dict[str, Any]]:
         """All that was heard up to the event that speaks of `name`."""
         heard: list[dict[str, Any]] = []
         while not heard or name not in json.dumps(heard[-1]):
-            heard.append(self.heard.get(timeout=10))
+            heard.append(self._heard.get(timeout=10))
         return heard
-
-    def end(self) -> None:
-        """Listen no more, with what comes next."""
-        self._ended.set()
 
 
 def test_a_tenants_feed_tells_of_their_own_alone(cloud: RunningCloud, admin: httpx.Client, name: str) -> None:
     first, second = tenant(cloud, admin), tenant(cloud, admin)
-    mine, everything = Listener(first.http), Listener(admin)
-    found(second.http.post("/network/v2.0/networks", json={"network": {"name": f"{name}-theirs"}}), 201)
-    create_flavor(admin, f"{name}-flavor")
-    found(first.http.post("/network/v2.0/networks", json={"network": {"name": f"{name}-mine"}}), 201)
-    heard = mine.until(f"{name}-mine")
+
+    def network(http: httpx.Client, called: str) -> None:
+        found(http.post("/network/v2.0/networks", json={"network": {"name": called}}), 201)
+
+    with first.http, second.http, Listener(cloud, first.http) as mine, Listener(cloud, admin) as everything:
+        network(second.http, f"{name}-theirs")
+        create_flavor(admin, f"{name}-flavor")
+        network(first.http, f"{name}-mine")
+        heard, said = mine.until(f"{name}-mine"), json.dumps(everything.until(f"{name}-mine"))
+        mine.ended = everything.ended = True
+        network(first.http, f"{name}-last")  # with this both stop listening
     assert {event["commit"]["owner"] for event in heard} == {first.project}
     assert f"{name}-theirs" not in json.dumps(heard)
-    said = json.dumps(everything.until(f"{name}-mine"))
     assert f"{name}-theirs" in said
     assert f"{name}-flavor" in said
-    for listener in (mine, everything):
-        listener.end()
 
 
 def test_the_feed_is_for_whom_the_cloud_knows(cloud: RunningCloud) -> None:

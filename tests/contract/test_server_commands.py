@@ -36,7 +36,7 @@ def status(openstack: Client, name: str) -> str:
 
 
 def test_a_server_lives_its_life(openstack: Client, workshop: str, name: str) -> None:
-    openstack.json(f"keypair create {name}")
+    openstack(f"keypair create {name}")
     made = create(openstack, workshop, name, "--key-name", name, "--property", "role=web")
     assert made["status"] == "ACTIVE"
     shown = openstack.json(f"server show {name}")

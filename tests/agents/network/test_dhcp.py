@@ -46,3 +46,15 @@ def test_a_subnet_without_the_server_reaches_metadata_on_the_wire() -> None:
 def test_a_hostname_cannot_write_another_line() -> None:
     _, hosts = told(FIRST, hostname="a\nb,c=Ü.example")
     assert hosts == ["fa:16:3e:00:00:05,10.0.0.5,a-b-c,24h"]
+
+
+def test_without_an_address_of_its_own_dhcp_is_served_from_the_metadatas() -> None:
+    address = Address(ip="10.0.0.5", prefix=24, subnet="s4")
+    interface = Interface(port="p", mac="fa:16:3e:00:00:05", network="n", addresses=(address,))
+    assert Network("n", {"p": Port("s", "h", interface)}).leg() == "169.254.169.254/32"
+
+
+def test_a_network_whose_subnets_have_no_dhcp_has_no_server() -> None:
+    address = Address(ip="10.0.0.5", prefix=24, subnet="s4", dhcp=False)
+    interface = Interface(port="p", mac="fa:16:3e:00:00:05", network="n", addresses=(address,))
+    assert Network("n", {"p": Port("s", "h", interface)}).leg() is None
