@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ def outcome(seed: int) -> str:
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[int, Future[str]]]:
     """Of all seeds that are asked for, worked out on all processors."""
-    seeds = {
+    seeds: set[Any] = {
         item.callspec.params["seed"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_servers_settle"
