@@ -9,6 +9,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import count
 from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 
@@ -59,15 +60,20 @@ class Change(Struct, frozen=True, gc=False):
 Listener = Callable[[Change], None]
 
 
+@cache
+def _reading(evolve: Any) -> tuple[type[State], Callable[[bytes], Commit[Any]]]:
+    """The type of a resource's states, and how its commits are read."""
+    hints = get_type_hints(evolve)
+    return hints["return"], msgspec.json.Decoder(cast(Any, Commit)[hints["event"]]).decode
+
+
 class Shelf:
     """One kind of resource: its states, its indexes and how its commits are read."""
 
     def __init__(self, module: Any) -> None:
         self.module = module
-        hints = get_type_hints(module.evolve)
         self.prefix = prefix_of(module.__name__)
-        self.state_type: type[State] = hints["return"]
-        self.decode = msgspec.json.Decoder(cast(Any, Commit)[hints["event"]]).decode
+        self.state_type, self.decode = _reading(module.evolve)
         self.evolve = module.evolve
         self.known: dict[str, Known[Any]] = {}
         self.live: dict[str, Any] = {}  # key -> state, in order of creation

@@ -79,7 +79,7 @@ class Moves:
             self.delete_server: 4,
             self.create_port: 2,
         }
-        people |= {self.rush: 2, self.clear: 0.5, self.delete_port: 2, self.create_network: 1, self.delete_network: 1}
+        people |= {self.rush: 1, self.clear: 0.5, self.delete_port: 2, self.create_network: 1, self.delete_network: 1}
         faults: dict[Callable[[], None], float] = {
             self.restart: 2,
             self.agent_dies: 2,
@@ -137,7 +137,7 @@ class Moves:
 
     def rush(self) -> None:
         """Several at once, of several processes."""
-        for _ in range(6):
+        for _ in range(5):
             self.create_server()
 
     def clear(self) -> None:

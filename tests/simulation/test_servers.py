@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
@@ -111,10 +116,34 @@ def test_a_seed_is_a_history() -> None:
     assert told[0] == told[1]
 
 
-def test_servers_settle(seed: int) -> None:
+def outcome(seed: int) -> str:
+    """What went wrong in the history of a seed, and its newest commits; nothing if all went well."""
+    logging.disable(logging.CRITICAL)
+    told = ""
+
     async def story() -> None:
+        nonlocal told
         cloud = SimulatedCloud(seed)
         found = await history(cloud)
-        assert not found, f"seed {seed}:\n" + "\n".join(found[:20]) + "\n\n" + cloud.witness.history()
+        told = "\n".join((*found[:20], "", cloud.witness.history())) if found else ""
 
     run(story)
+    return told
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[int, Future[str]]]:
+    """Of all seeds that are asked for, worked out on all processors."""
+    seeds: set[Any] = {
+        item.callspec.params["seed"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_servers_settle"
+    }
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        yield {seed: pool.submit(outcome, seed) for seed in sorted(seeds)}
+        pool.shutdown(cancel_futures=True)
+
+
+def test_servers_settle(seed: int, outcomes: dict[int, Future[str]]) -> None:
+    told = outcomes[seed].result()
+    assert not told, f"seed {seed}:\n{told}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import selectors
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -49,5 +50,9 @@ class LoopClock:
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Do `work` in virtual time."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(work())
+    gc.disable()  # a history is short, and its garbage small
+    try:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(work())
+    finally:
+        gc.enable()
