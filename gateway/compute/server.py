@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,6 +154,16 @@ def _given(check: Any, text: str | UnsetType) -> str | None:
 
 
 async def delete(call: Call) -> None:
-    """It goes in any state, unless it is locked. Raises NotFound, Conflict."""
+    """It goes in any state, unless it is locked; one on no host is gone with the answer. Raises NotFound, Conflict."""
     known = find_unlocked(call)
-    await call.do(servers, DeleteServer(id=known.state.id, request=call.id, deadline=deadline(call)))
+    server = await call.do(servers, DeleteServer(id=known.state.id, request=call.id, deadline=deadline(call)))
+    if server.phase == "clean":  # a client that still saw its ERROR would take that for the deletion's
+        await _forgotten(call, server.id)
+
+
+async def _forgotten(call: Call, id: str) -> None:
+    """Wait for what follows from a deletion, but not for long."""
+    for _ in range(200):
+        if call.fold.get(servers, id) is None:
+            return
+        await asyncio.sleep(0.005)

@@ -69,10 +69,10 @@ COLLECTIONS = (
         "/compute/v2.1/flavors",
         "flavors",
         "flavor",
-        {"ram": 1234567, "vcpus": 1, "disk": 1},
+        {"ram": 123456789, "vcpus": 1, "disk": 1},
         200,
-        "minRam=1234567&sort_key=name&sort_dir=asc",
-        "minRam=1234567&sort_key=name&sort_dir=desc",
+        "minRam=123456789&sort_key=name&sort_dir=asc",
+        "minRam=123456789&sort_key=name&sort_dir=desc",
         202,
     ),
 )
