@@ -12,7 +12,7 @@ from events.compute import server as servers
 from events.compute.host import Host
 from events.fold import Known
 from events.ids import is_uuid
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid, NotFound, NotImplementedHere
 from events.room import Room
 from gateway.compute.host import every, id_of, named, refuse_unknown
 from gateway.compute.words import boolean, limit_of
@@ -69,18 +69,6 @@ class HypervisorList(Struct):
 
 class HypervisorAnswer(Struct):
     hypervisor: View
-
-
-class Uptime(Struct):
-    id: str | int
-    hypervisor_hostname: str
-    state: str
-    status: str
-    uptime: str | None
-
-
-class UptimeAnswer(Struct):
-    hypervisor: Uptime
 
 
 class Statistics(Struct):
@@ -222,9 +210,10 @@ async def show(call: Call) -> HypervisorAnswer:
     return HypervisorAnswer(_view(call, _find(call), with_servers))
 
 
-async def uptime(call: Call) -> UptimeAnswer:
-    brief = _brief(call, _find(call), False)
-    return UptimeAnswer(Uptime(brief.id, brief.hypervisor_hostname, brief.state, brief.status, None))
+async def uptime(call: Call) -> None:
+    """Hosts do not tell for how long they have run. Raises NotFound, NotImplementedHere."""
+    _find(call)
+    raise NotImplementedHere("Virt driver does not implement uptime function.")
 
 
 async def search(call: Call) -> HypervisorList:
