@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 
-import msgspec
 from immutables import Map
 from msgspec import Struct
 from msgspec.structs import replace
@@ -159,17 +158,3 @@ def _with(room: Room, holder: str, share: Share | None) -> Room:
     if share is not None:
         return replace(room, used=used, shares=room.shares.set(holder, share))
     return replace(room, used=used, shares=room.shares.delete(holder) if old else room.shares)
-
-
-def to_plain(value: Any) -> Any:
-    """For msgspec's encoders: a persistent map as a dict."""
-    if isinstance(value, Map):
-        return dict(value)
-    raise NotImplementedError(type(value))
-
-
-def from_plain(kind: type, value: Any) -> Any:
-    """For msgspec's decoders: a persistent map from a dict of shares."""
-    if getattr(kind, "__origin__", kind) is Map:
-        return Map(msgspec.convert(value, dict[str, Share]))
-    raise NotImplementedError(kind)

@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=os.environ.get("LOG", "WARNING")
     )
+    logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
     assignments = list(options.set)
     if getattr(options, "public_url", None):
@@ -111,6 +112,8 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     host, colon, port = options.listen.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         sys.exit(f"cumulog: --listen takes HOST:PORT, not {options.listen!r}")
+    if options.hosts < 1:
+        sys.exit("cumulog: --hosts takes a number from 1")
     directory = Directory(path)
     directory.open()
     asked = Options(

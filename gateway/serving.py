@@ -8,6 +8,7 @@ returns a view, or an `Answer` where the status or a header is the answer.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 from uuid import uuid4
@@ -34,6 +35,7 @@ S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
 JSON = ("application/json",)
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.%]{2,60}\])(?::\d{1,5})?\Z")
 FIRST: Version = (0, 0)
 LAST: Version = (9999, 9999)
 
@@ -127,7 +129,7 @@ class Call:
 
     @property
     def base(self) -> str:
-        """Scheme and host that links begin with."""
+        """Scheme and host that links begin with; the Host header has been looked at."""
         public = self.cloud.settings.gateway.public_url
         if public:
             return public.rstrip("/")
@@ -227,12 +229,6 @@ class _Service:
         response.headers["x-openstack-request-id"] = call.id
         if self.face.versions is not None:
             self._version_headers(call, response)
-        scope["cumulog.route"] = (
-            self.face.name,
-            endpoint.path if endpoint else "",
-            request.method,
-            response.status_code,
-        )
         await response(scope, receive, send)
 
     def _version_headers(self, call: Call, response: Response) -> None:
@@ -323,6 +319,11 @@ class _Service:
         return response
 
 
+def _has_host(scope: Scope) -> bool:
+    """Whether the Host header can stand in links: it comes from whoever asks."""
+    return all(_HOST.match(value) is not None for name, value in scope["headers"] if name == b"host")
+
+
 def application(cloud: Cloud, faces: Sequence[Face], extra: Sequence[StarletteRoute] = ()) -> ASGIApp:
     """The whole gateway: each service under its path, and what belongs to none beside them."""
     services = {face.path: _Service(cloud, face).router for face in faces}
@@ -332,7 +333,9 @@ def application(cloud: Cloud, faces: Sequence[Face], extra: Sequence[StarletteRo
         path: str = scope.get("path", "")
         first = path[: path.find("/", 1)] if path.find("/", 1) > 0 else path
         service = services.get(first)
-        if service is None or scope["type"] != "http":
+        if scope["type"] == "http" and not _has_host(scope):
+            await Response("The Host header names no host.\n", 400)(scope, receive, send)
+        elif service is None or scope["type"] != "http":
             await rest(scope, receive, send)
         else:
             full = path if len(path) > len(first) else path + "/"

@@ -46,6 +46,7 @@ from gateway.identity.bootstrap import bootstrap
 from gateway.identity.tokens import Tokens
 from gateway.image import recovery
 from gateway.image.store import ImageStore
+from gateway.progress import Progress
 from gateway.serving import Face, application
 from handlers.compute import guests
 from handlers.compute.metadata import Metadatas
@@ -146,10 +147,13 @@ class Up:
 
     async def _start_fold(self, execute: Executor, tables: Projector) -> None:
         fold = execute.fold
-        await tables.load(execute.clock.now(), await execute.journal.last())
+        last = await execute.journal.last()
+        await tables.load(execute.clock.now(), last)
         self._later("tables", tables.stop)
         self._background("tables' flushes", tables.run())
+        telling = asyncio.create_task(_tell(fold, last))
         await fold.follow(execute.journal)
+        telling.cancel()
         self._later("fold", fold.stop)
         self._background("burials", _bury(fold))
 
@@ -315,7 +319,10 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError as fault:
+        raise CannotStart(f"--listen {host}:{port}: {fault.strerror}") from fault
     listening.listen(2048)
     listening.setblocking(False)
     return listening
@@ -326,6 +333,14 @@ def _closing(listening: socket.socket) -> Stop:
         listening.close()
 
     return close
+
+
+async def _tell(fold: Fold, last: int) -> None:
+    """How far the fold has come, for who waits at a start."""
+    progress = Progress("reading the log", last, "commits")
+    while True:
+        await asyncio.sleep(0.5)
+        progress.at(fold.position)
 
 
 async def _bury(fold: Fold) -> None:

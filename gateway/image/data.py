@@ -27,6 +27,7 @@ from gateway.image import access, formats
 from gateway.image.bodies import read_object
 from gateway.image.recovery import give_up
 from gateway.image.store import ImageStore, Upload
+from gateway.progress import Progress
 from gateway.serving import Answer, Call
 
 OCTETS = "application/octet-stream"
@@ -74,7 +75,7 @@ async def _take(call: Call, image: Image, *, staging: bool) -> None:
         await call.do(images, StartUpload(id=image.id, upload=coming.id, store=store.id, staging=staging))
         try:
             declared = None if staging else image.disk_format
-            bytes_, found = await coming.receive(call.request.stream(), call.cloud.settings.gateway.max_image)
+            bytes_, found = await coming.receive(_told(call, image), call.cloud.settings.gateway.max_image)
             if not staging:
                 bytes_ = _checked(bytes_, found, declared)
             await _finish(call, store, coming, image.id, bytes_, staging)
@@ -84,6 +85,21 @@ async def _take(call: Call, image: Image, *, staging: bool) -> None:
             reason = fault.message if isinstance(fault, Refusal) else type(fault).__name__
             await asyncio.shield(give_up(call.cloud, store, image.id, coming.id, reason, call.origin))
             raise
+
+
+MIB = 1 << 20
+
+
+async def _told(call: Call, image: Image) -> AsyncIterator[bytes]:
+    """The body as it comes, with a word on the log now and then if it takes long."""
+    declared = call.request.headers.get("content-length", "")
+    total = int(declared) // MIB if declared.isdigit() else None
+    progress, size = Progress(f"upload of image {image.id}", total, "MiB"), 0
+    async for part in call.request.stream():
+        size += len(part)
+        progress.at(size // MIB)
+        yield part
+    progress.done(size // MIB)
 
 
 def _checked(bytes_: Bytes, found: formats.Found, declared: str | None) -> Bytes:

@@ -16,7 +16,7 @@ from events.network.port import Port
 from events.subjects import prefix_of, split
 from handlers.orders import Order
 
-PAUSE = 0.3  # seconds: many servers that come at once are one change
+PAUSE = 1.0  # seconds: many servers that come at once are one change, told once to each host
 PORT, GROUP = prefix_of(ports.__name__), prefix_of(groups.__name__)
 
 
