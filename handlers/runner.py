@@ -135,7 +135,7 @@ class Runner:
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
             return
         for wish in wishes:
-            about = wish.about if isinstance(wish, Wishes) else f"{type(wish.command).__name__} {wish.command.id}"
+            about = wish.about if isinstance(wish, Wishes) else repr(wish.command)
             if about not in self._busy:
                 self._busy.add(about)
                 task = asyncio.create_task(self._fulfil(module, about, wish))

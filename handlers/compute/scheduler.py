@@ -74,10 +74,11 @@ def availability_zone_filter(candidate: Candidate, server: Server, asked: Amount
     return f"zone {candidate.host.zone}, {zone} asked" if zone and zone != candidate.host.zone else None
 
 
-def forced_host_filter(candidate: Candidate, server: Server, asked: Amounts) -> str | None:
-    """`availability_zone` may name a host: `zone:host`."""
+def requested_host_filter(candidate: Candidate, server: Server, asked: Amounts) -> str | None:
+    """A host may be named: by itself, or in `availability_zone` as `zone:host`."""
     _, _, host = (server.zone or "").partition(":")
-    return f"host {host} asked" if host and host != candidate.host.id else None
+    wanted = server.requested_host or host
+    return f"host {wanted} asked" if wanted and wanted != candidate.host.id else None
 
 
 def _room(name: str, unit: str) -> Filter:
@@ -91,7 +92,7 @@ def _room(name: str, unit: str) -> Filter:
 FILTERS: tuple[tuple[str, Filter], ...] = (
     ("ComputeFilter", compute_filter),
     ("AvailabilityZoneFilter", availability_zone_filter),
-    ("ForcedHostFilter", forced_host_filter),
+    ("RequestedHostFilter", requested_host_filter),
     ("RamFilter", _room("ram", "MiB")),
     ("CoreFilter", _room("vcpus", "vcpus")),
     ("DiskFilter", _room("disk", "GiB")),

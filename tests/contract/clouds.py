@@ -75,7 +75,7 @@ def login(url: str, name: str, password: str, project: str) -> httpx.Client:
 def running(state: Path, *, hosts: int = 3, arguments: tuple[str, ...] = ()) -> Iterator[RunningCloud]:
     """Start a cloud on a free port; it is stopped at the end, and must stop cleanly."""
     command = [str(CUMULOG), "up", "--state", str(state), "--driver", "simulated", "--hosts", str(hosts)]
-    command += ["--set", "identity.bcrypt_cost=4"]  # every command logs in
+    command += ["--set", "identity.bcrypt_cost=5"]  # each command logs in anew
     with (state.parent / f"{state.name}.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--listen", "127.0.0.1:0", *arguments], stdout=subprocess.PIPE, stderr=log, text=True

@@ -39,7 +39,7 @@ def caught(*words: str) -> str:
     others: list[str] = []
 
     async def story(seed: int) -> None:
-        others.extend(await history(SimulatedCloud(seed)))
+        others.extend(await history(SimulatedCloud(seed, hosts=2, processes=3)))
 
     for seed in range(FIRST, FIRST + WITHIN):
         run(partial(story, seed))
