@@ -28,6 +28,8 @@ log = logging.getLogger("cumulog.handlers")
 PERIOD = 5.0  # seconds after which every plan runs though nothing rang
 AT_ONCE = 64  # wishes of all plans in the air
 REST = 5.0  # seconds that a plan rests after it failed
+SHARE = 4.0  # a plan rests so many times as long as it took: it has a fifth of the time at most
+SHORT = 0.004  # seconds of rest that are not worth waiting for
 PAUSE = 0.05  # seconds until what was refused is planned again
 
 
@@ -77,6 +79,8 @@ class Runner:
             for event in module.WAKES:
                 self._wakes.setdefault(event, []).append(module)
         self._due: set[str] = set()
+        self._rested: dict[str, float] = {}  # plan -> loop time from which it may run again
+        self._resting: set[str] = set()
         self._bell = asyncio.Event()
         self._busy: set[str] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -121,9 +125,25 @@ class Runner:
             self._bell.clear()
             due, self._due = self._due, set()
             for module in self._modules:
-                if module.__name__ in due:
+                if module.__name__ in due and not self._rests(module.__name__):
+                    began = clock()
                     self.plan(module)
+                    self._rested[module.__name__] = clock() + SHARE * (clock() - began)
             await asyncio.sleep(0)
+
+    def _rests(self, name: str) -> bool:
+        """Whether it is too soon for this plan; then it is woken when it has rested."""
+        wait = self._rested.get(name, 0.0) - asyncio.get_running_loop().time()
+        if wait <= SHORT:
+            return False
+        if name not in self._resting:
+            self._resting.add(name)
+            asyncio.get_running_loop().call_later(wait, self._rise, name)
+        return True
+
+    def _rise(self, name: str) -> None:
+        self._resting.discard(name)
+        self._again(name)
 
     def plan(self, module: Planner) -> None:
         """Run one plan, and start what it asks for. A plan that raises is reported, and stops nobody else."""

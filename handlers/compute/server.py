@@ -166,8 +166,12 @@ def _abandon(sight: Sight) -> Plans:
 def _clean(sight: Sight) -> Plans:
     """Nothing of it is left on a host: give back ports, room and quota, and forget it."""
     for server in sight.fold.by(servers, "phase", "clean"):
-        steps = list(leftovers.steps(sight.fold, server.id))
-        steps.append(Step(quota, ReturnRoom(id=server.project, holder=server.id)))
-        steps.append(Step(servers, ForgetServer(id=server.id)))
         secrets = (server.user_data,) if server.user_data else ()
-        yield Wishes(about=server.id, steps=tuple(steps), request=server.request, secrets=secrets)
+        steps = _cleaning(sight, server)
+        yield Wishes(about=server.id, steps=steps, request=server.request, secrets=secrets)
+
+
+def _cleaning(sight: Sight, server: Server) -> Iterator[Step]:
+    yield from leftovers.steps(sight.fold, server.id)
+    yield Step(quota, ReturnRoom(id=server.project, holder=server.id))
+    yield Step(servers, ForgetServer(id=server.id))
