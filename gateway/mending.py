@@ -137,7 +137,7 @@ async def answer_query(tables: Projector, payload: bytes) -> bytes:
 
 
 def _destroy(path: Path, settings: Settings, sure: bool) -> int:
-    if not (path / "cloud").exists():
+    if not (path / "version").exists():
         raise DirectoryFault(f"there is no cloud in {path}")
     if not sure and input(f"Remove the cloud in {path} and all its guests? Type yes: ").strip() != "yes":
         return 1
