@@ -67,4 +67,4 @@ class Hypervisor(Protocol):
         """Domain, disk, taps, addresses, console log; nothing of it stays on the host."""
 
     async def console(self, server: str, lines: int | None) -> str:
-        """The end of the serial console's log; all of it (at most 100 KiB) if `lines` is None; empty if there is none."""
+        """The end of the serial console's log; at most 100 KiB of it if `lines` is None; empty if there is none."""
