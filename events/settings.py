@@ -19,7 +19,6 @@ class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     sync: str = "always"  # `always`: fsync before each acknowledgement; or NATS' interval, such as `2m`
     max_memory: int = 0  # bytes for NATS' memory streams; 0: NATS' own choice
-    replicas: int = 1  # of each stream, on as many NATS servers: 1, 3 or 5
     deadline: float = 10.0  # seconds that a question to NATS is repeated before the answer is 503
 
 

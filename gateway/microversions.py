@@ -36,10 +36,6 @@ def until(major: int, minor: int) -> Mark:
     return Mark(last=(major, minor))
 
 
-def within(first: Version, last: Version) -> Mark:
-    return Mark(first=first, last=last)
-
-
 class Range(Struct, frozen=True, kw_only=True):
     """The versions that a service speaks."""
 

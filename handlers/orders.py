@@ -20,6 +20,7 @@ from events.journal import Unavailable
 log = logging.getLogger("cumulog.orders")
 
 AT_ONCE = 32
+REMEMBERED = 200_000  # orders whose digests are kept: of the servers that are gone too, so not for ever
 PERIOD = 5.0  # seconds after which unsettled resources are ordered again: a process may have died before its put
 
 
@@ -139,8 +140,6 @@ class Orders:
         except Unavailable:
             return False
         self._put_last[place] = digest
+        if len(self._put_last) > REMEMBERED:
+            del self._put_last[next(iter(self._put_last))]  # the oldest: at worst it is put once more
         return True
-
-    def forget(self, host: str, kind: str, id: str) -> None:
-        """Its host is rid of it: an order for it would be a new one."""
-        self._put_last.pop((host, kind, id), None)

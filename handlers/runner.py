@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol
@@ -198,8 +198,3 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
             await fulfil(execute, vault, instead)
         return False
     return True
-
-
-def planned(planner: Planner, sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
-    """What a plan asks for now: for tests and simulations that fulfil it themselves."""
-    yield from planner.plan(sight, now)
