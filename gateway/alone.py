@@ -67,10 +67,12 @@ class Alone:
 
     async def _gateway(self) -> str:
         from gateway import ground, part_gateway
+        from gateway.fence import Fence
 
         listening, url = part_gateway.listen_on(self.parts, self.options.listen)
         base = await ground.lay(self.parts, self.settings, self.directory.path, self.own, self._connect())
         cloud = await part_gateway.assemble(base)
+        cloud.fence = Fence(base.execute, self.settings)
         await part_gateway.begin(cloud, self.directory, url)
         await part_gateway.serve(self.parts, cloud, listening)
         return url
