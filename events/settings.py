@@ -29,6 +29,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_body: int = 1 << 20  # bytes of a JSON body
     max_image: int = 64 << 30  # bytes of an image
     page: int = 1000  # most items of a page, and how many if the caller names no limit
+    stale_reads: bool = False  # while the journal is away, answer reads from what this process knows, instead of 503
     admin_password: str = ""  # of the first start; empty: a generated one
 
 

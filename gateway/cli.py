@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -15,19 +16,22 @@ from typing import cast
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
+Run = Callable[[argparse.Namespace, Path, Settings], int]
+
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The command line: each command has its flags and the function that does it."""
     top = argparse.ArgumentParser(prog="cumulog", description="A cloud whose state is its log.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def command(name: str, text: str, run: Run) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
         one.add_argument("--state", type=Path, metavar="DIR", help="the cloud's directory")
         one.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="a setting")
         return one
 
-    up = command("up", "the whole cloud in one process, and a NATS server beside it")
+    up = command("up", "the whole cloud in one process, and a NATS server beside it", _up)
     up.add_argument("--listen", default="127.0.0.1:8774", metavar="HOST:PORT")
     up.add_argument("--driver", choices=["auto", "libvirt", "simulated"], default="auto")
     up.add_argument("--hosts", type=int, default=1, metavar="N", help="how many simulated hosts")
@@ -37,22 +41,23 @@ def parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--stop-guests", action="store_true", help="end the guests with the cloud")
 
-    command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew")
-    command("destroy", "remove the cloud, its guests and everything of it on this host").add_argument(
+    command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
+    command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
     )
 
-    events = command("events", "print the log")
+    events = command("events", "print the log", _events)
     events.add_argument("--follow", action="store_true", help="go on with what is to come")
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
     events.add_argument("--service", metavar="NAME")
     events.add_argument("--project", metavar="ID")
     events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
 
-    command("trace", "what one request caused, or all that happened to one resource").add_argument("id", metavar="ID")
-    command("rebuild", "make the tables anew from the log")
-    command("verify", "check the log: order, chain, schema, and that the tables agree with it")
-    command("query", "ask the tables").add_argument("sql", metavar="SELECT")
+    trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
+    trace.add_argument("id", metavar="ID")
+    command("rebuild", "make the tables anew from the log", _mend)
+    command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
+    command("query", "ask the tables", _mend).add_argument("sql", metavar="SELECT")
     return top
 
 
@@ -69,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         assignments.append(f"gateway.public_url={options.public_url}")
     try:
         settings = load(path / "cumulog.toml", os.environ, assignments)
-        status = run(options, path, settings)
+        status = options.run(options, path, settings)
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
@@ -79,24 +84,25 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status)
 
 
-def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    """Do one command; its exit status."""
-    if options.command == "up":
-        return _up(options, path, settings)
-    if options.command == "events":
-        from gateway import reading
+def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import reading
 
-        try:
-            since = reading.since(options.since, datetime.now(UTC)) if options.since else None
-        except ValueError:
-            sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
-        wanted = reading.Filter(since=since, service=options.service, project=options.project)
-        asyncio.run(reading.events(path, settings, follow=options.follow, wanted=wanted, form=options.format))
-        return 0
-    if options.command == "trace":
-        from gateway import reading
+    try:
+        since = reading.since(options.since, datetime.now(UTC)) if options.since else None
+    except ValueError:
+        sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
+    wanted = reading.Filter(since=since, service=options.service, project=options.project)
+    asyncio.run(reading.events(path, settings, follow=options.follow, wanted=wanted, form=options.format))
+    return 0
 
-        return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+
+def _trace(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import reading
+
+    return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+
+
+def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import mending
 
     return mending.run(options, path, settings)

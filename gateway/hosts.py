@@ -29,10 +29,6 @@ HOST = "host"  # the folder in DIR of what the hypervisor keeps
 PROGRAMS = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip")
 
 
-class CannotStart(Exception):
-    """What was asked for cannot be had here, and the missing step."""
-
-
 class Hosts:
     """Makes the drivers."""
 

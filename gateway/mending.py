@@ -21,6 +21,7 @@ from events.settings import Settings
 from events.wire import Faulty
 from gateway.clouds import FILE, Clouds
 from gateway.directory import Directory, DirectoryFault
+from gateway.ground import TABLES
 from gateway.hosts import HOST
 from gateway.identity.bootstrap import bootstrap
 from gateway.reading import Opened, opened
@@ -29,7 +30,6 @@ from projections.query import Answer, query
 from projections.query import text as text_of
 from projections.verify import verify
 
-TABLES = "tables.duckdb"
 DEFAULT_URL = "http://127.0.0.1:8774"
 QUERY = "query"  # a running cloud answers SQL on this subject, to whoever has the cloud's own credentials
 

@@ -1,0 +1,89 @@
+"""The ground that gateways and handlers stand on: the wire, the journal, the fold, the tables, the door, the vault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+
+from msgspec import Struct
+
+from events.assignments import Assignments
+from events.clock import SystemClock
+from events.decider import Executor
+from events.fold import Fold
+from events.jetstream import JetStreamJournal
+from events.services import deciders
+from events.settings import Settings
+from events.vault import NatsVault
+from events.wire import Wire
+from gateway.parts import Parts
+from gateway.progress import Progress
+from projections.projector import Projector
+
+TABLES = "tables.duckdb"
+
+
+class Ground(Struct, frozen=True, kw_only=True):
+    """What a process of the cloud has, whatever it does with it."""
+
+    parts: Parts
+    settings: Settings
+    path: Path  # of the cloud's directory: keys, images
+    wire: Wire
+    execute: Executor
+    tables: Projector
+    assignments: Assignments
+    vault: NatsVault
+
+
+async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connecting: Awaitable[Wire]) -> Ground:
+    """The ground, once everything that stands in the journal is folded in. `own` has this process's tables."""
+    fold = Fold(deciders())
+    tables = Projector(fold, own / TABLES)
+    opening = asyncio.create_task(tables.open())
+    wire = await connecting
+    journal = await JetStreamJournal.open(wire, deadline=settings.journal.deadline)
+    execute = Executor(journal, fold, SystemClock())
+    await opening
+    await _follow(parts, execute, tables)
+    assignments = await Assignments.open(wire)
+    vault = await NatsVault.open(wire, path / "keys")
+    return Ground(
+        parts=parts,
+        settings=settings,
+        path=path,
+        wire=wire,
+        execute=execute,
+        tables=tables,
+        assignments=assignments,
+        vault=vault,
+    )
+
+
+async def _follow(parts: Parts, execute: Executor, tables: Projector) -> None:
+    fold = execute.fold
+    last = await execute.journal.last()
+    await tables.load(execute.clock.now(), last)
+    parts.later("tables", tables.stop)
+    parts.background("tables' flushes", tables.run())
+    telling = asyncio.create_task(_tell(fold, last))
+    await fold.follow(execute.journal)
+    telling.cancel()
+    parts.later("fold", fold.stop)
+    parts.background("burials", _bury(fold))
+
+
+async def _tell(fold: Fold, last: int) -> None:
+    """How far the fold has come, for who waits at a start."""
+    progress = Progress("reading the log", last, "commits")
+    while True:
+        await asyncio.sleep(0.5)
+        progress.at(fold.position)
+
+
+async def _bury(fold: Fold) -> None:
+    clock = SystemClock()
+    while True:
+        await asyncio.sleep(60)
+        fold.bury(clock.now())

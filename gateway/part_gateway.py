@@ -1,0 +1,124 @@
+"""The gateway as a part of a process: a cloud put together from the ground, and HTTP on a listening socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from events.services import SERVICES
+from gateway import mending, operations
+from gateway.cloud import Cloud
+from gateway.clouds import Clouds
+from gateway.consoles import Consoles
+from gateway.directory import Directory
+from gateway.feed import Feed
+from gateway.ground import Ground
+from gateway.identity.bootstrap import bootstrap
+from gateway.identity.tokens import Tokens
+from gateway.image import recovery
+from gateway.image.store import ImageStore
+from gateway.parts import CannotStart, Parts
+from gateway.serving import Face, application
+
+
+async def assemble(ground: Ground) -> Cloud:
+    """What every function of the gateway works with; SQL is answered from now on."""
+    execute, tables, wire = ground.execute, ground.tables, ground.wire
+    tokens = Tokens(execute.fold, ground.settings, execute.clock, ground.path / "keys")
+    cloud = Cloud(execute, ground.settings, tokens.authenticate, ground.vault)
+    cloud.put(tokens)
+    cloud.put(tables)
+    cloud.put(Consoles(wire))
+    cloud.put(ImageStore(ground.path / "images"))
+    cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
+    await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
+    ground.parts.background("images' recovery", recovery.watch(cloud))
+    return cloud
+
+
+async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
+    """What a cloud begins with, if it is not there yet, and `clouds.yaml`."""
+    clouds, settings = Clouds(directory), cloud.settings
+    password = clouds.password("cumulog") or settings.gateway.admin_password or secrets.token_urlsafe(18)
+    await bootstrap(cloud.execute, settings, password)
+    clouds.write(settings.gateway.public_url or url, settings.identity.region, {"cumulog": password})
+
+
+async def serve(parts: Parts, cloud: Cloud, listening: socket.socket) -> None:
+    """Answer HTTP from now on."""
+    feed = cloud.feed = Feed(cloud.fold)
+    metrics = operations.Metrics(cloud)
+    app = application(cloud, faces(), operations.routes(cloud, metrics))
+    server = _Server(_configuration(operations.measured(app, metrics)))
+    task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0.002)
+
+    async def stop() -> None:
+        feed.close()
+        server.should_exit = True
+        await task
+
+    parts.later("gateway", stop)
+
+
+def listen(parts: Parts, host: str, port: int) -> tuple[socket.socket, str]:
+    """A socket that clients can connect to from now on, and its URL. Raises CannotStart."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as fault:
+        listening.close()
+        raise CannotStart(f"--listen {host}:{port}: {fault.strerror}") from fault
+    listening.listen(2048)
+    listening.setblocking(False)
+
+    async def close() -> None:
+        listening.close()
+
+    parts.later("listener", close)
+    name = f"[{host}]" if ":" in host else host
+    return listening, f"http://{name}:{listening.getsockname()[1]}"
+
+
+def faces() -> list[Face]:
+    """The services that have a face."""
+    return [
+        import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")
+    ]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with signals left to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _configuration(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        date_header=True,
+    )
