@@ -22,6 +22,7 @@ from gateway import journals
 from gateway.directory import Directory
 from gateway.parts import CannotStart, Parts
 
+DRAIN = 1.0  # seconds in which the clients of a gateway that stops find another one
 PID = "pid"  # the file in a process's folder
 
 Role = Literal["gateway", "handlers", "agent"]
@@ -74,7 +75,7 @@ class Alone:
         cloud = await part_gateway.assemble(base)
         cloud.fence = Fence(base.execute, self.settings)
         await part_gateway.begin(cloud, self.directory, url)
-        await part_gateway.serve(self.parts, cloud, listening)
+        await part_gateway.serve(self.parts, cloud, listening, drain=DRAIN)
         return url
 
     async def _handlers(self) -> str:

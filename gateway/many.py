@@ -156,8 +156,8 @@ async def restart(path: Path) -> None:
     """Have the cloud in `path` restart every part; return once it has. Raises DirectoryFault."""
     before = _life(path)
     os.kill(before.who.pid, signal.SIGHUP)
-    while (now := _life(path)).restarts == before.restarts:
-        await asyncio.sleep(0.1)  # it is another process that tells, by a file
+    while (now := _life(path)).restarts == before.restarts:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
     if now.fault:
         raise DirectoryFault(f"the restart stopped: {now.fault}")
 
