@@ -1,15 +1,16 @@
 """The fold: the state of every live resource, in memory, by id and by declared index, kept current by a tail.
 
-It is the only place in which states are folded. What it tells is true as of `position`.
+It is the only place in which states are folded. What it tells is true as of `position`. Where the journal goes over
+into a new epoch, it reads the passage (events/passage.py); from then on its process writes into the new one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from itertools import count
 from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 
@@ -17,7 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from events.envelope import Commit, Event, Key, State, digest
-from events.journal import Entry, Journal, Tail
+from events.journal import Entry, Epoch, Journal, Tail, Unavailable
+from events.passage import Passage, is_of_passage
+from events.plain import fingerprint, from_plain
 from events.subjects import key_of, prefix_of, split
 
 S = TypeVar("S", bound=State)
@@ -60,6 +63,19 @@ class Change(Struct, frozen=True, gc=False):
 Listener = Callable[[Change], None]
 
 
+class Past(Protocol):
+    """What the journal itself has no more."""
+
+    def entries(self, after: int = 0, until: int | None = None, subject: str | None = None) -> AsyncIterator[Entry]:
+        """The entries after one sequence up to another, in order. Raises Unavailable."""
+
+    async def holds(self, subject: str, before: int) -> bool:
+        """Whether the subject may have had a resource in an epoch before this one. Raises Unavailable."""
+
+    async def newest(self, subject: str) -> bytes | None:
+        """A resource as it last was in the past, a `Known` as JSON. Raises Unavailable."""
+
+
 @cache
 def _reading(evolve: Any) -> tuple[type[State], Callable[[bytes], Commit[Any]]]:
     """The type of a resource's states, and how its commits are read."""
@@ -75,6 +91,9 @@ class Shelf:
         self.prefix = prefix_of(module.__name__)
         self.state_type, self.decode = _reading(module.evolve)
         self.evolve = module.evolve
+        self.decode_known: Callable[[bytes], Known[Any]] = msgspec.json.Decoder(
+            cast(Any, Known)[self.state_type], dec_hook=from_plain
+        ).decode
         self.known: dict[str, Known[Any]] = {}
         self.live: dict[str, Any] = {}  # key -> state, in order of creation
         self.names: tuple[str, ...] = getattr(module, "INDEXES", ())
@@ -127,6 +146,13 @@ class Fold:
         self.position = 0  # sequence of the newest entry that was applied
         self.newest_at: datetime | None = None  # time of the newest commit that was applied
         self.listeners: list[Listener] = []
+        self.epoch = Epoch(1, 1)  # into which this process may write
+        self.ends: dict[int, int] = {}  # the last sequences of the epochs whose ends were seen
+        self.strange: set[str] = set()  # kinds of resources that are in the journal and not known here
+        self.past: Past | None = None
+        self.taken_over: list[Callable[[], None]] = []  # called when the fold has begun with carried states
+        self.passage = Passage(self)
+        self._turning: list[asyncio.Future[None]] = []
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = count()
         self._tail: Tail | None = None
@@ -178,6 +204,10 @@ class Fold:
             self.position = entry.sequence
             for listener in self.listeners:
                 listener(change)
+        elif is_of_passage(entry.subject):
+            self.passage.take(entry)
+        else:
+            self.strange.add(prefix)
         self.position = entry.sequence
         while self._waiting and self._waiting[0][0] <= self.position:
             future = heapq.heappop(self._waiting)[2]
@@ -205,11 +235,21 @@ class Fold:
             self.shelves[prefix].put(one)
         self.position = position
 
+    def take_over(self, carried: Iterable[tuple[str, bytes]]) -> None:
+        """Begin with the states that were carried into an epoch. Raises KeyError for a kind that is not known here."""
+        for prefix, raw in carried:
+            shelf = self.shelves[prefix]
+            shelf.put(shelf.decode_known(raw))
+        for listener in self.taken_over:
+            listener()
+
     async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
         """A resource that the fold has buried, folded anew from its own commits; None if it never was."""
         shelf, name = self.shelf(resource), key_of(key)
-        known: Known[Any] | None = None
-        for entry in await journal.of(f"{shelf.prefix}.{name}"):
+        subject = f"{shelf.prefix}.{name}"
+        raw = await self.past.newest(subject) if self.past else None
+        known: Known[Any] | None = shelf.decode_known(raw) if raw else None
+        for entry in await journal.of(subject, known.sequence if known else 0):
             if entry.sequence > self.position:
                 break
             known = self._after(shelf, name, known, shelf.decode(entry.data), entry)
@@ -219,11 +259,77 @@ class Fold:
             return known
         return current
 
+    async def dig(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
+        """Whom the guard of this epoch does not tell of: a resource that died in an earlier one, before it is made."""
+        if self.epoch.number > 1:
+            subject = f"{self.shelf(resource).prefix}.{key_of(key)}"
+            if await self._in_earlier_epochs(subject, journal):
+                return await self.exhume(resource, key, journal)
+        return None
+
+    async def _in_earlier_epochs(self, subject: str, journal: Journal) -> bool:
+        found, oldest = await journal.earlier(subject, self.epoch.number)
+        return found or (oldest > 1 and self.past is not None and await self.past.holds(subject, oldest))
+
+    def living(self) -> int:
+        """How many resources live."""
+        return sum(len(shelf.live) for shelf in self.shelves.values())
+
+    @cached_property
+    def version(self) -> str:
+        """What the states mean to this code."""
+        return fingerprint({shelf.prefix: shelf.state_type for shelf in self.shelves.values()})
+
     async def follow(self, journal: Journal) -> None:
-        """Keep current by a tail of `journal`, and return once everything stored so far is folded in."""
+        """Keep current by a tail of `journal`, and return once everything stored so far is folded in.
+
+        What the journal has no more is read from `past`; a fold that knows nothing, and has no past, begins with what
+        was carried into the oldest epoch. Raises Unavailable, Foreign.
+        """
         last = await journal.last()
+        epochs = await journal.epochs()
+        first = epochs[0].first
+        if self.position < first - 1 and self.past is not None:
+            async for entry in self.past.entries(self.position, first - 1):
+                self.apply(entry)
+        if self.position < first - 1:
+            if self.position:
+                raise Unavailable(f"the journal begins at {first}, and was read up to {self.position}")
+            self.passage.is_new = True
+            self.position = first - 1
+        for epoch in epochs:
+            if epoch.first <= self.position and (epoch.last is None or self.position <= epoch.last):
+                self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
         await self.reach(last)
+
+    def turn(self, epoch: Epoch) -> None:
+        """Write into this epoch from now on."""
+        self.epoch = epoch
+        turning, self._turning = self._turning, []
+        for future in turning:
+            if not future.done():
+                future.set_result(None)
+
+    async def turned(self, number: int, timeout: float = 30.0) -> None:
+        """Return once this epoch has been left for another. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while self.epoch.number <= number:
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._turning.append(future)
+                await future
+
+    async def fence(self, journal: Journal) -> None:
+        """Return once everything is folded in that was acknowledged to anybody before.
+
+        Raises Unavailable, TimeoutError.
+        """
+        while True:
+            number = self.epoch.number
+            await self.reach(await journal.last())
+            if self.epoch.number == number and number not in self.ends:
+                return
+            await self.turned(number)  # what was asked of an epoch that has ended is not the newest
 
     async def reach(self, sequence: int, timeout: float = 30.0) -> None:
         """Return once the entry of this sequence is folded in. Raises TimeoutError."""
