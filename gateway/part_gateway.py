@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import uvicorn
 from starlette.types import ASGIApp
 
+from events.chronicle import JournalChronicle
 from events.services import SERVICES
 from gateway import mending, operations
 from gateway.cloud import Cloud
@@ -54,7 +55,7 @@ async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
 
 async def serve(parts: Parts, cloud: Cloud, listening: socket.socket) -> None:
     """Answer HTTP from now on."""
-    feed = cloud.feed = Feed(cloud.fold)
+    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
     metrics = operations.Metrics(cloud)
     app = application(cloud, faces(), operations.routes(cloud, metrics))
     server = _Server(_configuration(operations.measured(app, metrics)))
