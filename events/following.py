@@ -91,11 +91,13 @@ class Following:
             start = bisect_right(self._lately, position, key=_sequence)
             some = self._lately[start : start + CHUNK]
             whole = [one for n, one in enumerate(some) if one.sequence == position + 1 + n]
-            if whole or not some:
+            if whole:
                 return whole
-            until = some[0].sequence - 1  # between are entries that this process does not fold
+            until = some[0].sequence - 1 if some else self.fold.position  # what this process does not fold
         else:
             until = self.fold.position
+        if until <= position:
+            return []
         some, size = [], 0
         entries = self.chronicle.entries(position, min(position + CHUNK, until))
         try:
