@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from events.chronicle import JournalChronicle
 from events.services import SERVICES
 from gateway import mending, operations
 from gateway.cloud import Cloud
@@ -67,7 +68,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
     answer to ask elsewhere. What is being answered then is finished.
     """
-    feed = cloud.feed = Feed(cloud.fold)
+    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
     metrics = operations.Metrics(cloud)
     app = application(cloud, faces(), operations.routes(cloud, metrics))
     draining = asyncio.Event()
