@@ -63,7 +63,7 @@ class NatsServer:
         self._monitoring = monitoring
         self._config = directory / "nats.conf"
         self._pid_file = directory / "nats.pid"
-        self._log_file = directory / "nats.log"
+        self.log_file = directory / "nats.log"
         self._secret = b""
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -101,7 +101,7 @@ class NatsServer:
             "server_name": "cumulog",
             "host": "127.0.0.1",
             "port": self._port or -1,
-            "log_file": str(self._log_file),
+            "log_file": str(self.log_file),
             "logfile_size_limit": 16 << 20,
             "logfile_max_num": 3,
             "max_payload": MAX_PAYLOAD,
@@ -147,6 +147,10 @@ class NatsServer:
         await self._end_child()
         self._pid_file.unlink(missing_ok=True)
 
+    async def renew(self) -> None:
+        """Have it stop cleanly; its watcher starts it anew."""
+        _send(self._child, signal.SIGTERM)
+
     async def _end_leftover(self) -> None:
         """End a server that a former run has left behind, if it is surely ours."""
         left = process.remembered(self._pid_file)
@@ -174,7 +178,7 @@ class NatsServer:
             old.unlink()
         self._write()
         command = (*_command(), "-c", str(self._config), "--ports_file_dir", str(self.directory))
-        with self._log_file.open("ab") as complaints:  # of a configuration that it cannot read
+        with self.log_file.open("ab") as complaints:  # of a configuration that it cannot read
             self._child = child = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -221,7 +225,8 @@ class NatsServer:
             assert child is not None
             status = await child.wait()
             attempt = 0 if loop.time() - since > STEADY else attempt
-            log.critical("the NATS server died with status %s; starting it again. %s", status, self._tail_of_log())
+            if status:
+                log.critical("the NATS server died with status %s; starting it again. %s", status, self._tail_of_log())
             while True:
                 await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
                 attempt += 1
@@ -233,7 +238,7 @@ class NatsServer:
 
     def _tail_of_log(self) -> str:
         try:
-            lines = self._log_file.read_text(errors="replace").splitlines()
+            lines = self.log_file.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return ""
         return "\n".join([line for line in lines if "[INF]" not in line][-5:])

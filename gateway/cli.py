@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -13,10 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from events import logs, tracing
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
 Run = Callable[[argparse.Namespace, Path, Settings], int]
+
+PARTS = ("up", "gateway", "handlers", "agent")  # the commands that are a cloud, or a part of one
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,17 +66,15 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """The entry point."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=os.environ.get("LOG", "WARNING")
-    )
-    logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
     assignments = list(options.set)
     if getattr(options, "public_url", None):
         assignments.append(f"gateway.public_url={options.public_url}")
     try:
         settings = load(path / "cumulog.toml", os.environ, assignments)
+        _watch(options.command, settings)
         status = options.run(options, path, settings)
+        tracing.stop()
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
@@ -82,6 +82,17 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         status = 0
     sys.exit(status)
+
+
+def _watch(command: str, settings: Settings) -> None:
+    """Logs and traces of this process, as set."""
+    logs.configure(settings.log)
+    if command in PARTS:
+        logs.about(part=command)
+        try:
+            tracing.start(settings.tracing, command)
+        except ImportError as fault:
+            sys.exit(f"cumulog: tracing.enabled: {fault.name} is missing (pip install 'cumulog[otel]')")
 
 
 def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:

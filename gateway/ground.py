@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from events import tracing
 from events.assignments import Assignments
 from events.clock import SystemClock
 from events.decider import Executor
@@ -16,9 +17,12 @@ from events.jetstream import JetStreamJournal
 from events.services import deciders
 from events.settings import Settings
 from events.vault import NatsVault
+from events.watched import TracedExecutor, WatchedJournal
 from events.wire import Wire
+from gateway.health import Health
 from gateway.parts import Parts
 from gateway.progress import Progress
+from gateway.watch import Watch
 from projections.projector import Projector
 
 TABLES = "tables.duckdb"
@@ -35,6 +39,8 @@ class Ground(Struct, frozen=True, kw_only=True):
     tables: Projector
     assignments: Assignments
     vault: NatsVault
+    journal: WatchedJournal
+    health: Health
 
 
 async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connecting: Awaitable[Wire]) -> Ground:
@@ -43,12 +49,16 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     tables = Projector(fold, own / TABLES)
     opening = asyncio.create_task(tables.open())
     wire = await connecting
-    journal = await JetStreamJournal.open(wire, deadline=settings.journal.deadline)
-    execute = Executor(journal, fold, SystemClock())
+    journal = WatchedJournal(await JetStreamJournal.open(wire, deadline=settings.journal.deadline))
+    execute = (TracedExecutor if tracing.is_on() else Executor)(journal, fold, SystemClock())
+    tracing.learn(fold)
     await opening
     await _follow(parts, execute, tables)
     assignments = await Assignments.open(wire)
     vault = await NatsVault.open(wire, path / "keys")
+    watch, health = Watch(wire, journal, fold, tables, execute.clock), Health()
+    watch.look(health)
+    parts.background("watch", watch.run())
     return Ground(
         parts=parts,
         settings=settings,
@@ -58,6 +68,8 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
         tables=tables,
         assignments=assignments,
         vault=vault,
+        journal=journal,
+        health=health,
     )
 
 

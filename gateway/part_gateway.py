@@ -14,11 +14,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from events.services import SERVICES
+from events.settings import Limits
 from gateway import mending, operations
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
 from gateway.directory import Directory
+from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
@@ -26,6 +28,7 @@ from gateway.identity.tokens import Tokens
 from gateway.image import recovery
 from gateway.image.store import ImageStore
 from gateway.parts import CannotStart, Parts
+from gateway.protocol import protocol
 from gateway.serving import Face, application
 
 
@@ -38,7 +41,7 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(tables)
     cloud.put(Consoles(wire))
     cloud.put(ImageStore(ground.path / "images"))
-    cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
+    cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     ground.parts.background("images' recovery", recovery.watch(cloud))
     return cloud
@@ -55,9 +58,8 @@ async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
 async def serve(parts: Parts, cloud: Cloud, listening: socket.socket) -> None:
     """Answer HTTP from now on."""
     feed = cloud.feed = Feed(cloud.fold)
-    metrics = operations.Metrics(cloud)
-    app = application(cloud, faces(), operations.routes(cloud, metrics))
-    server = _Server(_configuration(operations.measured(app, metrics)))
+    app = application(cloud, faces(), operations.routes(cloud))
+    server = _Server(_configuration(Entrance(app, cloud.limits), cloud.settings.limits))
     task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
     while not server.started:
         if task.done():
@@ -108,11 +110,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _configuration(app: ASGIApp) -> uvicorn.Config:
+def _configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=protocol(limits),
         ws="none",
         lifespan="off",
         access_log=False,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from events.keeper import Keeper
 from events.nats_server import NatsServer
 from events.settings import Settings
 from events.wire import Wire
@@ -49,6 +50,8 @@ class Up:
         parts, options, path = self.parts, self.options, self.directory.path
         listening, url = part_gateway.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
+        keeper = Keeper(self._server, base.journal, self.settings.journal.reserve)
+        parts.background("keeper of the journal", keeper.run())
         cloud = await part_gateway.assemble(base)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
@@ -63,7 +66,8 @@ class Up:
 
     async def _start_journal(self) -> Wire:
         journal = self.settings.journal
-        server = NatsServer(self.directory.path / "journal", sync=journal.sync, max_memory=journal.max_memory)
+        path = self.directory.path / "journal"
+        server = self._server = NatsServer(path, sync=journal.sync, max_memory=journal.max_memory)
         self.parts.later("NATS server", server.stop)
         await server.start()
         wire = await Wire.connect([server.url], server.cloud, name="cumulog up")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from random import Random
@@ -15,10 +16,11 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from events import logs, metrics, tracing
 from events.decider import Executor, Step
 from events.envelope import Event, Origin
 from events.fold import Change, Fold
-from events.refusals import Refusal
+from events.refusals import Busy, Refusal
 from events.settings import Settings
 from events.vault import Vault
 from handlers.wishes import Wish, Wishes
@@ -31,6 +33,7 @@ REST = 5.0  # seconds that a plan rests after it failed
 SHARE = 4.0  # a plan rests so many times as long as it took: it has a fifth of the time at most
 SHORT = 0.004  # seconds of rest that are not worth waiting for
 PAUSE = 0.05  # seconds until what was refused is planned again
+BUSY = 1.0  # and until then, if the journal takes nothing now
 
 
 class Sight(Struct, kw_only=True):
@@ -72,7 +75,8 @@ class Runner:
         self._period = period
         self.execute = execute
         self.sight = sight
-        self.faults: dict[str, int] = {}  # module -> plans that raised: for metrics
+        self.faults: dict[str, int] = {}  # module -> plans that raised
+        self.failed_at: dict[str, float] = {}  # module -> when one did so last: monotonic seconds
         self._modules = list(modules)
         self._wakes: dict[type[Event], list[Planner]] = {}
         for module in modules:
@@ -148,9 +152,10 @@ class Runner:
     def plan(self, module: Planner) -> None:
         """Run one plan, and start what it asks for. A plan that raises is reported, and stops nobody else."""
         try:
-            wishes = list(module.plan(self.sight, self.execute.clock.now()))
+            with metrics.PLAN_SECONDS.labels(_short(module)).time():
+                wishes = list(module.plan(self.sight, self.execute.clock.now()))
         except Exception:
-            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
+            self._note(module)
             log.exception("the plan of %s failed; it is tried again", module.__name__)
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
             return
@@ -166,21 +171,39 @@ class Runner:
         self._due.add(name)
         self._bell.set()
 
+    def _note(self, module: Planner) -> None:
+        self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
+        self.failed_at[module.__name__] = time.monotonic()
+        metrics.PLAN_FAULTS.labels(_short(module)).inc()
+
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
-        pause = min(REST, self._period)
+        pause, name = min(REST, self._period), _short(module)
+        logs.about(part="handlers", request=wish.request)
         try:
             async with self._room:
-                pause = 0.0 if await fulfil(self.execute, self.sight.vault, wish) else PAUSE
+                with tracing.below(f"wish {name}", tracing.of(wish.request)):
+                    done = await fulfil(self.execute, self.sight.vault, wish)
+            pause = 0.0 if done else PAUSE
+            metrics.WISHES.labels(name, "done" if done else "refused").inc()
+        except Busy as busy:  # nothing can be written now: what would be planned at once would be refused, too
+            log.info("a wish about %s waits: %s", about, busy.message)
+            metrics.WISHES.labels(name, "busy").inc()
+            pause = min(BUSY, self._period)
         except Exception:
-            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
+            metrics.WISHES.labels(name, "failed").inc()
+            self._note(module)
             log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
         finally:
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
 
 
+def _short(module: Planner) -> str:
+    return module.__name__.removeprefix("handlers.")
+
+
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
-    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so."""
+    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so. Raises Busy."""
     steps: Iterable[Step]
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
@@ -191,6 +214,8 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
         await vault.delete(name)
     try:
         await execute.all(steps, origin)
+    except Busy:
+        raise
     except Refusal as refusal:
         log.debug("a wish was refused: %s", refusal.message)
         instead = otherwise(refusal) if otherwise else None

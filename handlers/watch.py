@@ -1,0 +1,39 @@
+"""What is to be seen of the handlers of a process: plans that failed, orders that wait, agents that are silent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from events import metrics
+from handlers.orders import Orders
+from handlers.runner import Runner
+
+FRESH = 60.0  # seconds for which a fault is told of
+AGES = (1, 10, 60, 600)  # seconds
+
+
+class Watch:
+    """Looks at the runner and the orders."""
+
+    def __init__(self, runner: Runner, orders: Orders) -> None:
+        self._runner, self._orders = runner, orders
+        metrics.gauge("cumulog_orders_waiting", "Orders that are to be put", orders.waiting)
+        metrics.gauge("cumulog_agents_heard", "Agents heard since the start", lambda: len(runner.sight.heard))
+        metrics.gauges(
+            "cumulog_agents_silent",
+            "Agents that have not been heard for longer than so many seconds",
+            ("older_than",),
+            self._silent,
+        )
+
+    def faults(self) -> str | None:
+        """Which plans failed a short time ago; None if none did."""
+        now = time.monotonic()
+        recent = sorted(name for name, at in self._runner.failed_at.items() if now - at < FRESH)
+        return f"plans failed in the last {FRESH:.0f} s: {', '.join(recent)}" if recent else None
+
+    def _silent(self) -> Iterable[tuple[tuple[str, ...], float]]:
+        now = self._runner.execute.clock.now()
+        silences = [(now - heard).total_seconds() for heard in self._runner.sight.heard.values()]
+        return [((str(age),), sum(silence > age for silence in silences)) for age in AGES]
