@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from events import metrics
-from events.nats_server import NatsServer
+from events.nats_server import NatsServer, StartFault
 from events.watched import WatchedJournal
 
 EVERY = 0.5  # seconds between two looks
@@ -44,8 +44,8 @@ class Keeper:
         while True:
             try:
                 await self.look()
-            except OSError as fault:
-                log.warning("the journal's disk cannot be looked at: %s", fault)
+            except (OSError, StartFault) as fault:  # its watcher tries on
+                log.warning("the keeper of the journal: %s", fault)
             await asyncio.sleep(EVERY)
 
     async def look(self) -> None:
@@ -60,7 +60,7 @@ class Keeper:
             log.warning("there is room on the journal's disk: starting the NATS server anew")
             self._was_full = False
             journal.unanswered = 0
-            await self._server.renew()
+            await self._server.restart()
         if journal.closed:
             log.warning("the journal can be written to again")
             journal.closed = journal.failure = ""

@@ -9,6 +9,7 @@ from events.decider import Executor
 from events.fold import Fold
 from events.settings import Settings
 from events.vault import Vault
+from gateway.fence import Fence
 from gateway.health import Health
 from gateway.limits import Limits
 from gateway.tokens import Authenticate
@@ -30,6 +31,7 @@ class Cloud:
         self.authenticate = authenticate
         self.vault = vault  # secrets that must be read back
         self.feed: Feed | None = None
+        self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.health = Health()
         self.limits = Limits(settings.limits)

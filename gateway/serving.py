@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, get_type_hints
 from uuid import uuid4
@@ -21,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from events import logs, metrics, tracing
 from events.decider import Decider, Outcome, Step
@@ -42,7 +41,6 @@ T = TypeVar("T")
 log = logging.getLogger("cumulog.gateway")
 
 JSON = ("application/json",)
-_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.%]{2,60}\])(?::\d{1,5})?\Z")
 FIRST: Version = (0, 0)
 LAST: Version = (9999, 9999)
 
@@ -60,6 +58,7 @@ class Route(Struct, frozen=True):
     first: Version = FIRST  # microversions in which it exists
     last: Version = LAST
     timed: bool = True  # it must be answered in `limits.seconds`: all but what waits for the bytes of images
+    fences: bool = True  # beside other gateways: whether it waits for the newest state, or only before it refuses
 
 
 class Face(Struct, frozen=True, kw_only=True):
@@ -189,7 +188,7 @@ class _Handler:
 class _Endpoint:
     """All routes of one path: an ASGI application."""
 
-    def __init__(self, application: _Service, path: str) -> None:
+    def __init__(self, application: Service, path: str) -> None:
         self.application = application
         self.path = path
         self.handlers: dict[str, list[_Handler]] = {}
@@ -197,11 +196,15 @@ class _Endpoint:
     def add(self, route: Route) -> None:
         self.handlers.setdefault(route.method, []).append(_Handler(route))
 
+    def candidates(self, method: str) -> list[_Handler] | None:
+        """What answers a method, by version."""
+        return self.handlers.get(method) or (self.handlers.get("GET") if method == "HEAD" else None)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.application.answer(scope, receive, send, self)
 
 
-class _Service:
+class Service:
     """One service's routes over one cloud."""
 
     def __init__(self, cloud: Cloud, face: Face) -> None:
@@ -234,7 +237,7 @@ class _Service:
             if passing.refusal is not None:
                 raise passing.refusal
             self.cloud.limits.check()
-            response = await self._respond(call, endpoint)
+            response = await self._currently(call, endpoint)
         except Refusal as refusal:
             response = self._refuse(call, refusal)
         except (Unavailable, TimeoutError) as fault:
@@ -262,10 +265,28 @@ class _Service:
             response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
+    async def _currently(self, call: Call, endpoint: _Endpoint | None) -> Response:
+        """The answer, in no way older than any that another gateway gave before it was asked for."""
+        fence = self.cloud.fence
+        if fence is None:
+            return await self._respond(call, endpoint)
+        method = call.request.method
+        reads = method in ("GET", "HEAD")
+        candidates = endpoint.candidates(method) if endpoint else None
+        if not candidates or not candidates[0].route.fences:
+            try:
+                return await self._respond(call, endpoint)
+            except Refusal:  # perhaps only because this process lags
+                await fence.wait(reads=reads)
+                return await self._respond(call, endpoint)
+        if not await fence.wait(reads=reads):
+            call.headers["x-cumulog-stale"] = "true"
+        return await self._respond(call, endpoint)
+
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
         handlers = endpoint.handlers if endpoint else {}
         request = call.request
-        candidates = handlers.get(request.method) or (handlers.get("GET") if request.method == "HEAD" else None)
+        candidates = endpoint.candidates(request.method) if endpoint else None
         public = bool(candidates) and candidates is not None and candidates[0].route.who.public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)
@@ -355,29 +376,4 @@ class _Service:
         return response
 
 
-def _has_host(scope: Scope) -> bool:
-    """Whether the Host header can stand in links: it comes from whoever asks."""
-    return all(_HOST.match(value) is not None for name, value in scope["headers"] if name == b"host")
-
-
-def application(cloud: Cloud, faces: Sequence[Face], extra: Sequence[StarletteRoute] = ()) -> ASGIApp:
-    """The whole gateway: each service under its path, and what belongs to none beside them."""
-    services = {face.path: _Service(cloud, face).router for face in faces}
-    rest = Router(list(extra), redirect_slashes=False)
-
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope.get("path", "")
-        first = path[: path.find("/", 1)] if path.find("/", 1) > 0 else path
-        service = services.get(first)
-        if scope["type"] == "http" and not _has_host(scope):
-            await Response("The Host header names no host.\n", 400)(scope, receive, send)
-        elif service is None or scope["type"] != "http":
-            await rest(scope, receive, send)
-        else:
-            full = path if len(path) > len(first) else path + "/"
-            await service({**scope, "path": full, "root_path": scope.get("root_path", "") + first}, receive, send)
-
-    return dispatch
-
-
-__all__ = ["ANYONE", "Answer", "Call", "Face", "Route", "Step", "application"]
+__all__ = ["ANYONE", "Answer", "Call", "Face", "Route", "Service", "Step"]

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from events.keeper import Keeper
-from events.nats_server import NatsServer
 from events.settings import Settings
 from events.wire import Wire
-from gateway import demo, ground, part_agents, part_gateway, part_handlers
+from gateway import demo, ground, journals, part_agents, part_gateway, part_handlers
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
-from gateway.image.store import ImageStore
 from gateway.part_agents import Driver
 from gateway.parts import CannotStart, Parts
 
@@ -50,12 +48,13 @@ class Up:
         parts, options, path = self.parts, self.options, self.directory.path
         listening, url = part_gateway.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
-        keeper = Keeper(self._server, base.journal, self.settings.journal.reserve)
-        parts.background("keeper of the journal", keeper.run())
+        for node in self._servers.nodes:
+            keeper = Keeper(node, base.journal, self.settings.journal.reserve)
+            parts.background("keeper of the journal", keeper.run())
         cloud = await part_gateway.assemble(base)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
-        hosts = Hosts(self.directory, self.settings, cloud.part(ImageStore))
+        hosts = Hosts(self.directory, self.settings, path)
         await part_agents.start_all(
             parts, base.wire, self.settings, hosts, options.driver, options.hosts, stop_guests=options.stop_guests
         )
@@ -65,12 +64,10 @@ class Up:
         return url
 
     async def _start_journal(self) -> Wire:
-        journal = self.settings.journal
-        path = self.directory.path / "journal"
-        server = self._server = NatsServer(path, sync=journal.sync, max_memory=journal.max_memory)
+        server = self._servers = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
         await server.start()
-        wire = await Wire.connect([server.url], server.cloud, name="cumulog up")
+        wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire
 
