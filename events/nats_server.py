@@ -70,7 +70,7 @@ class NatsServer:
         self._monitoring = monitoring
         self._config = directory / "nats.conf"
         self._pid_file = directory / "nats.pid"
-        self.log_file = directory / "nats.log"
+        self._log_file = directory / "nats.log"
         self._secret = secret or directory / SECRET
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -113,7 +113,7 @@ class NatsServer:
             "server_name": self.member.name if self.member else "cumulog",
             "host": "127.0.0.1",
             "port": self._port or -1,
-            "log_file": str(self.log_file),
+            "log_file": str(self._log_file),
             "logfile_size_limit": 16 << 20,
             "logfile_max_num": 3,
             "max_payload": MAX_PAYLOAD,
@@ -166,6 +166,11 @@ class NatsServer:
         self._pid_file.unlink(missing_ok=True)
 
     @property
+    def log_file(self) -> Path:
+        """What it says."""
+        return self._log_file
+
+    @property
     def nodes(self) -> list[NatsServer]:
         """Itself: as a cluster's."""
         return [self]
@@ -212,7 +217,7 @@ class NatsServer:
             old.unlink()
         self._write()
         command = (*_command(), "-c", str(self._config), "--ports_file_dir", str(self.directory))
-        with self.log_file.open("ab") as complaints:  # of a configuration that it cannot read
+        with self._log_file.open("ab") as complaints:  # of a configuration that it cannot read
             self._child = child = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -270,7 +275,7 @@ class NatsServer:
 
     def _tail_of_log(self) -> str:
         try:
-            lines = self.log_file.read_text(errors="replace").splitlines()
+            lines = self._log_file.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return ""
         return "\n".join([line for line in lines if "[INF]" not in line][-5:])
