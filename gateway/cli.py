@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     for one in (gateway, handlers, agent):
         one.add_argument("--nats", default=None, metavar="URL[,URL…]", help="where NATS is, if not in DIR")
         one.add_argument("--credentials", type=Path, metavar="FILE", help="what `cumulog credentials` wrote")
+        one.add_argument("--metrics", default=None, metavar="HOST:PORT", help="serve /metrics and /healthcheck there")
         one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
 
     credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
@@ -146,7 +147,7 @@ def _assignments(options: argparse.Namespace) -> list[str]:
 
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
-    from gateway.part_gateway import address
+    from gateway.http import address
     from gateway.up import Options, Up
 
     if options.hosts < 1:
@@ -190,6 +191,7 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
         name=options.name or "-".join([role, *hosts[:1]]),
         credentials=options.credentials,
         listen=getattr(options, "listen", ""),
+        metrics=options.metrics or "",
         hosts=hosts,
         driver=getattr(options, "driver", "auto"),
     )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from events.keeper import Keeper
 from events.settings import Settings
 from events.wire import Wire
-from gateway import demo, ground, journals, part_agents, part_gateway, part_handlers
+from gateway import demo, ground, http, journals, part_agents, part_gateway, part_handlers
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
@@ -47,7 +47,7 @@ class Up:
     async def start(self) -> str:
         """The cloud's URL, once its first request would succeed. Raises CannotStart."""
         parts, options, path = self.parts, self.options, self.directory.path
-        listening, url = part_gateway.listen(parts, options.host, options.port)
+        listening, url = http.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
         for node in self._servers.nodes:
             keeper = Keeper(node, base.journal, self.settings.journal.reserve)

@@ -40,7 +40,7 @@ KNOWS = {  # a technology has one place, or a few that are named here
     "duckdb": ("projections/",),
     "libvirt": ("agents/compute/",),
     "starlette": ("gateway/",),
-    "uvicorn": ("gateway/part_gateway.py", "gateway/protocol.py"),
+    "uvicorn": ("gateway/http.py", "gateway/protocol.py"),
     "prometheus_client": ("events/metrics.py",),
     "opentelemetry": ("events/otel.py",),
 }
