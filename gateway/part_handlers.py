@@ -15,6 +15,7 @@ from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
+from handlers.watch import Watch
 
 
 async def start(ground: Ground) -> Runner:
@@ -42,6 +43,7 @@ async def start(ground: Ground) -> Runner:
     parts.later("orders", orders.stop)
     runner.start()
     parts.later("handlers", runner.stop)
+    ground.health.worries["handlers"] = Watch(runner, orders).faults
     return runner
 
 
