@@ -13,8 +13,10 @@ from importlib.util import find_spec
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from events.gateways import AGAIN, Announced, Gateways, Links
+from events.journal import Unavailable
 from events.services import SERVICES
-from gateway import mending, operations
+from gateway import journals, mending, operations
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
@@ -23,7 +25,7 @@ from gateway.feed import Feed
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.tokens import Tokens
-from gateway.image import recovery
+from gateway.image import links, recovery
 from gateway.image.store import IMAGES, ImageStore
 from gateway.parts import CannotStart, Parts
 from gateway.serving import Face, application
@@ -53,9 +55,7 @@ async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
     clouds, settings, vault = Clouds(directory), cloud.settings, cloud.vault
     known = clouds.password("cumulog")
     first = known or settings.gateway.admin_password or secrets.token_urlsafe(18)
-    kept = await vault.first(
-        mending.ADMIN, first.encode()
-    )  # of several gateways that begin at once, one says the password
+    kept = await vault.first(mending.ADMIN, first.encode())  # of several that begin at once, one says the password
     password = known or kept.decode()
     await bootstrap(cloud.execute, settings, password)
     clouds.write(settings.gateway.public_url or url, settings.identity.region, {"cumulog": password})
@@ -69,7 +69,8 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     """
     feed = cloud.feed = Feed(cloud.fold)
     metrics = operations.Metrics(cloud)
-    app = application(cloud, faces(), operations.routes(cloud, metrics))
+    extra = [*operations.routes(cloud, metrics), *links.routes(cloud, await Links.open(cloud.vault))]
+    app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     server = _Server(_configuration(_parting(operations.measured(app, metrics), draining)))
     task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
@@ -90,6 +91,29 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
         await task
 
     parts.later("gateway", stop)
+
+
+async def announce(ground: Ground, cloud: Cloud, name: str, url: str) -> None:
+    """Say that this gateway is there, and where: agents elsewhere fetch images from it."""
+    settings, wire = ground.settings, ground.wire
+    gateways = await Gateways.open(wire, replicas=journals.replicas(wire, settings))
+    reached = settings.gateway.public_url or _reached(url)
+    one = Announced(name=name, url=reached.rstrip("/"), store=cloud.part(ImageStore).id)
+    await gateways.announce(one)
+
+    async def again() -> None:
+        while True:
+            await asyncio.sleep(AGAIN)
+            with contextlib.suppress(Unavailable):
+                await gateways.announce(one)
+
+    ground.parts.later("announcement", lambda: gateways.withdraw(one))
+    ground.parts.background("announcements", again())
+
+
+def _reached(url: str) -> str:
+    """A URL by which others reach who listens on all addresses."""
+    return url.replace("//0.0.0.0:", f"//{socket.gethostname()}:").replace("//[::]:", f"//{socket.gethostname()}:")
 
 
 def _parting(app: ASGIApp, draining: asyncio.Event) -> ASGIApp:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
+from events.gateways import Gateways, Links
 from events.services import modules
 from events.subjects import untoken
 from events.wire import Message
-from gateway import consoles
+from gateway import consoles, journals
 from gateway.ground import Ground
 from handlers.compute import guests
+from handlers.compute.images import Sources
 from handlers.compute.metadata import Metadatas
 from handlers.network import groups
 from handlers.orders import Orders
@@ -30,7 +32,9 @@ async def start(ground: Ground) -> Runner:
         await consoles.answer(wire, question, text)
 
     metadata = Metadatas(execute.fold, vault, ground.settings.compute.zone)
-    desk = Desk(execute, sight, ground.assignments, metadata=metadata.document, read=read)
+    gateways = await Gateways.open(wire, replicas=journals.replicas(wire, ground.settings))
+    sources = Sources(execute.fold, execute.clock, gateways, await Links.open(vault))
+    desk = Desk(execute, sight, ground.assignments, metadata=metadata.document, read=read, images=sources.document)
     await parts.service(wire, "report.*", "reports", lambda subject, data: desk.take(_host(subject), data))
 
     async def beat(message: Message) -> None:
