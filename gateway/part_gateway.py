@@ -107,7 +107,12 @@ async def announce(ground: Ground, cloud: Cloud, name: str, url: str) -> None:
             with contextlib.suppress(Unavailable):
                 await gateways.announce(one)
 
-    ground.parts.later("announcement", lambda: gateways.withdraw(one))
+    async def withdraw() -> None:
+        if wire.is_connected:  # else it is forgotten in a minute
+            with contextlib.suppress(Unavailable):
+                await gateways.withdraw(one)
+
+    ground.parts.later("announcement", withdraw)
     ground.parts.background("announcements", again())
 
 

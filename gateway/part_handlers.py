@@ -23,7 +23,8 @@ async def start(ground: Ground) -> Runner:
     """The runner of the plans, which run from now on; reports are taken, orders are given."""
     parts, wire, execute, vault = ground.parts, ground.wire, ground.execute, ground.vault
     parts.later("assignments", (await ground.assignments.serve()).stop)
-    sight = Sight(fold=execute.fold, settings=ground.settings, vault=vault)
+    sight = Sight(fold=execute.fold, settings=ground.settings, vault=vault, is_deaf=lambda: not wire.is_connected)
+    wire.listeners.append(sight.heard.clear)
     planners = cast(list[Planner], [module for module in modules("handlers") if hasattr(module, "plan")])
     runner = Runner(execute, sight, planners)
     orders = Orders(execute.fold, ground.assignments, [guests, groups], poison=sight.poison, clock=execute.clock)
