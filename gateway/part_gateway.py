@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from events.chronicle import JournalChronicle
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
 from events.services import SERVICES
@@ -67,7 +68,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
     answer to ask elsewhere. What is being answered then is finished.
     """
-    feed = cloud.feed = Feed(cloud.fold)
+    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
     metrics = operations.Metrics(cloud)
     extra = [*operations.routes(cloud, metrics), *links.routes(cloud, await Links.open(cloud.vault))]
     app = application(cloud, faces(), extra)
