@@ -47,6 +47,8 @@ class Sight(Struct, kw_only=True):
     random: Random = field(default_factory=Random)
     vault: Vault
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
+    listened: datetime | None = None  # when this process last looked who was heard
+    is_deaf: Callable[[], bool] = lambda: False  # whether no agent can be heard now: NATS is away
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
     poison: Poison = field(default_factory=Poison)
