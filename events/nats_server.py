@@ -25,6 +25,7 @@ import msgspec
 
 from events import process
 from events.keys import kept
+from events.nats_disk import nurse
 from events.subjects import token
 from events.wire import Credentials
 
@@ -52,7 +53,6 @@ class NatsServer:
         hosts: Iterable[str] = (),
         port: int = 0,
         max_memory: int = 0,
-        monitoring: bool = False,
     ) -> None:
         self.directory = directory
         self.url = ""
@@ -60,13 +60,14 @@ class NatsServer:
         self._hosts = sorted(set(hosts))
         self._port = port  # 0: any free one, kept for later starts
         self._max_memory = max_memory
-        self._monitoring = monitoring
         self._config = directory / "nats.conf"
         self._pid_file = directory / "nats.pid"
         self._log_file = directory / "nats.log"
         self._secret = b""
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._nurse: asyncio.Task[None] | None = None
+        self._monitor = ""  # where it tells of its health
 
     # Who may come in
 
@@ -95,6 +96,8 @@ class NatsServer:
     def configuration(self) -> dict[str, Any]:
         """The server's whole configuration; NATS reads JSON."""
         jetstream: dict[str, Any] = {"store_dir": str(self.directory), "sync_interval": self._sync}
+        # Else it is what happens to be free at the start: too little for ever, if that is nothing.
+        jetstream["max_file"] = shutil.disk_usage(self.directory).total
         if self._max_memory:
             jetstream["max_mem"] = self._max_memory
         configuration: dict[str, Any] = {
@@ -105,11 +108,10 @@ class NatsServer:
             "logfile_size_limit": 16 << 20,
             "logfile_max_num": 3,
             "max_payload": MAX_PAYLOAD,
+            "http": "127.0.0.1:-1",
             "jetstream": jetstream,
             "accounts": accounts(self.cloud, {host: self.agent(host) for host in self._hosts}),
         }
-        if self._monitoring:
-            configuration["http"] = "127.0.0.1:-1"
         return configuration
 
     def _write(self) -> None:
@@ -128,6 +130,8 @@ class NatsServer:
         await self._end_leftover()
         await self._launch()
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+        care = nurse(self.directory, lambda: self._monitor, lambda: _send(self._child, signal.SIGTERM))
+        self._nurse = asyncio.create_task(care, name="watch over the NATS server's disk")
 
     def attach(self) -> None:
         """Know the address and the credentials of the one that another process runs here. Raises StartFault."""
@@ -140,6 +144,10 @@ class NatsServer:
 
     async def stop(self) -> None:
         """Stop it cleanly."""
+        if self._nurse is not None:
+            self._nurse.cancel()
+            await asyncio.gather(self._nurse, return_exceptions=True)
+            self._nurse = None
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -182,14 +190,17 @@ class NatsServer:
                 stderr=complaints,
                 start_new_session=True,  # Ctrl-C is for us; we stop it
             )
-        if (who := process.identity(child.pid)) is not None:
-            process.remember(self._pid_file, who)
         try:
+            if (who := process.identity(child.pid)) is not None:
+                process.remember(self._pid_file, who)
             async with asyncio.timeout(120):  # recovery reads every stream
                 await self._answers(child)
         except TimeoutError as fault:
             await self._end_child()
             raise StartFault(f"the NATS server does not answer: {self._tail_of_log()}") from fault
+        except (StartFault, OSError):  # such as of a full disk: what cannot be used must not run beside the next one
+            await self._end_child()
+            raise
 
     async def _answers(self, child: asyncio.subprocess.Process) -> None:
         """Return once clients are let in, which is after JetStream has recovered."""
@@ -199,9 +210,11 @@ class NatsServer:
                 raise StartFault(f"the NATS server ended with status {child.returncode}: {self._tail_of_log()}")
             if ports.exists() and (text := ports.read_bytes()):
                 try:
-                    url: str = msgspec.json.decode(text)["nats"][0]
+                    addresses = msgspec.json.decode(text)
                 except msgspec.DecodeError:
-                    url = ""  # half written
+                    addresses = {}  # half written
+                url: str = addresses.get("nats", [""])[0]
+                self._monitor = addresses.get("monitoring", [""])[0]
                 if url:
                     break
             await asyncio.sleep(0.002)

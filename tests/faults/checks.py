@@ -33,9 +33,12 @@ class Broken(AssertionError):
 class Cloud(Protocol):
     """A cloud that can be checked."""
 
-    state: Path
-    processes: Sequence[Process]
-    memories: Sequence[Path]
+    @property
+    def processes(self) -> Sequence[Process]: ...
+
+    @property
+    def memories(self) -> Sequence[Path]:
+        """Where its simulated hosts keep their guests."""
 
     def address(self, random: Random) -> str: ...
 
@@ -44,20 +47,23 @@ class Cloud(Protocol):
     async def ask(self, *words: str) -> tuple[int, str]: ...
 
 
-async def all_is_well(cloud: Cloud, person: Person, *, failures: bool = False, known: str = "") -> None:
+async def all_is_well(
+    cloud: Cloud, person: Person, *, failures: bool = False, known: str = "", patience: float = REST
+) -> None:
     """Everything, in the order in which it is best understood. Raises Broken.
 
     `failures`: servers may have failed, for clocks jumped. `known`: what may be complained of in logs, a pattern.
+    `patience`: seconds until all must rest.
     """
     promises = person.promises
     if promises.lies:
         raise Broken("dishonest answers:\n  " + "\n  ".join(promises.lies[:10]), _id_in(promises.lies[0]))
-    servers = await rest(person)
+    servers = await rest(person, patience)
     for server in servers:
         if server["status"] == "ERROR" and not failures:
             raise Broken(f"a server failed: {server.get('fault')}", server["id"])
     await kept(person)
-    await hosts_agree(cloud, person)
+    await hosts_agree(cloud, person, patience)
     await cloud.stop()
     await log_agrees(cloud)
     for process in cloud.processes:
@@ -79,9 +85,9 @@ async def _all(person: Person, kind: str) -> Found | None:
     return found
 
 
-async def rest(person: Person) -> Found:
+async def rest(person: Person, patience: float) -> Found:
     """The servers, once all of them rest, and the images and ports too. Raises Broken."""
-    end = time.monotonic() + REST
+    end = time.monotonic() + patience
     while True:
         servers, images, ports = [await _all(person, kind) for kind in ("server", "image", "port")]
         if servers is None or images is None or ports is None:
@@ -89,8 +95,12 @@ async def rest(person: Person) -> Found:
         else:
             live = {server["id"] for server in servers}
             busy = [f"{one['id']} {one['status']} {one['OS-EXT-STS:task_state']}" for one in servers if moves(one)]
-            busy += [f"{one['id']} image {one['status']}" for one in images if one["status"] not in ("active", "queued")]
-            busy += [f"{one['id']} port of no server" for one in ports if one["device_id"] and one["device_id"] not in live]
+            busy += [
+                f"{one['id']} image {one['status']}" for one in images if one["status"] not in ("active", "queued")
+            ]
+            busy += [
+                f"{one['id']} port of no server" for one in ports if one["device_id"] and one["device_id"] not in live
+            ]
             busy += [f"{one['id']} port {one['status']}" for one in ports if one["status"] == "BUILD"]
         if not busy and servers is not None:
             return servers
@@ -129,9 +139,9 @@ async def _stands(person: Person, url: str) -> bool:
     return answer is None or answer.status_code != 404
 
 
-async def hosts_agree(cloud: Cloud, person: Person) -> None:
+async def hosts_agree(cloud: Cloud, person: Person, patience: float) -> None:
     """Each host holds the guests of its servers, as they are, and no others. Raises Broken."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + patience
     while True:
         servers = await _all(person, "server") or []
         wanted = {

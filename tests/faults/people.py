@@ -30,8 +30,11 @@ NOW = ("project", "port", "image")  # kinds whose deletion is done when it is an
 class Place(Protocol):
     """Where a cloud answers."""
 
-    starts: int
-    password: str
+    @property
+    def starts(self) -> int: ...
+
+    @property
+    def password(self) -> str: ...
 
     def address(self, random: Random) -> str:
         """The URL of one of its gateways."""
@@ -55,7 +58,9 @@ class Person:
 
     # Questions
 
-    async def call(self, method: str, path: str, body: Any = None, content: bytes | None = None) -> httpx.Response | None:
+    async def call(
+        self, method: str, path: str, body: Any = None, content: bytes | None = None
+    ) -> httpx.Response | None:
         """The answer; None if there was none."""
         try:
             if not self._token and not await self._log_in():

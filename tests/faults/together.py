@@ -29,7 +29,7 @@ class Together:
             self.clock = SteppedClock(state.parent)
             environment = self.clock.environment
             self.volumes = {"nats": Volume(state / "journal", 96), "images": Volume(state / "images", 64)}
-        up = (CUMULOG, "up", "--state", state, "--listen", "127.0.0.1:0", *SETTINGS, *options)
+        up: tuple[str | Path, ...] = (CUMULOG, "up", "--state", state, "--listen", "127.0.0.1:0", *SETTINGS, *options)
         self.main = Process("cloud", up, state.with_name(state.name + ".log"), environment=environment)
         self.nats = Child("nats", state / "journal" / "nats.pid")
         self.processes = [self.main]
