@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -13,15 +15,21 @@ from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
 from events.jetstream import JetStreamJournal
+from events.journal import Unavailable
 from events.services import deciders
 from events.settings import Settings
 from events.vault import NatsVault
 from events.wire import Wire
+from gateway import journals
 from gateway.parts import Parts
 from gateway.progress import Progress
 from projections.projector import Projector
 
+T = TypeVar("T")
+
 TABLES = "tables.duckdb"
+
+log = logging.getLogger("cumulog.nats")
 
 
 class Ground(Struct, frozen=True, kw_only=True):
@@ -43,12 +51,13 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     tables = Projector(fold, own / TABLES)
     opening = asyncio.create_task(tables.open())
     wire = await connecting
-    journal = await JetStreamJournal.open(wire, deadline=settings.journal.deadline)
+    replicas = journals.replicas(wire, settings)
+    journal = await _open(lambda: JetStreamJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
     execute = Executor(journal, fold, SystemClock())
     await opening
     await _follow(parts, execute, tables)
-    assignments = await Assignments.open(wire)
-    vault = await NatsVault.open(wire, path / "keys")
+    assignments = await _open(lambda: Assignments.open(wire, replicas=replicas))
+    vault = await _open(lambda: NatsVault.open(wire, path / "keys", replicas=replicas))
     return Ground(
         parts=parts,
         settings=settings,
@@ -61,14 +70,23 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     )
 
 
+async def _open(opening: Callable[[], Awaitable[T]]) -> T:
+    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes."""
+    while True:
+        try:
+            return await opening()
+        except Unavailable as fault:
+            log.warning("waiting for NATS: %s", fault)
+
+
 async def _follow(parts: Parts, execute: Executor, tables: Projector) -> None:
     fold = execute.fold
-    last = await execute.journal.last()
+    last = await _open(execute.journal.last)
     await tables.load(execute.clock.now(), last)
     parts.later("tables", tables.stop)
     parts.background("tables' flushes", tables.run())
     telling = asyncio.create_task(_tell(fold, last))
-    await fold.follow(execute.journal)
+    await _open(lambda: fold.follow(execute.journal))
     telling.cancel()
     parts.later("fold", fold.stop)
     parts.background("burials", _bury(fold))

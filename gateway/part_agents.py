@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Literal
 
 import msgspec
@@ -26,9 +27,8 @@ async def start_all(
     parts.later("hosts", hosts.close)
     why = hosts.missing() if driver != "simulated" else ""
     if driver != "simulated" and not why:
-        name, real = hosts.real(lambda server: ask_metadata(wire, name, server))
         try:
-            await start(parts, wire, settings, name, real)
+            await start_real(parts, wire, settings, hosts, socket.gethostname())
         except DriverError as fault:
             why = str(fault)
         else:
@@ -39,8 +39,18 @@ async def start_all(
         raise CannotStart(f"--driver libvirt: {why}")
     if why:
         print(f"hosts are simulated: {why}", flush=True)
-    for name, simulated in hosts.simulated(number):
+    for name, simulated in hosts.simulated(host_names(number)):
         await start(parts, wire, settings, name, simulated)
+
+
+def host_names(number: int) -> list[str]:
+    """What so many simulated hosts are called."""
+    return [f"host-{n}" for n in range(1, number + 1)]
+
+
+async def start_real(parts: Parts, wire: Wire, settings: Settings, hosts: Hosts, name: str) -> None:
+    """The agent of this machine, under a name. Raises DriverError."""
+    await start(parts, wire, settings, name, hosts.real(lambda server: ask_metadata(wire, name, server)))
 
 
 async def start(parts: Parts, wire: Wire, settings: Settings, name: str, driver: Hypervisor) -> None:

@@ -24,9 +24,11 @@ from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.tokens import Tokens
 from gateway.image import recovery
-from gateway.image.store import ImageStore
+from gateway.image.store import IMAGES, ImageStore
 from gateway.parts import CannotStart, Parts
 from gateway.serving import Face, application
+
+BACKLOG = 2048  # connections that wait to be taken
 
 
 async def assemble(ground: Ground) -> Cloud:
@@ -37,7 +39,7 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(tokens)
     cloud.put(tables)
     cloud.put(Consoles(wire))
-    cloud.put(ImageStore(ground.path / "images"))
+    cloud.put(ImageStore(ground.path / IMAGES))
     cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     ground.parts.background("images' recovery", recovery.watch(cloud))
@@ -46,8 +48,13 @@ async def assemble(ground: Ground) -> Cloud:
 
 async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
     """What a cloud begins with, if it is not there yet, and `clouds.yaml`."""
-    clouds, settings = Clouds(directory), cloud.settings
-    password = clouds.password("cumulog") or settings.gateway.admin_password or secrets.token_urlsafe(18)
+    clouds, settings, vault = Clouds(directory), cloud.settings, cloud.vault
+    known = clouds.password("cumulog")
+    first = known or settings.gateway.admin_password or secrets.token_urlsafe(18)
+    kept = await vault.first(
+        mending.ADMIN, first.encode()
+    )  # of several gateways that begin at once, one says the password
+    password = known or kept.decode()
     await bootstrap(cloud.execute, settings, password)
     clouds.write(settings.gateway.public_url or url, settings.identity.region, {"cumulog": password})
 
@@ -82,15 +89,38 @@ def listen(parts: Parts, host: str, port: int) -> tuple[socket.socket, str]:
     except OSError as fault:
         listening.close()
         raise CannotStart(f"--listen {host}:{port}: {fault.strerror}") from fault
-    listening.listen(2048)
-    listening.setblocking(False)
+    return _listening(parts, listening, host)
+
+
+def listen_on(parts: Parts, where: str) -> tuple[socket.socket, str]:
+    """As `listen`, on HOST:PORT, or on `fd:N`, a listening socket that was inherited. Raises CannotStart."""
+    if not where.startswith("fd:"):
+        return listen(parts, *address(where))
+    try:
+        inherited = socket.socket(fileno=int(where[3:]))
+    except (OSError, ValueError) as fault:
+        raise CannotStart(f"--listen {where}: there is no such socket") from fault
+    return _listening(parts, inherited, inherited.getsockname()[0])
+
+
+def address(where: str) -> tuple[str, int]:
+    """Of HOST:PORT. Raises CannotStart."""
+    host, colon, port = where.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise CannotStart(f"--listen takes HOST:PORT, not {where!r}")
+    return host.strip("[]"), int(port)
+
+
+def _listening(parts: Parts, socket_: socket.socket, host: str) -> tuple[socket.socket, str]:
+    socket_.listen(BACKLOG)
+    socket_.setblocking(False)
 
     async def close() -> None:
-        listening.close()
+        socket_.close()
 
     parts.later("listener", close)
     name = f"[{host}]" if ":" in host else host
-    return listening, f"http://{name}:{listening.getsockname()[1]}"
+    return socket_, f"http://{name}:{socket_.getsockname()[1]}"
 
 
 def faces() -> list[Face]:

@@ -8,14 +8,13 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from events.nats_server import NatsServer
+from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import demo, ground, part_agents, part_gateway, part_handlers
+from gateway import demo, ground, journals, part_agents, part_gateway, part_handlers
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
-from gateway.image.store import ImageStore
 from gateway.part_agents import Driver
 from gateway.parts import CannotStart, Parts
 
@@ -27,6 +26,7 @@ class Options(Struct, frozen=True, kw_only=True):
     port: int = 8774
     driver: Driver = "auto"
     hosts: int = 1  # simulated ones
+    nodes: int = 1  # NATS servers; with several, every part is a process of its own
     demo: bool = False
     stop_guests: bool = False
 
@@ -52,7 +52,7 @@ class Up:
         cloud = await part_gateway.assemble(base)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
-        hosts = Hosts(self.directory, self.settings, cloud.part(ImageStore))
+        hosts = Hosts(self.directory, self.settings, path)
         await part_agents.start_all(
             parts, base.wire, self.settings, hosts, options.driver, options.hosts, stop_guests=options.stop_guests
         )
@@ -62,11 +62,13 @@ class Up:
         return url
 
     async def _start_journal(self) -> Wire:
-        journal = self.settings.journal
-        server = NatsServer(self.directory.path / "journal", sync=journal.sync, max_memory=journal.max_memory)
+        server = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
-        await server.start()
-        wire = await Wire.connect([server.url], server.cloud, name="cumulog up")
+        try:
+            await server.start()
+        except StartFault as fault:
+            raise CannotStart(str(fault)) from fault
+        wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire
 
