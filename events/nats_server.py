@@ -214,6 +214,7 @@ class NatsServer:
         self._child = None
 
     async def _launch(self) -> None:
+        self._monitor = ""
         for old in self.directory.glob("nats-server_*.ports"):
             old.unlink()
         self._write()

@@ -30,6 +30,7 @@ from events.identity.role import CreateRole, ImplyRole
 from events.identity.service import CreateService
 from events.identity.user import ChangeUser, CreateUser
 from events.ids import derived
+from events.refusals import Conflict
 from events.services import SERVICES
 from events.settings import Settings
 from gateway.identity.passwords import Passwords
@@ -75,7 +76,11 @@ class _Bootstrap:
 
     async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
         await self.do(names, Take(id=name, holder=command.id))
-        await self.do(resource, command)
+        try:
+            await self.do(resource, command)
+        except Conflict:
+            if self.fold.get(resource, command.id) is None:  # else another gateway that begins now was faster
+                raise
 
     async def domain(self, mend: bool) -> None:
         domain = self.fold.get(domains, "default")
