@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from events import forms
 from events.envelope import Commit, Event, Key, State, digest
 from events.journal import Entry, Journal, Tail
 from events.subjects import key_of, prefix_of, split
@@ -74,6 +75,13 @@ class Shelf:
         self.module = module
         self.prefix = prefix_of(module.__name__)
         self.state_type, self.decode = _reading(module.evolve)
+        self.today: forms.Reform | None = (
+            None  # what makes of a stored commit one of today's forms, where there were others
+        )
+        if older := forms.upcasters(module):
+            self.today = today = forms.reform(older)
+            plain = self.decode
+            self.decode = lambda data: plain(today(data))
         self.evolve = module.evolve
         self.known: dict[str, Known[Any]] = {}
         self.live: dict[str, Any] = {}  # key -> state, in order of creation

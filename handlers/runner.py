@@ -84,7 +84,7 @@ class Runner:
         self._bell = asyncio.Event()
         self._busy: set[str] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # ended in the order in which they began
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -159,8 +159,8 @@ class Runner:
             if about not in self._busy:
                 self._busy.add(about)
                 task = asyncio.create_task(self._fulfil(module, about, wish))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks[task] = None
+                task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     def _again(self, name: str) -> None:
         self._due.add(name)

@@ -70,9 +70,7 @@ def _part(sight: Sight, resource: Any, size: int) -> list[Any]:
 
 
 def _spare(fold: Fold, resource: Any, room: Room, now: datetime) -> Iterator[Wish]:
-    for holder, share in room.shares.items():
-        if share.until is None or share.until > now:
-            continue
+    for holder in sorted(name for name, share in room.shares.items() if share.until is not None and share.until <= now):
         server: Server | None = fold.get(servers, holder)
         elsewhere = server is not None and server.phase != "place" and server.host != room.id
         if server is None or (resource is host_room and elsewhere):

@@ -79,7 +79,7 @@ def _place(sight: Sight, now: datetime) -> Plans:
     for server in waiting:
         known = sight.fold.known(servers, server.id)
         waited = now - known.created_at if known else timedelta()
-        if waited > timedelta(seconds=compute.build_deadline):
+        if now > (server.deadline or now - waited + timedelta(seconds=compute.build_deadline)):
             yield _failure(sight, server, f"Instance {server.id} could not be placed in time.")
             continue
         host = _claimed(sight, server, by_name)
@@ -150,9 +150,16 @@ def _fail(server: Server, message: str, details: str | None = None) -> FailServe
 def _give_up(sight: Sight, now: datetime) -> Plans:
     for phase in ("build", "start", "stop", "reboot", "remove"):
         for server in sight.fold.by(servers, "phase", phase):
-            if server.deadline is not None and server.deadline < now and (phase, server.status) != ("remove", "ERROR"):
+            if _deadline(sight, server) < now and (phase, server.status) != ("remove", "ERROR"):
                 message = f"Host {server.host} did not {phase} instance {server.id} in time."
                 yield Wish(servers, _fail(server, message), server.request)
+
+
+def _deadline(sight: Sight, server: Server) -> datetime:
+    """Until when what is being done with it may take; whoever asked may have named no time."""
+    known = sight.fold.known(servers, server.id)
+    assert known is not None
+    return server.deadline or known.updated_at + timedelta(seconds=sight.settings.compute.build_deadline)
 
 
 def _abandon(sight: Sight) -> Plans:

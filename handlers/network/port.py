@@ -1,18 +1,20 @@
 """Gives back what was claimed for nothing: by attempts that died, or for ports, networks and groups that are gone.
 
-Two turns: first the resource is told never to listen to the attempt again (events/network/standard.py), then what the
+Two steps: first the resource is told never to listen to the attempt again (events/network/standard.py), then what the
 attempt claimed is given back. So an attempt that was only slow cannot use what another has got by then.
 Source: DESIGN, "Hard cases, decided", 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from events.claims import Claim
+from events.decider import Step
 from events.envelope import Event
 from events.fold import Fold
 from events.network import address as addresses
@@ -27,7 +29,7 @@ from events.network.security_group import SecurityGroupDeleted
 from events.network.standard import Standard, Sweep, holder
 from events.room import Room
 from handlers.runner import Sight
-from handlers.wishes import Wish
+from handlers.wishes import Wish, Wishes
 from projections.network.port import gone
 
 WAKES: tuple[type[Event], ...] = (PortDeleted, SecurityGroupDeleted)
@@ -46,7 +48,10 @@ KINDS: dict[str, Any] = {
 }
 
 
-def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
+Plans = Iterator[Wish | Wishes]
+
+
+def plan(sight: Sight, now: datetime) -> Plans:
     """What to sweep, what to give back, what to finish."""
     fold = sight.fold
     sweeps = sight.sweeps(__name__)
@@ -72,23 +77,24 @@ def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]
             yield from fold.by(resource, "due", minute)
 
 
-def _claims(fold: Fold, now: datetime, resource: Any, justified: Any, whole: bool) -> Iterator[Wish]:
+def _claims(fold: Fold, now: datetime, resource: Any, justified: Any, whole: bool) -> Plans:
     for claim in _due(fold, resource, now, whole):
         if claim.until < now and not justified(fold, claim):
             id, _, attempt = claim.holder.partition(".")
             kind = networks if resource is segment else ports
-            yield from _give_back(
-                fold, kind, id, attempt, Wish(resource, addresses.Release(id=claim.key, holder=claim.holder))
-            )
+            back = Step(resource, addresses.Release(id=claim.key, holder=claim.holder))
+            yield _giving_back(kind, id, attempt, back, partial(justified, fold, claim))
 
 
-def _give_back(fold: Fold, kind: Any, id: str, attempt: str, wish: Wish) -> Iterator[Wish]:
-    """First sweep, and once that is done, give back."""
-    known = fold.known(kind, id)
-    if known is not None and attempt in known.state.swept:
-        yield wish
-    else:
-        yield Wish(kind, Sweep(id=id, claim=attempt))
+def _giving_back(kind: Any, id: str, attempt: str, back: Step, justified: Callable[[], bool]) -> Wishes:
+    """Sweep, look once more - the attempt may have been faster - and give back."""
+
+    def steps() -> Iterator[Step]:
+        yield Step(kind, Sweep(id=id, claim=attempt))
+        if not justified():
+            yield back
+
+    return Wishes(about=repr(back.command), steps=steps())
 
 
 def _has_address(fold: Fold, claim: Claim) -> bool:
@@ -112,17 +118,17 @@ def _has_segment(fold: Fold, claim: Claim) -> bool:
     return network is not None and network.claim == attempt
 
 
-def _shares(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
+def _shares(fold: Fold, now: datetime, whole: bool) -> Plans:
     """Shares of quotas whose resource does not exist."""
     for known in list(fold.shelf(quota).known.values()):
         if whole or known.updated_at >= now - RECENT:
             room: Room = known.state
-            for name, share in room.shares.items():
-                if share.until is not None and share.until < now and not _has_share(fold, name):
-                    kind, _, rest = name.partition(":")
-                    id, _, attempt = rest.partition(".")
-                    back = Wish(quota, quota.ReturnShares(id=room.id, holders=(name,)))
-                    yield from _give_back(fold, KINDS[kind], id, attempt.partition(":")[0], back)
+            late = [name for name, share in room.shares.items() if share.until is not None and share.until < now]
+            for name in sorted(name for name in late if not _has_share(fold, name)):
+                kind, _, rest = name.partition(":")
+                id, _, attempt = rest.partition(".")
+                back = Step(quota, quota.ReturnShares(id=room.id, holders=(name,)))
+                yield _giving_back(KINDS[kind], id, attempt.partition(":")[0], back, partial(_has_share, fold, name))
 
 
 def _has_share(fold: Fold, name: str) -> bool:
@@ -137,13 +143,18 @@ def _has_share(fold: Fold, name: str) -> bool:
     return state.claim == attempt
 
 
-def _places(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
+def _places(fold: Fold, now: datetime, whole: bool) -> Plans:
     """Places of subnets that do not exist."""
     for network in _due(fold, networks, now, whole):
         for place in network.places:
             if place.until < now and fold.get(subnets, place.subnet) is None:
-                back = Wish(networks, networks.RemoveSubnet(id=network.id, subnet=place.subnet))
-                yield from _give_back(fold, subnets, place.subnet, place.claim, back)
+                back = Step(networks, networks.RemoveSubnet(id=network.id, subnet=place.subnet))
+                there = partial(_has_place, fold, place.subnet)
+                yield _giving_back(subnets, place.subnet, place.claim, back, there)
+
+
+def _has_place(fold: Fold, subnet: str) -> bool:
+    return fold.get(subnets, subnet) is not None
 
 
 def _marks(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:

@@ -148,12 +148,12 @@ class Process:
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
         self.orders = Orders(self.fold, assignments, [guests, groups])
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._calls: dict[asyncio.Task[Any], None] = {}  # in their order: a set has none that a seed could fix
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Something that this process is asked for; it dies with it."""
         task = asyncio.create_task(work)
-        self._calls.add(task)
+        self._calls[task] = None
         task.add_done_callback(self._answered)
         return task
 
@@ -166,7 +166,7 @@ class Process:
             self.spawn(self.desk.beat(host))
 
     def _answered(self, task: asyncio.Task[Any]) -> None:
-        self._calls.discard(task)
+        self._calls.pop(task, None)
         if not task.cancelled():
             task.exception()
 
