@@ -86,15 +86,24 @@ class Person:
 
         async def one(id: str) -> None:
             await self.client.call("DELETE", f"/compute/v2.1/servers/{id}")
-            while await self.client.exists(f"/compute/v2.1/servers/{id}"):
-                await asyncio.sleep(0.02)
+            await _until(lambda: self.client.exists(f"/compute/v2.1/servers/{id}"), 0.02)
 
         await _crowd(one, ids, at_once)
 
     async def settled(self) -> None:
         """Return once nothing is being built."""
-        while (await self.client.call("GET", "/compute/v2.1/servers?status=BUILD&limit=1"))["servers"]:
-            await asyncio.sleep(0.1)
+        await _until(self._building, 0.1)
+
+    async def _building(self) -> bool:
+        return bool((await self.client.call("GET", "/compute/v2.1/servers?status=BUILD&limit=1"))["servers"])
+
+
+async def _until(more: Callable[[], Awaitable[bool]], pause: float) -> None:
+    """Look again and again, as long as there is more to wait for."""
+    while True:
+        if not await more():
+            return
+        await asyncio.sleep(pause)
 
 
 async def _crowd(work: Callable[[Any], Awaitable[T]], things: Iterable[Any], at_once: int) -> list[T]:

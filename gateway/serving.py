@@ -21,7 +21,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from events.decider import Decider, Outcome, Step
+from events.decider import Decider, Outcome, Step, Steps
 from events.envelope import Command, Key, Origin, State
 from events.refusals import Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import bodies, faults, policy
@@ -159,8 +159,8 @@ class Call:
         outcome: Outcome[S] = await self.cloud.execute(resource, command, self.origin)
         return outcome.state
 
-    async def do_all(self, steps: Sequence[Step]) -> list[Any]:
-        """Do commands one after the other; if one is refused, undo those before it and raise."""
+    async def do_all(self, steps: Steps) -> list[Any]:
+        """Do commands in order; if one is refused, undo those before it and raise."""
         return await self.cloud.execute.all(steps, self.origin)
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from events.decider import Executor, Step
+from events.decider import Executor, Step, Steps
 from events.envelope import Event, Origin
 from events.fold import Change, Fold
 from events.refusals import Refusal
@@ -181,7 +181,7 @@ class Runner:
 
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
     """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so."""
-    steps: Iterable[Step]
+    steps: Steps
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:

@@ -89,8 +89,12 @@ async def rest(person: Person) -> Found:
         else:
             live = {server["id"] for server in servers}
             busy = [f"{one['id']} {one['status']} {one['OS-EXT-STS:task_state']}" for one in servers if moves(one)]
-            busy += [f"{one['id']} image {one['status']}" for one in images if one["status"] not in ("active", "queued")]
-            busy += [f"{one['id']} port of no server" for one in ports if one["device_id"] and one["device_id"] not in live]
+            busy += [
+                f"{one['id']} image {one['status']}" for one in images if one["status"] not in ("active", "queued")
+            ]
+            busy += [
+                f"{one['id']} port of no server" for one in ports if one["device_id"] and one["device_id"] not in live
+            ]
             busy += [f"{one['id']} port {one['status']}" for one in ports if one["status"] == "BUILD"]
         if not busy and servers is not None:
             return servers

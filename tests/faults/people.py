@@ -55,7 +55,9 @@ class Person:
 
     # Questions
 
-    async def call(self, method: str, path: str, body: Any = None, content: bytes | None = None) -> httpx.Response | None:
+    async def call(
+        self, method: str, path: str, body: Any = None, content: bytes | None = None
+    ) -> httpx.Response | None:
         """The answer; None if there was none."""
         try:
             if not self._token and not await self._log_in():
