@@ -1,14 +1,12 @@
 """The one door: every change of every resource of every service goes through `execute`.
 
-Commands that wait for the same resource are decided one after the other, each upon what the one before it leaves, and
-appended as one commit: as many as wait, at a load, for the price of one.
+Commands that wait for the same resource are one commit: events/waiting.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,12 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from events.clock import Clock, SystemClock
-from events.envelope import Command, Commit, Event, Key, Origin, Part, State
-from events.fold import Fold, Known, Shelf
-from events.ids import new_hex
+from events.envelope import Command, Event, Origin, State
+from events.fold import Fold, Known
 from events.journal import Journal, Stale, Unavailable
 from events.refusals import Busy, Refusal
 from events.subjects import key_of
+from events.waiting import Draft, Queue, Wish
+from events.writing import write
 
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command, contravariant=True)
@@ -31,7 +30,6 @@ E = TypeVar("E", bound=Event)
 log = logging.getLogger("cumulog.decider")
 
 ATTEMPTS = 60
-MOST = 64  # commands of one commit: what bounds its size, and the time for which deciding keeps all else waiting
 AT_ONCE = 32  # commands of one caller in the air
 LARGEST = 1 << 20  # bytes of a commit of several commands
 TICK = timedelta(microseconds=1)
@@ -99,51 +97,6 @@ def some_at_once(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
     return (steps[begin : begin + AT_ONCE] for begin in range(0, len(steps), AT_ONCE))
 
 
-class _Wish:
-    """A command that waits, and who is to hear what came of it."""
-
-    __slots__ = ("command", "done", "id", "lone", "origin")
-
-    def __init__(self, command: Command, origin: Origin, id: str | None) -> None:
-        self.command = command
-        self.origin = origin
-        self.id = id or new_hex()
-        self.lone = id is not None  # who repeats it under its id is recognised by that of a commit
-        self.done: asyncio.Future[Outcome[Any]] = asyncio.get_running_loop().create_future()
-
-
-class _Draft(Struct):
-    """What becomes of some wishes, upon what is known."""
-
-    state: Any  # after all of them
-    events: list[Any] = []
-    made: list[tuple[_Wish, int]] = []  # what brings something about, and how many events
-    refused: dict[_Wish, Exception] = {}
-
-
-class _Queue:
-    """The wishes about one resource; whoever finds none before him works, the others wait."""
-
-    def __init__(self, resource: Any, shelf: Shelf, id: Key, key: str) -> None:
-        self.resource = resource
-        self.shelf = shelf
-        self.id = id
-        self.key = key
-        self.subject = f"{shelf.prefix}.{key}"
-        self.waiting: deque[_Wish] = deque()
-
-    def some(self) -> list[_Wish]:
-        """Who is next; those that nobody waits for any more are dropped."""
-        found: list[_Wish] = []
-        while self.waiting and len(found) < MOST:
-            if found and (self.waiting[0].lone or found[0].lone):
-                break
-            wish = self.waiting.popleft()
-            if not wish.done.done():
-                found.append(wish)
-        return found
-
-
 class Executor:
     """The one door: takes commands, has them decided, appends what happened."""
 
@@ -151,7 +104,7 @@ class Executor:
         self.journal = journal
         self.fold = fold
         self.clock: Clock = clock or SystemClock()
-        self._queues: dict[str, _Queue] = {}  # of the resources that somebody works on
+        self._queues: dict[str, Queue] = {}  # of the resources that somebody works on
         self._workers: dict[asyncio.Task[None], None] = {}
         self._encode = msgspec.json.Encoder().encode
 
@@ -165,18 +118,18 @@ class Executor:
         """
         shelf = self.fold.shelf(resource)
         key = key_of(command.id)
-        wish = _Wish(command, origin, id)
+        wish = Wish(command, origin, id)
         queue = self._queues.get(f"{shelf.prefix}.{key}")
         if queue is not None:  # one after the other within a process; the journal's guard is for all of them
             queue.waiting.append(wish)
-            return await wish.done
-        queue = _Queue(resource, shelf, command.id, key)
+            return Outcome(*await wish.done)
+        queue = Queue(resource, shelf, command.id, key)
         self._queues[queue.subject] = queue
         try:
             await self._work(queue, [wish])
         finally:
             self._go_on(queue)
-        return wish.done.result()
+        return Outcome(*wish.done.result())
 
     async def all(self, steps: Steps, origin: Origin) -> list[Any]:
         """Do commands in order; if one is refused, undo those before it, the last first, and raise.
@@ -227,7 +180,7 @@ class Executor:
 
     # The wishes about one resource
 
-    def _go_on(self, queue: _Queue) -> None:
+    def _go_on(self, queue: Queue) -> None:
         """Have those who wait served, by a task of its own: if one of them is cancelled, the others are not."""
         if queue.waiting:
             worker = asyncio.create_task(self._serve(queue), name=queue.subject)
@@ -236,7 +189,7 @@ class Executor:
         else:
             del self._queues[queue.subject]
 
-    async def _serve(self, queue: _Queue) -> None:
+    async def _serve(self, queue: Queue) -> None:
         try:
             while wishes := queue.some():
                 await self._work(queue, wishes)
@@ -245,7 +198,7 @@ class Executor:
             for wish in queue.waiting:
                 wish.done.cancel()
 
-    async def _work(self, queue: _Queue, wishes: list[_Wish]) -> None:
+    async def _work(self, queue: Queue, wishes: list[Wish]) -> None:
         """Tell each what came of it."""
         try:
             await self._attempt(queue, wishes)
@@ -253,108 +206,55 @@ class Executor:
             for wish in wishes:
                 unsure = Unsure("The journal cannot take the change now; it may or may not have been made.")
                 unsure.__cause__ = fault
-                _refuse(wish, unsure)
+                wish.refuse(unsure)
         except Exception as fault:
             for wish in wishes:
-                _refuse(wish, fault)
+                wish.refuse(fault)
         except BaseException:
             for wish in wishes:
                 wish.done.cancel()
             raise
 
-    async def _attempt(self, queue: _Queue, wishes: list[_Wish]) -> None:
-        shelf, key = queue.shelf, queue.key
+    async def _attempt(self, queue: Queue, wishes: list[Wish]) -> None:
+        fold, shelf, key = self.fold, queue.shelf, queue.key
+        dug = False  # whether an earlier epoch was asked for it
         fenced = False  # until then the fold may lag behind what another process has written
         for _ in range(ATTEMPTS):
             wishes = [wish for wish in wishes if not wish.done.done()]  # but of those whom nobody waits for any more
+            fold.check(queue.subject)
             known: Known[Any] | None = shelf.known.get(key)
+            if known is None and fold.epoch.number > 1 and not dug:
+                await fold.dig(queue.resource, queue.id, self.journal)
+                dug = True
+                known = shelf.known.get(key)
             at = max(self.clock.now(), known.updated_at + TICK) if known else self.clock.now()
-            draft = _draft(queue.resource, known, wishes, at)
+            draft = Draft.of(queue.resource, known, wishes, at)
+            if not draft.made and not fenced:  # refusals, or nothing to do: true only of the newest state
+                await fold.fence(self.journal)
+                await self._exhume(queue)
+                fenced = True
+                continue
             if draft.made:
-                commit = _commit(draft, known, at)
+                commit = draft.commit(known, at)
                 data = self._encode(commit)
                 if len(data) > LARGEST and len(wishes) > 1:
                     await self._attempt(queue, wishes[: len(wishes) // 2])
                     await self._attempt(queue, wishes[len(wishes) // 2 :])
                     return
                 try:
-                    sequence = await self.journal.append(
-                        queue.subject, data, expected=known.sequence if known else 0, id=commit.id
-                    )
+                    await write(
+                        self.journal, fold, queue.subject, data, known=known.sequence if known else 0, id=commit.id
+                    )  # whoever asks this process next sees it
                 except Stale as stale:
-                    await self._catch_up(queue, stale.sequence)
+                    await fold.reach(stale.sequence)
+                    await self._exhume(queue)
                     continue
-                await self.fold.reach(sequence)  # whoever asks this process next sees it
-            elif not fenced:  # refusals, or nothing to do: true only of the newest state
-                await self._catch_up(queue, await self.journal.last())
-                fenced = True
-                continue
-            _tell(draft, wishes, shelf.known.get(key) if draft.made else known)
+                fold.check(queue.subject)
+                known = shelf.known[key]
+            draft.tell(wishes, known)
             return
         raise Busy(f"{queue.subject} is changing too fast.")
 
-    async def _catch_up(self, queue: _Queue, sequence: int) -> None:
-        await self.fold.reach(sequence)
+    async def _exhume(self, queue: Queue) -> None:
         if queue.shelf.known.get(queue.key) is None:
             await self.fold.exhume(queue.resource, queue.id, self.journal)
-
-
-def _draft(resource: Any, known: Known[Any] | None, wishes: list[_Wish], at: datetime) -> _Draft:
-    """What each wish brings about, upon what the ones before it leave. A guarded append proves that it was so."""
-    draft = _Draft(state=known.state if known else None)
-    for wish in wishes:
-        try:
-            events, after = resource.decide(draft.state, wish.command), draft.state
-            for event in events:
-                after = resource.evolve(after, event, at)
-        except Exception as fault:  # a refusal, or a mistake in these rules: the others' wishes are not touched by it
-            draft.refused[wish] = fault
-            continue
-        if events:
-            draft.state = after
-            draft.events += events
-            draft.made.append((wish, len(events)))
-    return draft
-
-
-def _commit(draft: _Draft, known: Known[Any] | None, at: datetime) -> Commit[Any]:
-    first = draft.made[0][0]
-    return Commit(
-        id=first.id,
-        at=at,
-        actor=first.origin.actor,
-        project=first.origin.project,
-        request=first.origin.request,
-        cause=first.origin.cause,
-        owner=draft.state.owner,
-        previous=known.hash if known else None,
-        events=tuple(draft.events),
-        parts=tuple([_part(wish, events) for wish, events in draft.made[1:]]),
-    )
-
-
-def _part(wish: _Wish, events: int) -> Part:
-    origin = wish.origin
-    return Part(
-        id=wish.id,
-        events=events,
-        actor=origin.actor,
-        project=origin.project,
-        request=origin.request,
-        cause=origin.cause,
-    )
-
-
-def _tell(draft: _Draft, wishes: list[_Wish], known: Known[Any] | None) -> None:
-    made = {wish for wish, _ in draft.made}
-    for wish in wishes:
-        if wish in draft.refused:
-            _refuse(wish, draft.refused[wish])
-        elif not wish.done.done():
-            wish.done.set_result(Outcome(known, wish in made))
-
-
-def _refuse(wish: _Wish, fault: Exception) -> None:
-    if not wish.done.done():
-        wish.done.set_exception(fault)
-        wish.done.exception()  # whoever waited may be gone: then nobody is to complain

@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--listen", default="127.0.0.1:8774", metavar="HOST:PORT")
     up.add_argument("--driver", choices=["auto", "libvirt", "simulated"], default="auto")
     up.add_argument("--hosts", type=int, default=1, metavar="N", help="how many simulated hosts")
+    up.add_argument(
+        "--nodes", type=int, choices=[1, 3, 5], default=1, help="NATS servers; with several, each part in processes"
+    )
     up.add_argument("--public-url", default=None, metavar="URL", help="what links in answers begin with")
     up.add_argument(
         "--demo", action="store_true", help="make flavors, an image, a network and a user for a first visit"
@@ -59,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     credentials.add_argument("role", choices=["gateway", "handlers", "agent", "accounts"])
     credentials.add_argument("host", nargs="?", metavar="HOST", help="of an agent")
 
+    command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
     command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
@@ -87,12 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
-    assignments = list(options.set)
-    for flag, setting in FLAGS.items():
-        if getattr(options, flag, None):
-            assignments.append(f"{setting}={getattr(options, flag)}")
     try:
-        settings = load(path / "cumulog.toml", os.environ, assignments)
+        settings = load(path / "cumulog.toml", os.environ, _assignments(options))
         status = options.run(options, path, settings)
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
@@ -127,6 +127,12 @@ def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     return mending.run(options, path, settings)
 
 
+def _assignments(options: argparse.Namespace) -> list[str]:
+    """The settings that the command line makes."""
+    short = [f"{setting}={word}" for flag, setting in FLAGS.items() if (word := getattr(options, flag, None))]
+    return [*options.set, *short]
+
+
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
     from gateway.part_gateway import address
@@ -143,10 +149,17 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             port=port,
             driver=options.driver,
             hosts=options.hosts,
+            nodes=options.nodes,
             demo=options.demo,
             stop_guests=options.stop_guests,
         )
-        await Up(directory, settings, asked).run(_ready)
+        if options.nodes == 1:
+            await Up(directory, settings, asked).run(_ready)
+        else:
+            from gateway.many import Many
+
+            passed = [f"--set={setting}" for setting in _assignments(options)]
+            await Many(directory, settings, asked, passed).run(_ready)
 
     directory.open()
     try:
@@ -183,6 +196,13 @@ def _credentials(options: argparse.Namespace, path: Path, settings: Settings) ->
         print(journals.write_accounts(directory))
     else:
         print(journals.write(directory, options.role, options.host))
+    return 0
+
+
+def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import many
+
+    asyncio.run(many.restart(path))
     return 0
 
 

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from events.compute import flavor
 from events.compute import quota as quotas
 from events.compute.quota import ClaimRoom, Commands, Events, Exceeded, ReturnRoom, SetLimits
-from events.decider import MOST, Executor, Step, Unsure
+from events.decider import Executor, Step, Unsure
 from events.envelope import CLOUD, Commit, Origin
 from events.fold import Fold
 from events.journal import Entry, MemoryJournal, Unavailable
 from events.refusals import NotFound
+from events.waiting import MOST
 
 decode = msgspec.json.Decoder(Commit[Events]).decode
 
