@@ -23,7 +23,7 @@ from nats.aio.subscription import Subscription
 
 from events.ids import new_hex
 from events.journal import Unavailable
-from events.refusals import TooLarge
+from events.refusals import Busy, TooLarge
 
 __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
 
@@ -83,6 +83,12 @@ class _Client(Client):
         """Drop what could not be sent: closing would write it to a connection that may be gone, and stop half-way."""
         self._pending = []
         self._pending_data_size = 0
+
+    async def _process_pong(self) -> None:
+        """As the client's, which would read nothing more for good if whoever waited for the pong has gone meanwhile."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         taker = self.takers.get(sid) if reply else None
@@ -359,7 +365,10 @@ class Service:
     def _done(self, task: asyncio.Task[bytes]) -> None:
         self._room.release()
         self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
+        fault = None if task.cancelled() else task.exception()
+        if isinstance(fault, Busy | Unavailable):
+            log.warning("a call could not be served now: %s", fault)
+        elif fault is not None:
             log.error("a call failed", exc_info=fault)
 
     async def stop(self) -> None:
