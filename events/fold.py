@@ -209,6 +209,12 @@ class Fold:
         for listener in self.taken_over:
             listener()
 
+    def suspect(self, subjects: Iterable[str]) -> None:
+        """These could not be folded by whoever kept what was restored: `follow` tries them anew."""
+        for subject in subjects:
+            if split(subject)[0] in self.shelves:
+                self.spoiled[subject] = Spoil("it could not be folded before this process began", 0, 0)
+
     async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
         """A resource that the fold has buried, folded anew from its own commits; None if it never was.
 
@@ -286,22 +292,28 @@ class Fold:
         """
         prefix, key = split(subject)
         shelf, spoil = self.shelves[prefix], self.spoiled[subject]
-        entries: list[Entry] = []
-        while not entries or entries[-1].sequence < spoil.newest:  # more may have come while the journal answered
-            entries = [entry for entry in await journal.of(subject) if entry.sequence <= self.position]
-        known: Known[Any] | None = None
-        try:
-            for entry in entries:
+        raw = await self.past.newest(subject) if self.past else None
+        known: Known[Any] | None = shelf.decode_known(raw) if raw else None
+        after = known.sequence if known else 0
+        entries = await journal.of(subject, after)
+        while entries and entries[-1].sequence < spoil.newest:  # more came while the journal answered
+            entries = await journal.of(subject, after)
+        change = None
+        for entry in entries:
+            if entry.sequence > self.position:
+                break
+            try:
                 commit = shelf.decode(entry.data)
                 known = self._after(shelf, key, known, commit, entry)
-            assert known is not None
-            change = Change(subject, known.sequence, commit, shelf.put(known), known)
-        except Exception as fault:
-            spoil.why = repr(fault)
-            log.error("%s still cannot be folded: %r", subject, fault)
-            return
+            except Exception as fault:
+                spoil.why, spoil.sequence = repr(fault), entry.sequence
+                log.error("%s still cannot be folded: %r", subject, fault)
+                return
+            change = Change(subject, entry.sequence, commit, shelf.known.get(key), known)
         del self.spoiled[subject]
-        self._tell(change)
+        if change is not None:
+            shelf.put(change.after)
+            self._tell(change)
 
     def turn(self, epoch: Epoch) -> None:
         """Write into this epoch from now on."""
