@@ -59,7 +59,7 @@ async def start_real(parts: Parts, wire: Wire, settings: Settings, hosts: Hosts,
 
 async def start(parts: Parts, wire: Wire, settings: Settings, name: str, driver: Hypervisor) -> None:
     """One host's agent. Raises DriverError."""
-    agent = Agent(WireLink(wire, name), driver, heartbeat=settings.compute.heartbeat)
+    agent = Agent(WireLink(wire, name), driver, host=name, heartbeat=settings.compute.heartbeat)
     await agent.start()
     parts.later(f"agent of {name}", agent.stop)
 

@@ -6,22 +6,22 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.chronicle import JournalChronicle
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
 from events.services import SERVICES
-from gateway import journals, mending, operations
+from gateway import http, journals, mending, operations
+from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
 from gateway.directory import Directory
+from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
@@ -29,12 +29,10 @@ from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
 from gateway.image.store import IMAGES, ImageStore
-from gateway.parts import CannotStart, Parts
-from gateway.serving import Face, application
+from gateway.parts import Parts
+from gateway.serving import Face
 
 TICK = 0.02  # seconds between two looks at who is still connected
-GRACE = 15  # seconds in which the last answers are finished
-BACKLOG = 2048  # connections that wait to be taken
 
 
 async def assemble(ground: Ground) -> Cloud:
@@ -48,7 +46,7 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(tables)
     cloud.put(Consoles(wire))
     cloud.put(ImageStore(ground.path / IMAGES))
-    cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
+    cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     ground.parts.background("images' recovery", recovery.watch(cloud))
     return cloud
@@ -72,16 +70,12 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     answer to ask elsewhere. What is being answered then is finished.
     """
     feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
-    metrics = operations.Metrics(cloud)
-    extra = [*operations.routes(cloud, metrics), *links.routes(cloud, await Links.open(cloud.vault))]
+    extra = [*operations.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
     app = application(cloud, faces(), extra)
     draining = asyncio.Event()
-    server = _Server(_configuration(_parting(operations.measured(app, metrics), draining)))
-    task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
-    while not server.started:
-        if task.done():
-            await task
-        await asyncio.sleep(0.002)
+    entrance = Entrance(_parting(app, draining), cloud.limits)
+    server = http.Server(http.configuration(entrance, cloud.settings.limits))
+    task = await http.begin(server, listening, "gateway")
 
     async def stop() -> None:
         draining.set()
@@ -139,76 +133,8 @@ def _parting(app: ASGIApp, draining: asyncio.Event) -> ASGIApp:
     return call
 
 
-def listen(parts: Parts, host: str, port: int) -> tuple[socket.socket, str]:
-    """A socket that clients can connect to from now on, and its URL. Raises CannotStart."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as fault:
-        listening.close()
-        raise CannotStart(f"--listen {host}:{port}: {fault.strerror}") from fault
-    return _listening(parts, listening, host)
-
-
-def listen_on(parts: Parts, where: str) -> tuple[socket.socket, str]:
-    """As `listen`, on HOST:PORT, or on `fd:N`, a listening socket that was inherited. Raises CannotStart."""
-    if not where.startswith("fd:"):
-        return listen(parts, *address(where))
-    try:
-        inherited = socket.socket(fileno=int(where[3:]))
-    except (OSError, ValueError) as fault:
-        raise CannotStart(f"--listen {where}: there is no such socket") from fault
-    return _listening(parts, inherited, inherited.getsockname()[0])
-
-
-def address(where: str) -> tuple[str, int]:
-    """Of HOST:PORT. Raises CannotStart."""
-    host, colon, port = where.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise CannotStart(f"--listen takes HOST:PORT, not {where!r}")
-    return host.strip("[]"), int(port)
-
-
-def _listening(parts: Parts, socket_: socket.socket, host: str) -> tuple[socket.socket, str]:
-    socket_.listen(BACKLOG)
-    socket_.setblocking(False)
-
-    async def close() -> None:
-        socket_.close()
-
-    parts.later("listener", close)
-    name = f"[{host}]" if ":" in host else host
-    return socket_, f"http://{name}:{socket_.getsockname()[1]}"
-
-
 def faces() -> list[Face]:
     """The services that have a face."""
     return [
         import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")
     ]
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with signals left to us."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _configuration(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=GRACE,
-        server_header=False,
-        date_header=True,
-    )

@@ -17,6 +17,7 @@ from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
+from handlers.watch import Watch
 
 
 async def start(ground: Ground) -> Runner:
@@ -47,6 +48,7 @@ async def start(ground: Ground) -> Runner:
     parts.later("orders", orders.stop)
     runner.start()
     parts.later("handlers", runner.stop)
+    ground.health.worries["handlers"] = Watch(runner, orders).faults
     return runner
 
 

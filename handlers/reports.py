@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from events import logs, tracing
 from events.compute import host as hosts
 from events.compute import server as servers
 from events.compute.guest import ConsoleRead, ImageAsked, Joined, MetadataAsked, Reports, Seen
@@ -72,8 +73,10 @@ class Desk:
         command = ReportServer(
             id=seen.server, host=host, generation=seen.generation, seen=seen.seen, reason=seen.reason
         )
+        logs.about(part="handlers", request=origin.request, host=host)
         try:
-            await self._execute(servers, command, origin)
+            with tracing.below(f"report {seen.seen}", seen.trace, **{"cumulog.host": host}):
+                await self._execute(servers, command, origin)
         except NotFound:
             if seen.seen != "gone":
                 await self._stray(host, seen.server)

@@ -68,6 +68,8 @@ class Guest(Struct, frozen=True, gc=False, kw_only=True):
     image_format: str = "qcow2"
     image_checksum: str | None = None  # sha512, hexadecimal: names the cached base
     interfaces: tuple[Interface, ...] = ()
+    request: str | None = None  # the wish's
+    trace: str | None = None  # W3C's `traceparent`, if it is traced
 
 
 class Report(Struct, frozen=True, gc=False, kw_only=True, tag=True):
@@ -88,6 +90,7 @@ class Seen(Report, frozen=True, gc=False, kw_only=True):
     generation: int
     seen: Literal["running", "stopped", "missing", "failed", "gone"]
     reason: str | None = None
+    trace: str | None = None  # W3C's `traceparent`, if what led to it is traced
 
 
 class ConsoleRead(Report, frozen=True, gc=False, kw_only=True):
