@@ -201,6 +201,12 @@ class Fold:
             self.shelves[prefix].put(one)
         self.position = position
 
+    def suspect(self, subjects: Iterable[str]) -> None:
+        """These could not be folded by whoever kept what was restored: `follow` tries them anew."""
+        for subject in subjects:
+            if split(subject)[0] in self.shelves:
+                self.spoiled[subject] = Spoil("it could not be folded before this process began", 0, 0)
+
     def take_over(self, carried: Iterable[tuple[str, bytes]]) -> None:
         """Begin with the states that were carried into an epoch. Raises KeyError for a kind that is not known here."""
         for prefix, raw in carried:
@@ -208,12 +214,6 @@ class Fold:
             shelf.put(shelf.decode_known(raw))
         for listener in self.taken_over:
             listener()
-
-    def suspect(self, subjects: Iterable[str]) -> None:
-        """These could not be folded by whoever kept what was restored: `follow` tries them anew."""
-        for subject in subjects:
-            if split(subject)[0] in self.shelves:
-                self.spoiled[subject] = Spoil("it could not be folded before this process began", 0, 0)
 
     async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
         """A resource that the fold has buried, folded anew from its own commits; None if it never was.

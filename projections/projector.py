@@ -82,8 +82,8 @@ class Projector:
         self._rows = rows
         self._dirty = Dirty({}, {}, [])
         self._heard = self._written = Bookmark(0, None)
-        self.failure = ""  # why the tables could not be written, if they could not
         self._late = False  # something older than the bookmark is dirty: it could not be folded before
+        self.failure = ""  # why the tables could not be written, if they could not
         self._flushing: asyncio.Future[None] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
