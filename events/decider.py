@@ -145,6 +145,7 @@ class Executor:
         dug = False  # whether an earlier epoch was asked for it
         fenced = False  # until then the fold may lag behind what another process has written
         for _ in range(ATTEMPTS):
+            self.fold.check(subject)
             known: Known[S] | None = shelf.known.get(key)
             if known is None and self.fold.epoch.number > 1 and not dug:
                 await self.fold.dig(resource, command.id, self.journal)
@@ -173,6 +174,7 @@ class Executor:
                 if shelf.known.get(key) is None:
                     await self.fold.exhume(resource, command.id, self.journal)
                 continue
+            self.fold.check(subject)
             return Outcome(shelf.known[key], True)
         raise Busy(f"{subject} is changing too fast.")
 

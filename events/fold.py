@@ -1,141 +1,52 @@
 """The fold: the state of every live resource, in memory, by id and by declared index, kept current by a tail.
 
-It is the only place in which states are folded. What it tells is true as of `position`. Where the journal goes over
-into a new epoch, it reads the passage (events/passage.py); from then on its process writes into the new one.
+It is the only place in which states are folded. What it tells is true as of `position`. A resource with a commit that
+cannot be folded is *spoiled*: nobody reads or changes it here until its commits can be, and everything else goes on.
+Where the journal goes over into a new epoch it reads the passage (events/passage.py), and then writes into the new one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import cache, cached_property
 from itertools import count
-from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
-
-import msgspec
-from msgspec import Struct
+from typing import Any, Protocol, TypeVar, cast
 
 from events.envelope import Commit, Event, Key, State, digest
 from events.journal import Entry, Epoch, Journal, Tail, Unavailable
-from events.passage import Passage, is_of_passage
-from events.plain import fingerprint, from_plain
+from events.passage import Foreign, Passage, is_of_passage
+from events.shelf import Change, Decider, Known, Listener, Shelf, Spoil, Spoiled
 from events.subjects import key_of, prefix_of, split
 
 S = TypeVar("S", bound=State)
-S_co = TypeVar("S_co", bound=State)
 
 BURIAL = timedelta(hours=1)  # how long a deleted resource stays in the fold
 
-
-class Decider(Protocol[S_co]):
-    """As much of a resource's module as the fold needs: its name, and a state by what `evolve` returns."""
-
-    __name__: str
-
-    @property
-    def evolve(self) -> Callable[[S_co | None, Any, datetime], S_co]: ...
+log = logging.getLogger("cumulog.fold")
 
 
-class Known(Struct, Generic[S], frozen=True, gc=False):
-    """A resource's state and where it stands."""
+class _Unfoldable(Exception):
+    """A commit cannot be folded."""
 
-    state: S
-    key: str
-    created_at: datetime
-    updated_at: datetime
-    sequence: int
-    revision: int  # how many commits it has had
-    hash: str  # of its newest commit
-
-
-class Change(Struct, frozen=True, gc=False):
-    """One commit as applied."""
-
-    subject: str
-    sequence: int
-    commit: Commit[Any]
-    before: Known[Any] | None
-    after: Known[Any]
-
-
-Listener = Callable[[Change], None]
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(f"commit {entry.sequence} of {entry.subject}")
+        self.entry = entry
 
 
 class Past(Protocol):
-    """What the journal itself has no more."""
+    """What the journal itself has no more. Everything here may raise Unavailable."""
 
     def entries(self, after: int = 0, until: int | None = None, subject: str | None = None) -> AsyncIterator[Entry]:
-        """The entries after one sequence up to another, in order. Raises Unavailable."""
+        """The entries after one sequence up to another, in order."""
 
     async def holds(self, subject: str, before: int) -> bool:
-        """Whether the subject may have had a resource in an epoch before this one. Raises Unavailable."""
+        """Whether the subject may have had a resource in an epoch before this one."""
 
-    async def newest(self, subject: str) -> bytes | None:
-        """A resource as it last was in the past, a `Known` as JSON. Raises Unavailable."""
-
-
-@cache
-def _reading(evolve: Any) -> tuple[type[State], Callable[[bytes], Commit[Any]]]:
-    """The type of a resource's states, and how its commits are read."""
-    hints = get_type_hints(evolve)
-    return hints["return"], msgspec.json.Decoder(cast(Any, Commit)[hints["event"]]).decode
-
-
-class Shelf:
-    """One kind of resource: its states, its indexes and how its commits are read."""
-
-    def __init__(self, module: Any) -> None:
-        self.module = module
-        self.prefix = prefix_of(module.__name__)
-        self.state_type, self.decode = _reading(module.evolve)
-        self.evolve = module.evolve
-        self.decode_known: Callable[[bytes], Known[Any]] = msgspec.json.Decoder(
-            cast(Any, Known)[self.state_type], dec_hook=from_plain
-        ).decode
-        self.known: dict[str, Known[Any]] = {}
-        self.live: dict[str, Any] = {}  # key -> state, in order of creation
-        self.names: tuple[str, ...] = getattr(module, "INDEXES", ())
-        self.indexes: dict[str, dict[Any, dict[str, None]]] = {name: {} for name in self.names}
-        self.dead: dict[str, datetime] = {}
-
-    def put(self, after: Known[Any]) -> Known[Any] | None:
-        """Keep `after`; what stood there before."""
-        key = after.key
-        before = self.known.get(key)
-        old = self.live.get(key)
-        new = None if after.state.deleted else after.state
-        self.known[key] = after
-        for name in self.names:
-            was = getattr(old, name) if old is not None else None
-            now = getattr(new, name) if new is not None else None
-            if was != now:
-                self._move(self.indexes[name], key, was, now)
-        if new is None:
-            self.live.pop(key, None)
-            self.dead.pop(key, None)  # they stand in the order of their newest words
-            self.dead[key] = after.updated_at
-        else:
-            self.live[key] = new
-            self.dead.pop(key, None)
-        return before
-
-    def _move(self, index: dict[Any, dict[str, None]], key: str, was: Any, now: Any) -> None:
-        """Values of a tuple are indexed one by one, None not at all."""
-        for value in was if isinstance(was, tuple) else () if was is None else (was,):
-            keys = index[value]
-            keys.pop(key, None)
-            if not keys:
-                del index[value]
-        for value in now if isinstance(now, tuple) else () if now is None else (now,):
-            index.setdefault(value, {})[key] = None
-
-    def bury(self, before: datetime) -> None:
-        for key, died in list(self.dead.items()):
-            if died > before:
-                break  # the dead stand in the order of their deaths
-            del self.dead[key], self.known[key]
+    async def newest(self, subject: str) -> tuple[bytes, int] | None:
+        """A resource as it last was in the past: a `Known` as JSON, and the form of its state."""
 
 
 class Fold:
@@ -145,6 +56,7 @@ class Fold:
         self.shelves = {shelf.prefix: shelf for shelf in map(Shelf, modules)}
         self.position = 0  # sequence of the newest entry that was applied
         self.newest_at: datetime | None = None  # time of the newest commit that was applied
+        self.spoiled: dict[str, Spoil] = {}  # by subject
         self.listeners: list[Listener] = []
         self.epoch = Epoch(1, 1)  # into which this process may write
         self.ends: dict[int, int] = {}  # the last sequences of the epochs whose ends were seen
@@ -164,12 +76,23 @@ class Fold:
         return self.shelves[prefix_of(resource.__name__)]
 
     def known(self, resource: Decider[S], key: Key) -> Known[S] | None:
-        """A resource and where it stands, a recently deleted one too."""
-        return self.shelf(resource).known.get(key_of(key))
+        """A resource and where it stands, a recently deleted one too. Raises Spoiled."""
+        shelf, name = self.shelf(resource), key_of(key)
+        if self.spoiled:
+            self.check(f"{shelf.prefix}.{name}")
+        return shelf.known.get(name)
 
     def get(self, resource: Decider[S], key: Key) -> S | None:
-        """The state of a live resource."""
-        return cast(S | None, self.shelf(resource).live.get(key_of(key)))
+        """The state of a live resource. Raises Spoiled."""
+        shelf, name = self.shelf(resource), key_of(key)
+        if self.spoiled:
+            self.check(f"{shelf.prefix}.{name}")
+        return cast(S | None, shelf.live.get(name))
+
+    def check(self, subject: str) -> None:
+        """Raises Spoiled."""
+        if (spoil := self.spoiled.get(subject)) is not None:
+            raise Spoiled(f"Commit {spoil.sequence} of {subject} cannot be read: an operator has to look at it.")
 
     def all(self, resource: Decider[S]) -> list[S]:
         """The states of all live resources of a kind, the oldest first."""
@@ -196,14 +119,14 @@ class Fold:
             return  # delivered again after a reconnect
         prefix, key = split(entry.subject)
         shelf = self.shelves.get(prefix)
-        if shelf is not None:  # else: a resource of a service that this process does not have
-            commit = shelf.decode(entry.data)
-            self.newest_at = commit.at
-            after = self._after(shelf, key, shelf.known.get(key), commit, entry)
-            change = Change(entry.subject, entry.sequence, commit, shelf.put(after), after)
-            self.position = entry.sequence
-            for listener in self.listeners:
-                listener(change)
+        if entry.subject in self.spoiled:
+            self.spoiled[entry.subject].newest = entry.sequence
+        elif shelf is not None:  # else: a resource of a service that this process does not have
+            change = self._fold(shelf, key, entry)
+            if change is not None:
+                self.newest_at = change.commit.at
+                self.position = entry.sequence
+                self._tell(change)
         elif is_of_passage(entry.subject):
             self.passage.take(entry)
         else:
@@ -213,6 +136,26 @@ class Fold:
             future = heapq.heappop(self._waiting)[2]
             if not future.done():
                 future.set_result(None)
+
+    def _fold(self, shelf: Shelf, key: str, entry: Entry) -> Change | None:
+        try:
+            commit = shelf.decode(entry.data)
+            after = self._after(shelf, key, shelf.known.get(key), commit, entry)
+            return Change(entry.subject, entry.sequence, commit, shelf.put(after), after)
+        except Exception as fault:  # whatever it is, what follows in the journal is to be heard
+            self._spoil(entry, fault)
+            return None
+
+    def _spoil(self, entry: Entry, fault: Exception) -> None:
+        log.critical("commit %d of %s cannot be folded: %r", entry.sequence, entry.subject, entry.data, exc_info=fault)
+        self.spoiled[entry.subject] = Spoil(repr(fault), entry.sequence, entry.sequence)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self.listeners:
+            try:
+                listener(change)
+            except Exception:  # the others hear of it all the same
+                log.exception("commit %d of %s was not heard by %s", change.sequence, change.subject, listener)
 
     @staticmethod
     def _after(shelf: Shelf, key: str, known: Known[Any] | None, commit: Commit[Event], entry: Entry) -> Known[Any]:
@@ -235,50 +178,63 @@ class Fold:
             self.shelves[prefix].put(one)
         self.position = position
 
-    def take_over(self, carried: Iterable[tuple[str, bytes]]) -> None:
-        """Begin with the states that were carried into an epoch. Raises KeyError for a kind that is not known here."""
+    def take_over(self, carried: Iterable[tuple[str, bytes]], forms: Mapping[str, int]) -> None:
+        """Begin with the states that were carried into an epoch. Raises what reading them raises."""
         for prefix, raw in carried:
             shelf = self.shelves[prefix]
-            shelf.put(shelf.decode_known(raw))
+            shelf.put(shelf.decode_known(raw, forms[prefix]))
         for listener in self.taken_over:
             listener()
 
-    async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
-        """A resource that the fold has buried, folded anew from its own commits; None if it never was."""
-        shelf, name = self.shelf(resource), key_of(key)
-        subject = f"{shelf.prefix}.{name}"
-        raw = await self.past.newest(subject) if self.past else None
-        known: Known[Any] | None = shelf.decode_known(raw) if raw else None
+    async def _anew(self, shelf: Shelf, key: str, journal: Journal) -> tuple[Known[Any] | None, Change | None]:
+        """A resource from its own commits, and the newest of them. Raises Unavailable, _Unfoldable."""
+        subject = f"{shelf.prefix}.{key}"
+        kept = await self.past.newest(subject) if self.past else None
+        known: Known[Any] | None = shelf.decode_known(*kept) if kept else None
+        change: Change | None = None
         for entry in await journal.of(subject, known.sequence if known else 0):
             if entry.sequence > self.position:
                 break
-            known = self._after(shelf, name, known, shelf.decode(entry.data), entry)
+            try:
+                commit = shelf.decode(entry.data)
+                if commit.previous is not None and known is None:
+                    raise Unavailable(f"the first commits of {subject} are not here")
+                before, known = known, self._after(shelf, key, known, commit, entry)
+            except Unavailable:
+                raise
+            except Exception as fault:
+                raise _Unfoldable(entry) from fault
+            change = Change(subject, entry.sequence, commit, before, known)
+        return known, change
+
+    async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
+        """A resource that the fold has buried, folded anew from its own commits; None if it never was.
+
+        Raises Spoiled, Unavailable.
+        """
+        shelf, name = self.shelf(resource), key_of(key)
+        subject = f"{shelf.prefix}.{name}"
+        try:
+            known, _ = await self._anew(shelf, name, journal)
+        except _Unfoldable as fault:
+            self._spoil(fault.entry, fault)
+        self.check(subject)
         current = shelf.known.get(name)
         if known is not None and current is None:
             shelf.put(known)
             return known
         return current
 
-    async def dig(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
-        """Whom the guard of this epoch does not tell of: a resource that died in an earlier one, before it is made."""
-        if self.epoch.number > 1:
-            subject = f"{self.shelf(resource).prefix}.{key_of(key)}"
-            if await self._in_earlier_epochs(subject, journal):
-                return await self.exhume(resource, key, journal)
-        return None
-
-    async def _in_earlier_epochs(self, subject: str, journal: Journal) -> bool:
+    async def dig(self, resource: Decider[S], key: Key, journal: Journal) -> None:
+        """Bring back what the guard of this epoch does not tell of: who died in an earlier one. Raises Unavailable."""
+        subject = f"{self.shelf(resource).prefix}.{key_of(key)}"
         found, oldest = await journal.earlier(subject, self.epoch.number)
-        return found or (oldest > 1 and self.past is not None and await self.past.holds(subject, oldest))
+        if found or (oldest > 1 and self.past is not None and await self.past.holds(subject, oldest)):
+            await self.exhume(resource, key, journal)
 
     def living(self) -> int:
         """How many resources live."""
         return sum(len(shelf.live) for shelf in self.shelves.values())
-
-    @cached_property
-    def version(self) -> str:
-        """What the states mean to this code."""
-        return fingerprint({shelf.prefix: shelf.state_type for shelf in self.shelves.values()})
 
     async def follow(self, journal: Journal) -> None:
         """Keep current by a tail of `journal`, and return once everything stored so far is folded in.
@@ -302,6 +258,30 @@ class Fold:
                 self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
         await self.reach(last)
+        if self.passage.foreign:
+            raise Foreign(self.passage.foreign)
+        for subject in list(self.spoiled):
+            await self.refold(subject, journal)
+
+    async def refold(self, subject: str, journal: Journal) -> None:
+        """Try a spoiled resource anew, from its first commit on: this program may be able to fold what another was not.
+
+        Raises Unavailable.
+        """
+        prefix, key = split(subject)
+        shelf, spoil = self.shelves[prefix], self.spoiled[subject]
+        try:
+            known, change = await self._anew(shelf, key, journal)
+            while known is None or known.sequence < spoil.newest:  # more may have come while the journal answered
+                known, change = await self._anew(shelf, key, journal)
+        except _Unfoldable as fault:
+            spoil.why = repr(fault.__cause__)
+            log.error("%s still cannot be folded: %s", subject, spoil.why)
+            return
+        shelf.put(known)
+        del self.spoiled[subject]
+        if change is not None:
+            self._tell(change)
 
     def turn(self, epoch: Epoch) -> None:
         """Write into this epoch from now on."""
@@ -349,3 +329,18 @@ class Fold:
         if self._tail is not None:
             await self._tail.stop()
             self._tail = None
+
+
+__all__ = [
+    "BURIAL",
+    "Change",
+    "Decider",
+    "Fold",
+    "Foreign",
+    "Known",
+    "Listener",
+    "Past",
+    "Shelf",
+    "Spoil",
+    "Spoiled",
+]

@@ -10,6 +10,7 @@ from events.decider import Executor
 from events.fold import Fold
 from events.settings import Settings
 from events.vault import Vault
+from gateway.fence import Fence
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Cloud:
         self.authenticate = authenticate
         self.vault = vault  # secrets that must be read back
         self.feed: Feed | None = None
+        self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 

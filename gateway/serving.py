@@ -52,6 +52,7 @@ class Route(Struct, frozen=True):
     media_types: tuple[str, ...] = JSON  # that its body may have
     first: Version = FIRST  # microversions in which it exists
     last: Version = LAST
+    fences: bool = True  # beside other gateways: whether it waits for the newest state, or only before it refuses
 
 
 class Face(Struct, frozen=True, kw_only=True):
@@ -188,6 +189,10 @@ class _Endpoint:
     def add(self, route: Route) -> None:
         self.handlers.setdefault(route.method, []).append(_Handler(route))
 
+    def candidates(self, method: str) -> list[_Handler] | None:
+        """What answers a method, by version."""
+        return self.handlers.get(method) or (self.handlers.get("GET") if method == "HEAD" else None)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.application.answer(scope, receive, send, self)
 
@@ -218,7 +223,7 @@ class _Service:
         request = Request(scope, receive)
         call = Call(self.cloud, self.face, request, None, self.face.versions.minimum if self.face.versions else FIRST)
         try:
-            response = await self._respond(call, endpoint)
+            response = await self._currently(call, endpoint)
         except Refusal as refusal:
             response = self._refuse(call, refusal)
         except ClientDisconnect:
@@ -242,10 +247,28 @@ class _Service:
             response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
+    async def _currently(self, call: Call, endpoint: _Endpoint | None) -> Response:
+        """The answer, in no way older than any that another gateway gave before it was asked for."""
+        fence = self.cloud.fence
+        if fence is None:
+            return await self._respond(call, endpoint)
+        method = call.request.method
+        reads = method in ("GET", "HEAD")
+        candidates = endpoint.candidates(method) if endpoint else None
+        if not candidates or not candidates[0].route.fences:
+            try:
+                return await self._respond(call, endpoint)
+            except Refusal:  # perhaps only because this process lags
+                await fence.wait(reads=reads)
+                return await self._respond(call, endpoint)
+        if not await fence.wait(reads=reads):
+            call.headers["x-cumulog-stale"] = "true"
+        return await self._respond(call, endpoint)
+
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
         handlers = endpoint.handlers if endpoint else {}
         request = call.request
-        candidates = handlers.get(request.method) or (handlers.get("GET") if request.method == "HEAD" else None)
+        candidates = endpoint.candidates(request.method) if endpoint else None
         public = bool(candidates) and candidates is not None and candidates[0].route.who.public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)

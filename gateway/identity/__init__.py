@@ -43,17 +43,24 @@ from gateway.serving import Face, Route
 
 
 def _route(
-    method: str, path: str, function: Callable[..., Awaitable[Any]], who: Who, policy: str, status: int = 200
+    method: str,
+    path: str,
+    function: Callable[..., Awaitable[Any]],
+    who: Who,
+    policy: str,
+    status: int = 200,
+    *,
+    fences: bool = True,
 ) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}")
+    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences)
 
 
 _AUTH = (
-    Route("GET", "/", discovery.versions, ANYONE),
-    Route("GET", "/v3", discovery.version, ANYONE),
-    Route("GET", "/v3/", discovery.version, ANYONE),
+    Route("GET", "/", discovery.versions, ANYONE, fences=False),
+    Route("GET", "/v3", discovery.version, ANYONE, fences=False),
+    Route("GET", "/v3/", discovery.version, ANYONE, fences=False),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token"),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False),
     _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
     _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog"),
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects"),
