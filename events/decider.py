@@ -199,6 +199,7 @@ class Executor:
             request=origin.request,
             cause=origin.cause,
             owner=state.owner,
+            trace=origin.trace,
             previous=known.hash if known else None,
             events=tuple(events),
         )

@@ -18,17 +18,13 @@ import msgspec
 from events.journal import CLOSED, Deliver, Entry, Epoch, Moved, Stale, Unavailable
 from events.reader import Reader
 from events.streams import (
-    CONFIG,
-    CONFLICT,
     GUARD,
     ID,
     IN_FLIGHT,
-    NO_MESSAGE,
     NO_STREAM,
     OTHER_STREAM,
     SUBJECTS,
     Streams,
-    UnsafeJournal,
     last_sequence,
     payload,
     stream,
@@ -385,18 +381,3 @@ def _retrieve(task: asyncio.Task[int]) -> None:
     """A failed question is not complained of when all who asked have gone."""
     if not task.cancelled():
         task.exception()
-
-
-__all__ = [
-    "CONFIG",
-    "CONFLICT",
-    "GUARD",
-    "IN_FLIGHT",
-    "NO_MESSAGE",
-    "NO_STREAM",
-    "STREAM",
-    "JetStreamJournal",
-    "JetStreamTail",
-    "UnsafeJournal",
-    "last_sequence",
-]

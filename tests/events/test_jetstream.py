@@ -16,10 +16,11 @@ from events.compute import flavor
 from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
-from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
+from events.jetstream import STREAM, JetStreamJournal, JetStreamTail
 from events.journal import Entry, Stale, Unavailable
 from events.nats_server import MAX_PAYLOAD, NatsServer
 from events.refusals import Conflict, TooLarge
+from events.streams import CONFIG, UnsafeJournal
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
 
