@@ -12,24 +12,26 @@ import time
 from events import metrics, tracing
 from events.decider import C, Decider, E, Executor, Outcome, S
 from events.envelope import Origin
-from events.journal import Deliver, Entry, Journal, Stale, Tail, Unavailable
+from events.jetstream import JetStreamJournal
+from events.journal import Moved, Stale, Unavailable
 from events.refusals import Busy
+from events.wire import Wire
 
 HASTE = 2.0  # seconds that a write is tried after one that was not answered
 PATIENCE = 5  # seconds after which who was refused may try again
 
 
-class WatchedJournal:
+class WatchedJournal(JetStreamJournal):
     """A journal, with what is to be known of its writes."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, wire: Wire, *, deadline: float = 10.0) -> None:
+        super().__init__(wire, deadline=deadline)
         self.closed = ""  # why nothing may be written now; empty: it may
         self.failure = ""  # of the newest write, if it was not taken
         self.failed_at = 0.0  # monotonic seconds of it
         self.unanswered = 0  # writes in a row that were not answered
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
         """As the journal's. Raises Busy if nothing may be written now: then it is certain that nothing was."""
         if self.closed:
             metrics.APPENDS_FAILED.labels("full").inc()
@@ -37,8 +39,8 @@ class WatchedJournal:
         began = time.perf_counter()
         try:
             with tracing.inside("append", **{"cumulog.subject": subject}):
-                sequence = await self._append(subject, data, expected, id)
-        except Stale:
+                sequence = await self._append(subject, data, expected, id, epoch)
+        except (Moved, Stale):
             metrics.APPENDS_FAILED.labels("stale").inc()
             self._answered()
             raise
@@ -51,23 +53,12 @@ class WatchedJournal:
         self._answered()
         return sequence
 
-    async def _append(self, subject: str, data: bytes, expected: int, id: str) -> int:
-        if not self.unanswered:
-            return await self.journal.append(subject, data, expected=expected, id=id)
-        async with asyncio.timeout(HASTE):
-            return await self.journal.append(subject, data, expected=expected, id=id)
+    async def _append(self, subject: str, data: bytes, expected: int, id: str, epoch: int) -> int:
+        async with asyncio.timeout(HASTE if self.unanswered else None):
+            return await super().append(subject, data, expected=expected, id=id, epoch=epoch)
 
     def _answered(self) -> None:
         self.failure, self.unanswered = "", 0
-
-    async def last(self) -> int:
-        return await self.journal.last()
-
-    async def of(self, subject: str, after: int = 0) -> list[Entry]:
-        return await self.journal.of(subject, after)
-
-    async def tail(self, after: int, deliver: Deliver) -> Tail:
-        return await self.journal.tail(after, deliver)
 
 
 class TracedExecutor(Executor):

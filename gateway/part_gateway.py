@@ -10,8 +10,9 @@ from importlib.util import find_spec
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from events.chronicle import JournalChronicle
 from events.services import SERVICES
-from gateway import http, mending, operations
+from gateway import aside, events, http, mending
 from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
@@ -64,8 +65,8 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
     answer to ask elsewhere. What is being answered then is finished.
     """
-    feed = cloud.feed = Feed(cloud.fold)
-    app = application(cloud, faces(), operations.routes(cloud))
+    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
+    app = application(cloud, faces(), [*aside.routes(cloud.health), *events.routes(cloud)])
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)
     server = http.Server(http.configuration(entrance, cloud.settings.limits))

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct, field
 
 from events import logs, metrics, tracing
 from events.decider import Executor, Step
 from events.envelope import Event, Origin
-from events.fold import Change, Fold
+from events.fold import Change, Fold, Spoiled
+from events.journal import Unavailable
 from events.refusals import Busy, Refusal
 from events.settings import Settings
 from events.vault import Vault
+from handlers.poison import Poison
 from handlers.wishes import Wish, Wishes
+
+T = TypeVar("T")
 
 log = logging.getLogger("cumulog.handlers")
 
@@ -46,6 +49,11 @@ class Sight(Struct, kw_only=True):
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
+    poison: Poison = field(default_factory=Poison)
+
+    def apart(self, id: str, now: datetime, work: Callable[..., Iterable[T]], *arguments: Any) -> list[T]:
+        """What `work` yields about one resource: whatever is the matter with it, the plans for all others go on."""
+        return self.poison.apart(id, now, work, *arguments)
 
     def sweeps(self, module: str) -> bool:
         """Whether `module` is to look at its part of everything now: once a turn."""
@@ -65,7 +73,10 @@ class Planner(Protocol):
 
     @property
     def plan(self) -> Any:
-        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known."""
+        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known.
+
+        It looks at each resource by `sight.apart`.
+        """
 
 
 class Runner:
@@ -75,8 +86,6 @@ class Runner:
         self._period = period
         self.execute = execute
         self.sight = sight
-        self.faults: dict[str, int] = {}  # module -> plans that raised
-        self.failed_at: dict[str, float] = {}  # module -> when one did so last: monotonic seconds
         self._modules = list(modules)
         self._wakes: dict[type[Event], list[Planner]] = {}
         for module in modules:
@@ -150,18 +159,20 @@ class Runner:
         self._again(name)
 
     def plan(self, module: Planner) -> None:
-        """Run one plan, and start what it asks for. A plan that raises is reported, and stops nobody else."""
+        """Run one plan, and start what it asks for. What raises is reported, and stops nobody else."""
+        now, poison = self.execute.clock.now(), self.sight.poison
+        wishes: list[Wish | Wishes] = []
         try:
             with metrics.PLAN_SECONDS.labels(_short(module)).time():
-                wishes = list(module.plan(self.sight, self.execute.clock.now()))
-        except Exception:
-            self._note(module)
-            log.exception("the plan of %s failed; it is tried again", module.__name__)
+                wishes.extend(module.plan(self.sight, now))
+        except Exception as fault:
+            poison.failed(module.__name__, fault, now)
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
-            return
+        else:
+            poison.well(module.__name__)
         for wish in wishes:
             about = wish.about if isinstance(wish, Wishes) else repr(wish.command)
-            if about not in self._busy:
+            if about not in self._busy and not poison.rests(_name(module, about), now):
                 self._busy.add(about)
                 task = asyncio.create_task(self._fulfil(module, about, wish))
                 self._tasks[task] = None
@@ -171,28 +182,25 @@ class Runner:
         self._due.add(name)
         self._bell.set()
 
-    def _note(self, module: Planner) -> None:
-        self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
-        self.failed_at[module.__name__] = time.monotonic()
-        metrics.PLAN_FAULTS.labels(_short(module)).inc()
-
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
-        pause, name = min(REST, self._period), _short(module)
+        pause, name, plan = min(REST, self._period), _name(module, about), _short(module)
         logs.about(part="handlers", request=wish.request)
         try:
             async with self._room:
-                with tracing.below(f"wish {name}", tracing.of(wish.request)):
+                with tracing.below(f"wish {plan}", tracing.of(wish.request)):
                     done = await fulfil(self.execute, self.sight.vault, wish)
             pause = 0.0 if done else PAUSE
-            metrics.WISHES.labels(name, "done" if done else "refused").inc()
+            metrics.WISHES.labels(plan, "done" if done else "refused").inc()
+        except (Spoiled, Unavailable) as fault:  # the one is reported where it is found, the other mends itself
+            log.info("%s could not be done: %s", name, fault)
         except Busy as busy:  # nothing can be written now: what would be planned at once would be refused, too
-            log.info("a wish about %s waits: %s", about, busy.message)
-            metrics.WISHES.labels(name, "busy").inc()
+            log.info("%s waits: %s", name, busy.message)
             pause = min(BUSY, self._period)
-        except Exception:
-            metrics.WISHES.labels(name, "failed").inc()
-            self._note(module)
-            log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
+        except Exception as fault:
+            metrics.WISHES.labels(plan, "failed").inc()
+            self.sight.poison.failed(name, fault, self.execute.clock.now(), f"request {wish.request}")
+        else:
+            self.sight.poison.well(name)
         finally:
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
@@ -200,6 +208,10 @@ class Runner:
 
 def _short(module: Planner) -> str:
     return module.__name__.removeprefix("handlers.")
+
+
+def _name(module: Planner, about: str) -> str:
+    return f"a wish of {module.__name__} about {about}"
 
 
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:

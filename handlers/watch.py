@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from events import metrics
 from handlers.orders import Orders
 from handlers.runner import Runner
 
-FRESH = 60.0  # seconds for which a fault is told of
 AGES = (1, 10, 60, 600)  # seconds
 
 
@@ -19,6 +17,9 @@ class Watch:
     def __init__(self, runner: Runner, orders: Orders) -> None:
         self._runner, self._orders = runner, orders
         metrics.gauge("cumulog_orders_waiting", "Orders that are to be put", orders.waiting)
+        poison = runner.sight.poison
+        metrics.gauge("cumulog_plan_faults", "How often a plan, a wish or an order failed", lambda: poison.total)
+        metrics.gauge("cumulog_poison", "What failed and is left alone for a while", lambda: len(poison.held))
         metrics.gauge("cumulog_agents_heard", "Agents heard since the start", lambda: len(runner.sight.heard))
         metrics.gauges(
             "cumulog_agents_silent",
@@ -28,10 +29,12 @@ class Watch:
         )
 
     def faults(self) -> str | None:
-        """Which plans failed a short time ago; None if none did."""
-        now = time.monotonic()
-        recent = sorted(name for name, at in self._runner.failed_at.items() if now - at < FRESH)
-        return f"plans failed in the last {FRESH:.0f} s: {', '.join(recent)}" if recent else None
+        """What plans and orders fail at; None if all goes well."""
+        held = self._runner.sight.poison.told()
+        if not held:
+            return None
+        name, why = next(iter(held.items()))
+        return f"{len(held)} left alone for a while, such as {name}: {why}"
 
     def _silent(self) -> Iterable[tuple[tuple[str, ...], float]]:
         now = self._runner.execute.clock.now()

@@ -109,7 +109,7 @@ async def test_too_many_in_flight_are_refused_and_may_try_again(path: str) -> No
 class Silent(MemoryJournal):
     """A journal that does not answer a write."""
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
         await asyncio.sleep(60)
         raise AssertionError("nobody waits so long")
 
