@@ -48,7 +48,7 @@ class Keeper:
         if free >= least:
             if self._journal.closed:
                 log.warning("the journal's disk has room again")
-            self._journal.closed = ""
+                self._journal.reopen()
             return
         if not self._journal.closed:
             log.critical("the journal's disk is full: %d bytes are free. Nothing is written.", free)

@@ -60,6 +60,11 @@ class WatchedJournal(JetStreamJournal):
     def _answered(self) -> None:
         self.failure, self.unanswered = "", 0
 
+    def reopen(self) -> None:
+        """It may be written again."""
+        self.closed = ""
+        self._answered()
+
 
 class TracedExecutor(Executor):
     """The one door, with a span for every command that a request or a wish asks for."""

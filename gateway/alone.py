@@ -79,6 +79,7 @@ class Alone:
         cloud.fence = Fence(base.execute, self.settings)
         await part_gateway.begin(cloud, self.directory, url)
         await self._aside(base.health)
+        await part_gateway.announce(base, cloud, self.options.name, url)
         await part_gateway.serve(self.parts, cloud, listening, drain=DRAIN)
         return url
 

@@ -137,6 +137,7 @@ class Many:
                     await cluster.restart(wire)
                     for child in children:
                         await child.restart()
+                        log.info("%s is restarted", child.name)
                 except (StartFault, CannotStart) as failed:
                     log.critical("the rolling restart stops: %s", failed)
                     fault = str(failed)

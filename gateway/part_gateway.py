@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 from importlib import import_module
@@ -11,8 +12,10 @@ from importlib.util import find_spec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.chronicle import JournalChronicle
+from events.gateways import AGAIN, Announced, Gateways, Links
+from events.journal import Unavailable
 from events.services import SERVICES
-from gateway import aside, events, http, mending
+from gateway import aside, events, http, journals, mending
 from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
@@ -23,7 +26,7 @@ from gateway.feed import Feed
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.tokens import Tokens
-from gateway.image import recovery
+from gateway.image import links, recovery
 from gateway.image.store import IMAGES, ImageStore
 from gateway.parts import Parts
 from gateway.serving import Face
@@ -51,9 +54,7 @@ async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
     clouds, settings, vault = Clouds(directory), cloud.settings, cloud.vault
     known = clouds.password("cumulog")
     first = known or settings.gateway.admin_password or secrets.token_urlsafe(18)
-    kept = await vault.first(
-        mending.ADMIN, first.encode()
-    )  # of several gateways that begin at once, one says the password
+    kept = await vault.first(mending.ADMIN, first.encode())  # of several that begin at once, one says the password
     password = known or kept.decode()
     await bootstrap(cloud.execute, settings, password)
     clouds.write(settings.gateway.public_url or url, settings.identity.region, {"cumulog": password})
@@ -66,7 +67,8 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     answer to ask elsewhere. What is being answered then is finished.
     """
     feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
-    app = application(cloud, faces(), [*aside.routes(cloud.health), *events.routes(cloud)])
+    extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
+    app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)
     server = http.Server(http.configuration(entrance, cloud.settings.limits))
@@ -84,6 +86,34 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
         await task
 
     parts.later("gateway", stop)
+
+
+async def announce(ground: Ground, cloud: Cloud, name: str, url: str) -> None:
+    """Say that this gateway is there, and where: agents elsewhere fetch images from it."""
+    settings, wire = ground.settings, ground.wire
+    gateways = await Gateways.open(wire, replicas=journals.replicas(wire, settings))
+    reached = settings.gateway.public_url or _reached(url)
+    one = Announced(name=name, url=reached.rstrip("/"), store=cloud.part(ImageStore).id)
+    await gateways.announce(one)
+
+    async def again() -> None:
+        while True:
+            await asyncio.sleep(AGAIN)
+            with contextlib.suppress(Unavailable):
+                await gateways.announce(one)
+
+    async def withdraw() -> None:
+        if wire.is_connected:  # else it is forgotten in a minute
+            with contextlib.suppress(Unavailable):
+                await gateways.withdraw(one)
+
+    ground.parts.later("announcement", withdraw)
+    ground.parts.background("announcements", again())
+
+
+def _reached(url: str) -> str:
+    """A URL by which others reach who listens on all addresses."""
+    return url.replace("//0.0.0.0:", f"//{socket.gethostname()}:").replace("//[::]:", f"//{socket.gethostname()}:")
 
 
 def _parting(app: ASGIApp, draining: asyncio.Event) -> ASGIApp:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from events.keeper import Keeper
+from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
 from gateway import demo, ground, http, journals, part_agents, part_gateway, part_handlers
@@ -66,7 +67,10 @@ class Up:
     async def _start_journal(self) -> Wire:
         server = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
-        await server.start()
+        try:
+            await server.start()
+        except StartFault as fault:
+            raise CannotStart(str(fault)) from fault
         wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire

@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct, field
 
 from events import logs, metrics, tracing
-from events.decider import Executor, Step
+from events.decider import Executor, Step, Steps
 from events.envelope import Event, Origin
-from events.fold import Change, Fold, Spoiled
+from events.fold import Change, Fold
 from events.journal import Unavailable
 from events.refusals import Busy, Refusal
 from events.settings import Settings
@@ -47,6 +47,8 @@ class Sight(Struct, kw_only=True):
     random: Random = field(default_factory=Random)
     vault: Vault
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
+    listened: datetime | None = None  # when this process last looked who was heard
+    is_deaf: Callable[[], bool] = lambda: False  # whether no agent can be heard now: NATS is away
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
     poison: Poison = field(default_factory=Poison)
@@ -183,40 +185,38 @@ class Runner:
         self._bell.set()
 
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
-        pause, name, plan = min(REST, self._period), _name(module, about), _short(module)
+        pause, kind, name = min(REST, self._period), _short(module), _name(module, about)
         logs.about(part="handlers", request=wish.request)
+        outcome = "failed"
         try:
             async with self._room:
-                with tracing.below(f"wish {plan}", tracing.of(wish.request)):
+                with tracing.below(f"wish {kind}", tracing.of(wish.request)):
                     done = await fulfil(self.execute, self.sight.vault, wish)
-            pause = 0.0 if done else PAUSE
-            metrics.WISHES.labels(plan, "done" if done else "refused").inc()
-        except (Spoiled, Unavailable) as fault:  # the one is reported where it is found, the other mends itself
-            log.info("%s could not be done: %s", name, fault)
-        except Busy as busy:  # nothing can be written now: what would be planned at once would be refused, too
-            log.info("%s waits: %s", name, busy.message)
-            pause = min(BUSY, self._period)
+            pause, outcome = (0.0, "done") if done else (PAUSE, "refused")
+        except (Busy, Unavailable) as fault:  # what cannot be written or read now would be refused at once again
+            log.info("%s waits: %s", name, fault)
+            pause, outcome = min(BUSY, self._period), "busy"
         except Exception as fault:
-            metrics.WISHES.labels(plan, "failed").inc()
             self.sight.poison.failed(name, fault, self.execute.clock.now(), f"request {wish.request}")
         else:
             self.sight.poison.well(name)
         finally:
+            metrics.WISHES.labels(kind, outcome).inc()
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
-
-
-def _short(module: Planner) -> str:
-    return module.__name__.removeprefix("handlers.")
 
 
 def _name(module: Planner, about: str) -> str:
     return f"a wish of {module.__name__} about {about}"
 
 
+def _short(module: Planner) -> str:
+    return module.__name__.removeprefix("handlers.")
+
+
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
     """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so. Raises Busy."""
-    steps: Iterable[Step]
+    steps: Steps
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:

@@ -8,6 +8,7 @@ from events import metrics
 from handlers.orders import Orders
 from handlers.runner import Runner
 
+SHOWN = 5  # faults that are told of
 AGES = (1, 10, 60, 600)  # seconds
 
 
@@ -18,7 +19,6 @@ class Watch:
         self._runner, self._orders = runner, orders
         metrics.gauge("cumulog_orders_waiting", "Orders that are to be put", orders.waiting)
         poison = runner.sight.poison
-        metrics.gauge("cumulog_plan_faults", "How often a plan, a wish or an order failed", lambda: poison.total)
         metrics.gauge("cumulog_poison", "What failed and is left alone for a while", lambda: len(poison.held))
         metrics.gauge("cumulog_agents_heard", "Agents heard since the start", lambda: len(runner.sight.heard))
         metrics.gauges(
@@ -29,12 +29,10 @@ class Watch:
         )
 
     def faults(self) -> str | None:
-        """What plans and orders fail at; None if all goes well."""
-        held = self._runner.sight.poison.told()
-        if not held:
-            return None
-        name, why = next(iter(held.items()))
-        return f"{len(held)} left alone for a while, such as {name}: {why}"
+        """About what plans fail, and how many; None if none does."""
+        told = self._runner.sight.poison.told()
+        some = "; ".join(f"{name}: {why}" for name, why in list(told.items())[:SHOWN])
+        return f"{len(told)} left alone for a while: {some}" if told else None
 
     def _silent(self) -> Iterable[tuple[tuple[str, ...], float]]:
         now = self._runner.execute.clock.now()

@@ -106,7 +106,20 @@ class MetadataAsked(Report, frozen=True, gc=False, kw_only=True):
     server: str
 
 
-Reports = Joined | Seen | ConsoleRead | MetadataAsked
+class ImageAsked(Report, frozen=True, gc=False, kw_only=True):
+    """The host lacks an image; the answer to this report is an ImageSource."""
+
+    image: str
+
+
+class ImageSource(Struct, frozen=True, gc=False, kw_only=True):
+    """Where an image's bytes are to be had, for a few minutes: the same at each URL."""
+
+    urls: tuple[str, ...]
+    size: int  # bytes
+
+
+Reports = Joined | Seen | ConsoleRead | MetadataAsked | ImageAsked
 
 
 class ConsoleAsked(Struct, frozen=True, gc=False, kw_only=True, tag=True):
