@@ -34,6 +34,7 @@ tests:
 soak: install
 	$(BIN)/python -m tests.simulation.soak --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) --nice $(or $(NICE),10)
 	$(BIN)/pytest tests/faults/test_up.py --seeds $(or $(PROCESSES),20) --first $(or $(FIRST),0) $(ARGS)
+	$(BIN)/pytest tests/watching/test_overload.py --crowd $(or $(CROWD),2000) $(ARGS)
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)
