@@ -101,11 +101,11 @@ class Cut:
 
     async def inject(self, random: Random) -> None:
         for other in self._others:
-            await asyncio.to_thread(self._network.cut, self._one, other)
+            self._network.cut(self._one, other)
 
     async def heal(self) -> None:
         for other in self._others:
-            await asyncio.to_thread(self._network.mend, self._one, other)
+            self._network.mend(self._one, other)
 
 
 class Fault:
