@@ -45,6 +45,7 @@ class Origin(Struct, frozen=True, gc=False, kw_only=True):
     project: str | None = None
     request: str | None = None  # `req-` and a UUID: what `cumulog trace` follows
     cause: int | None = None  # journal sequence of the commit that woke the handler
+    trace: str | None = None  # W3C's `traceparent` of a request that is traced
 
 
 CLOUD = Origin(actor="cumulog")
@@ -60,6 +61,7 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
     request: str | None = None
     cause: int | None = None
     owner: str | None = None
+    trace: str | None = None
     previous: str | None = None  # digest of the commit before it on its subject
     events: tuple[E, ...]
 

@@ -55,6 +55,7 @@ class NatsServer:
         *,
         sync: str = "always",
         hosts: Iterable[str] = (),
+        consumers: Iterable[str] = (),
         port: int = 0,
         max_memory: int = 0,
         member: Member | None = None,
@@ -65,16 +66,17 @@ class NatsServer:
         self.member = member
         self._sync = sync
         self._hosts = sorted(set(hosts))
+        self._consumers = sorted(set(consumers))
         self._port = port  # 0: any free one, kept for later starts
         self._max_memory = max_memory
         self._config = directory / "nats.conf"
         self._pid_file = directory / "nats.pid"
         self._log_file = directory / "nats.log"
         self._secret = secret or directory / SECRET
+        self._health_port = 0
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._nurse: asyncio.Task[None] | None = None
-        self._monitor = ""  # where it tells of its health
 
     # Who may come in
 
@@ -96,14 +98,31 @@ class NatsServer:
         """Of one host's agent."""
         return self.access.agent(host)
 
-    async def admit(self, hosts: Iterable[str]) -> None:
-        """Let the agents of further hosts in; nobody's connection is broken."""
+    async def admit(self, hosts: Iterable[str], consumers: Iterable[str] | None = None) -> None:
+        """Let the agents of further hosts in, and these consumers alone; nobody else's connection is broken."""
         wanted = sorted({*self._hosts, *hosts})
-        if wanted == self._hosts:
+        heard = self._consumers if consumers is None else sorted(set(consumers))
+        if (wanted, heard) == (self._hosts, self._consumers):
             return
-        self._hosts = wanted
+        again = heard != self._consumers
+        self._hosts, self._consumers = wanted, heard
         self._write()
+        await self._reload()
+        if again:  # what a new account imports takes hold with the reload after its own: so in 2.15.1
+            await self._reload()
+
+    async def _reload(self) -> None:
+        """Have the configuration read anew, and return once it is, as the server's log tells."""
+        told = self._log_file.stat().st_size if self._log_file.exists() else 0
         _send(self._child, signal.SIGHUP)
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if self._log_file.exists():
+                with self._log_file.open("rb") as file:
+                    file.seek(told)
+                    if b"Reloaded server configuration" in file.read():
+                        return
+        log.warning("the NATS server does not say that it has read its configuration anew")
 
     def configuration(self) -> dict[str, Any]:
         """The server's whole configuration; NATS reads JSON."""
@@ -122,7 +141,7 @@ class NatsServer:
             "max_payload": MAX_PAYLOAD,
             "http": "127.0.0.1:-1",
             "jetstream": jetstream,
-            "accounts": self.access.accounts(self._hosts),
+            "accounts": self.access.accounts(self._hosts, self._consumers),
         }
         if self.member is not None:
             configuration["cluster"] = self._cluster(self.member)
@@ -156,7 +175,7 @@ class NatsServer:
         except OSError as fault:
             raise StartFault(f"the NATS server cannot be started: {fault}") from fault
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
-        care = nurse(self.directory, lambda: self._monitor, lambda: _send(self._child, signal.SIGTERM))
+        care = nurse(self.directory, lambda: self._health_port, self.restart)
         self._nurse = asyncio.create_task(care, name="watch over the NATS server's disk")
 
     def attach(self) -> None:
@@ -176,6 +195,16 @@ class NatsServer:
         await self._pause()
         self._pid_file.unlink(missing_ok=True)
 
+    @property
+    def log_file(self) -> Path:
+        """What it says."""
+        return self._log_file
+
+    @property
+    def nodes(self) -> list[NatsServer]:
+        """Itself: as a cluster's."""
+        return [self]
+
     async def restart(self) -> None:
         """Stop it cleanly and start it again, on its port. Raises StartFault."""
         await self._pause()
@@ -183,6 +212,24 @@ class NatsServer:
             await self._launch()
         finally:
             self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+
+    async def well(self) -> None:
+        """Return once this node of a cluster says that all its streams have caught up."""
+        while True:
+            if await self._is_well():
+                return
+            await asyncio.sleep(0.1)
+
+    async def _is_well(self) -> bool:
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._health_port)
+                writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+                line = await reader.readline()
+                writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return line.split(b" ")[1:2] == [b"200"]
 
     async def _pause(self) -> None:
         if self._watcher is not None:
@@ -214,7 +261,7 @@ class NatsServer:
         self._child = None
 
     async def _launch(self) -> None:
-        self._monitor = ""
+        self._health_port = 0
         for old in self.directory.glob("nats-server_*.ports"):
             old.unlink()
         self._write()
@@ -247,16 +294,15 @@ class NatsServer:
                 raise StartFault(f"the NATS server ended with status {child.returncode}: {self._tail_of_log()}")
             if ports.exists() and (text := ports.read_bytes()):
                 try:
-                    addresses = msgspec.json.decode(text)
+                    bound = msgspec.json.decode(text, type=dict[str, list[str]])
                 except msgspec.DecodeError:
-                    addresses = {}  # half written
-                url: str = addresses.get("nats", [""])[0]
-                self._monitor = addresses.get("monitoring", [""])[0]
-                if url:
+                    bound = {}  # half written
+                if bound:
                     break
             await asyncio.sleep(0.002)
-        self.url = url
-        self._port = int(url.rpartition(":")[2])
+        self.url = bound["nats"][0]
+        self._port = _port(self.url)
+        self._health_port = _port(bound["monitoring"][0])
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         greeting = await reader.readline()
         writer.close()
@@ -286,6 +332,10 @@ class NatsServer:
         except FileNotFoundError:
             return ""
         return "\n".join([line for line in lines if "[INF]" not in line][-5:])
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _send(child: asyncio.subprocess.Process | None, number: signal.Signals) -> None:

@@ -16,7 +16,7 @@ from gateway.alone import PID
 from gateway.parts import CannotStart
 
 START = 120.0  # seconds until it must be ready, unless it waits for NATS as long as that is away
-STOP = 20.0  # seconds that it may take to end
+STOP = 30.0  # seconds that it may take to end
 STEADY = 60.0  # seconds alive after which a death begins a new row of attempts
 PAUSES = (0.0, 0.2, 1.0, 5.0)  # seconds before each of them; the last one repeats
 READY = "ready "

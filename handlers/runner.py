@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct, field
 
+from events import logs, metrics, tracing
 from events.decider import Executor, Step
 from events.envelope import Event, Origin
 from events.fold import Change, Fold
-from events.refusals import Refusal
+from events.journal import Unavailable
+from events.refusals import Busy, Refusal
 from events.settings import Settings
 from events.vault import Vault
+from handlers.poison import Poison
 from handlers.wishes import Wish, Wishes
+
+T = TypeVar("T")
 
 log = logging.getLogger("cumulog.handlers")
 
@@ -31,6 +36,7 @@ REST = 5.0  # seconds that a plan rests after it failed
 SHARE = 4.0  # a plan rests so many times as long as it took: it has a fifth of the time at most
 SHORT = 0.004  # seconds of rest that are not worth waiting for
 PAUSE = 0.05  # seconds until what was refused is planned again
+BUSY = 1.0  # and until then, if the journal takes nothing now
 
 
 class Sight(Struct, kw_only=True):
@@ -41,8 +47,15 @@ class Sight(Struct, kw_only=True):
     random: Random = field(default_factory=Random)
     vault: Vault
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
+    listened: datetime | None = None  # when this process last looked who was heard
+    is_deaf: Callable[[], bool] = lambda: False  # whether no agent can be heard now: NATS is away
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
+    poison: Poison = field(default_factory=Poison)
+
+    def apart(self, id: str, now: datetime, work: Callable[..., Iterable[T]], *arguments: Any) -> list[T]:
+        """What `work` yields about one resource: whatever is the matter with it, the plans for all others go on."""
+        return self.poison.apart(id, now, work, *arguments)
 
     def sweeps(self, module: str) -> bool:
         """Whether `module` is to look at its part of everything now: once a turn."""
@@ -62,7 +75,10 @@ class Planner(Protocol):
 
     @property
     def plan(self) -> Any:
-        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known."""
+        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known.
+
+        It looks at each resource by `sight.apart`.
+        """
 
 
 class Runner:
@@ -72,7 +88,6 @@ class Runner:
         self._period = period
         self.execute = execute
         self.sight = sight
-        self.faults: dict[str, int] = {}  # module -> plans that raised: for metrics
         self._modules = list(modules)
         self._wakes: dict[type[Event], list[Planner]] = {}
         for module in modules:
@@ -146,17 +161,20 @@ class Runner:
         self._again(name)
 
     def plan(self, module: Planner) -> None:
-        """Run one plan, and start what it asks for. A plan that raises is reported, and stops nobody else."""
+        """Run one plan, and start what it asks for. What raises is reported, and stops nobody else."""
+        now, poison = self.execute.clock.now(), self.sight.poison
+        wishes: list[Wish | Wishes] = []
         try:
-            wishes = list(module.plan(self.sight, self.execute.clock.now()))
-        except Exception:
-            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
-            log.exception("the plan of %s failed; it is tried again", module.__name__)
+            with metrics.PLAN_SECONDS.labels(_short(module)).time():
+                wishes.extend(module.plan(self.sight, now))
+        except Exception as fault:
+            poison.failed(module.__name__, fault, now)
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
-            return
+        else:
+            poison.well(module.__name__)
         for wish in wishes:
             about = wish.about if isinstance(wish, Wishes) else repr(wish.command)
-            if about not in self._busy:
+            if about not in self._busy and not poison.rests(_name(module, about), now):
                 self._busy.add(about)
                 task = asyncio.create_task(self._fulfil(module, about, wish))
                 self._tasks[task] = None
@@ -167,20 +185,37 @@ class Runner:
         self._bell.set()
 
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
-        pause = min(REST, self._period)
+        pause, kind, name = min(REST, self._period), _short(module), _name(module, about)
+        logs.about(part="handlers", request=wish.request)
+        outcome = "failed"
         try:
             async with self._room:
-                pause = 0.0 if await fulfil(self.execute, self.sight.vault, wish) else PAUSE
-        except Exception:
-            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
-            log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
+                with tracing.below(f"wish {kind}", tracing.of(wish.request)):
+                    done = await fulfil(self.execute, self.sight.vault, wish)
+            pause, outcome = (0.0, "done") if done else (PAUSE, "refused")
+        except (Busy, Unavailable) as fault:  # what cannot be written or read now would be refused at once again
+            log.info("%s waits: %s", name, fault)
+            pause, outcome = min(BUSY, self._period), "busy"
+        except Exception as fault:
+            self.sight.poison.failed(name, fault, self.execute.clock.now(), f"request {wish.request}")
+        else:
+            self.sight.poison.well(name)
         finally:
+            metrics.WISHES.labels(kind, outcome).inc()
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
 
 
+def _name(module: Planner, about: str) -> str:
+    return f"a wish of {module.__name__} about {about}"
+
+
+def _short(module: Planner) -> str:
+    return module.__name__.removeprefix("handlers.")
+
+
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
-    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so."""
+    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so. Raises Busy."""
     steps: Iterable[Step]
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
@@ -191,6 +226,8 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
         await vault.delete(name)
     try:
         await execute.all(steps, origin)
+    except Busy:
+        raise
     except Refusal as refusal:
         log.debug("a wish was refused: %s", refusal.message)
         instead = otherwise(refusal) if otherwise else None
