@@ -1,6 +1,7 @@
-"""The keeper of a journal on a NATS server of our own: nothing is written while its disk has less room than a reserve.
+"""The keeper of a journal's disk: nothing is written while less than a reserve is free.
 
-What happens if the disk runs full all the same, `events/nats_disk.py` says.
+A stream whose file could not be written takes no further write until its server is started anew (events/nats_disk.py
+sees to that); it is better not to come so far, and to say at once why nothing can be changed.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from pathlib import Path
 
 from events import metrics
-from events.nats_server import NatsServer
 from events.watched import WatchedJournal
 
 EVERY = 0.5  # seconds between two looks
@@ -19,23 +20,26 @@ log = logging.getLogger("cumulog.keeper")
 
 
 class Keeper:
-    """Looks after one server, and tells one journal when nothing may be written."""
+    """Looks at one disk, and tells one journal when nothing may be written."""
 
-    def __init__(self, server: NatsServer, journal: WatchedJournal, reserve: int) -> None:
-        self._server = server
+    def __init__(self, directory: Path, journal: WatchedJournal, reserve: int) -> None:
+        self._directory = directory
         self._journal = journal
-        self._reserve = reserve
+        self._reserve = reserve  # bytes
         metrics.gauge("cumulog_journal_disk_free_bytes", "Free on the journal's disk", self.free)
 
     def free(self) -> int:
         """Bytes that may still be written."""
-        found = os.statvfs(self._server.directory)
+        found = os.statvfs(self._directory)
         return found.f_bavail * found.f_frsize
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
         while True:
-            self.look()
+            try:
+                self.look()
+            except OSError as fault:
+                log.warning("the journal's disk cannot be looked at: %s", fault)
             await asyncio.sleep(EVERY)
 
     def look(self) -> None:
@@ -47,3 +51,4 @@ class Keeper:
         elif journal.closed:
             log.warning("the journal can be written to again")
             journal.closed = journal.failure = ""
+            journal.unanswered = 0

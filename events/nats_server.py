@@ -73,10 +73,10 @@ class NatsServer:
         self._pid_file = directory / "nats.pid"
         self._log_file = directory / "nats.log"
         self._secret = secret or directory / SECRET
-        self._health_port = 0
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._nurse: asyncio.Task[None] | None = None
+        self._health_port = 0  # where it tells of its health
 
     # Who may come in
 

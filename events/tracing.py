@@ -107,8 +107,8 @@ def learn(fold: Fold) -> None:
 
 
 def _hear(change: Change) -> None:
-    commit = change.commit
-    if commit.trace is not None and commit.request is not None and commit.request not in _traces:
-        _traces[commit.request] = commit.trace
-        if len(_traces) > REMEMBERED:
-            _traces.popitem(last=False)
+    for commit in change.commit.each():
+        if commit.trace is not None and commit.request is not None and commit.request not in _traces:
+            _traces[commit.request] = commit.trace
+            if len(_traces) > REMEMBERED:
+                _traces.popitem(last=False)

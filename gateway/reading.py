@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,10 @@ class Line(Struct, frozen=True):
     sequence: int
     subject: str
     commit: RawCommit
+
+    def each(self) -> Iterator[Line]:
+        """The commands of the commit, one by one."""
+        return (Line(self.sequence, self.subject, one) for one in self.commit.each())
 
 
 class Opened(Struct, frozen=True):
@@ -130,7 +134,7 @@ def passes(line: Line, wanted: Filter) -> bool:
     return (
         (wanted.since is None or line.commit.at >= wanted.since)
         and (wanted.service is None or wanted.service == service)
-        and (wanted.project is None or wanted.project in (line.commit.owner, line.commit.project))
+        and (wanted.project is None or any(wanted.project in (one.owner, one.project) for one in line.commit.each()))
     )
 
 
@@ -168,7 +172,8 @@ async def events(
 async def trace(path: Path, settings: Settings, id: str) -> int:
     """Print what one request caused, or what ever happened to one resource; how many commits there were."""
     async with opened(path, settings) as cloud:
-        found = [line async for line in lines(cloud.journal, holding=id.encode()) if concerns(line, id)]
+        read = lines(cloud.journal, holding=id.encode())
+        found = [one async for line in read for one in line.each() if concerns(one, id)]
     for text in tree(found):
         print(text)
     if not found:

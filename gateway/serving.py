@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from events import logs, metrics, tracing
-from events.decider import Decider, Outcome, Step
+from events.decider import Decider, Outcome, Step, Steps
 from events.envelope import Command, Key, Origin, State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
@@ -166,8 +166,8 @@ class Call:
         outcome: Outcome[S] = await self.cloud.execute(resource, command, self.origin)
         return outcome.state
 
-    async def do_all(self, steps: Sequence[Step]) -> list[Any]:
-        """Do commands one after the other; if one is refused, undo those before it and raise."""
+    async def do_all(self, steps: Steps) -> list[Any]:
+        """Do commands in order; if one is refused, undo those before it and raise."""
         return await self.cloud.execute.all(steps, self.origin)
 
 

@@ -51,7 +51,7 @@ class Up:
         listening, url = http.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
         for node in self._servers.nodes:
-            keeper = Keeper(node, base.journal, self.settings.journal.reserve)
+            keeper = Keeper(node.directory, base.journal, self.settings.journal.reserve)
             parts.background("keeper of the journal", keeper.run())
         cloud = await part_gateway.assemble(base)
         await part_gateway.begin(cloud, self.directory, url)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct, field
 
 from events import logs, metrics, tracing
-from events.decider import Executor, Step
+from events.decider import Executor, Step, Steps
 from events.envelope import Event, Origin
 from events.fold import Change, Fold
 from events.journal import Unavailable
@@ -216,7 +216,7 @@ def _short(module: Planner) -> str:
 
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
     """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so. Raises Busy."""
-    steps: Iterable[Step]
+    steps: Steps
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:
