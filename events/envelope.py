@@ -48,6 +48,7 @@ class Origin(Struct, frozen=True, gc=False, kw_only=True):
     project: str | None = None
     request: str | None = None  # `req-` and a UUID: what `cumulog trace` follows
     cause: int | None = None  # journal sequence of the commit that woke the handler
+    trace: str | None = None  # W3C's `traceparent` of a request that is traced
 
 
 CLOUD = Origin(actor="cumulog")
@@ -62,6 +63,7 @@ class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     project: str | None = None
     request: str | None = None
     cause: int | None = None
+    trace: str | None = None
 
 
 class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -74,6 +76,7 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
     request: str | None = None
     cause: int | None = None
     owner: str | None = None
+    trace: str | None = None
     previous: str | None = None  # digest of the commit before it on its subject
     events: tuple[E, ...]
     parts: tuple[Part, ...] = ()  # the commands after the first
@@ -93,6 +96,7 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
                 project=part.project,
                 request=part.request,
                 cause=part.cause,
+                trace=part.trace,
                 events=self.events[begin : begin + part.events],
                 parts=(),
             )

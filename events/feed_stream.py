@@ -20,9 +20,9 @@ from typing import Any
 import msgspec
 
 from events.cloudevents import MEDIA_TYPE, Told, cloudevent
-from events.jetstream import ID, NO_STREAM, last_sequence
 from events.journal import Unavailable
 from events.reader import SECOND
+from events.streams import ID, NO_STREAM, last_sequence
 from events.wire import ApiError, NoAnswer, Wire
 
 STREAM = "FEED"

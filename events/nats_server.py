@@ -74,6 +74,7 @@ class NatsServer:
         self._pid_file = directory / "nats.pid"
         self._log_file = directory / "nats.log"
         self._secret = secret or directory / SECRET
+        self._health_port = 0
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
@@ -141,7 +142,7 @@ class NatsServer:
         }
         if self.member is not None:
             configuration["cluster"] = self._cluster(self.member)
-        if self._monitoring:
+        if self._monitoring or self.member is not None:
             configuration["http"] = "127.0.0.1:-1"
         return configuration
 
@@ -184,6 +185,16 @@ class NatsServer:
         await self._pause()
         self._pid_file.unlink(missing_ok=True)
 
+    @property
+    def log_file(self) -> Path:
+        """What it says."""
+        return self._log_file
+
+    @property
+    def nodes(self) -> list[NatsServer]:
+        """Itself: as a cluster's."""
+        return [self]
+
     async def restart(self) -> None:
         """Stop it cleanly and start it again, on its port. Raises StartFault."""
         await self._pause()
@@ -191,6 +202,24 @@ class NatsServer:
             await self._launch()
         finally:
             self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+
+    async def well(self) -> None:
+        """Return once this node of a cluster says that all its streams have caught up."""
+        while True:
+            if await self._is_well():
+                return
+            await asyncio.sleep(0.1)
+
+    async def _is_well(self) -> bool:
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._health_port)
+                writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+                line = await reader.readline()
+                writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return line.split(b" ")[1:2] == [b"200"]
 
     async def _pause(self) -> None:
         if self._watcher is not None:
@@ -251,14 +280,15 @@ class NatsServer:
                 raise StartFault(f"the NATS server ended with status {child.returncode}: {self._tail_of_log()}")
             if ports.exists() and (text := ports.read_bytes()):
                 try:
-                    url: str = msgspec.json.decode(text)["nats"][0]
+                    bound = msgspec.json.decode(text, type=dict[str, list[str]])
                 except msgspec.DecodeError:
-                    url = ""  # half written
-                if url:
+                    bound = {}  # half written
+                if bound:
                     break
             await asyncio.sleep(0.002)
-        self.url = url
-        self._port = int(url.rpartition(":")[2])
+        self.url = bound["nats"][0]
+        self._port = _port(self.url)
+        self._health_port = _port(bound["monitoring"][0]) if "monitoring" in bound else 0
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         greeting = await reader.readline()
         writer.close()
@@ -288,6 +318,10 @@ class NatsServer:
         except FileNotFoundError:
             return ""
         return "\n".join([line for line in lines if "[INF]" not in line][-5:])
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _send(child: asyncio.subprocess.Process | None, number: signal.Signals) -> None:

@@ -50,6 +50,7 @@ class Wish:
             project=origin.project,
             request=origin.request,
             cause=origin.cause,
+            trace=origin.trace,
         )
 
 
@@ -112,6 +113,7 @@ class Draft(Struct):
             project=first.origin.project,
             request=first.origin.request,
             cause=first.origin.cause,
+            trace=first.origin.trace,
             owner=self.state.owner,
             previous=known.hash if known else None,
             events=tuple(self.events),
