@@ -66,8 +66,12 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
     directory, cloud = Directory(path), journals.access(path).cloud
     if settings.journal.nats:
         wire = await Wire.connect(journals.urls(path, settings), cloud, name="cumulog reading")
-        async with _reading(wire, settings, True) as found:
-            yield found
+        is_running = bool(directory.sharers()) or not directory.try_open()
+        try:
+            async with _reading(wire, settings, is_running) as found:
+                yield found
+        finally:
+            directory.close()
         return
     server = journals.servers(path, settings)
     is_running = not directory.try_open()

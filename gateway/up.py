@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from events.keeper import Keeper
+from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
 from gateway import demo, ground, http, journals, part_agents, part_gateway, part_handlers
@@ -50,7 +51,7 @@ class Up:
         listening, url = http.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
         for node in self._servers.nodes:
-            keeper = Keeper(node, base.journal, self.settings.journal.reserve)
+            keeper = Keeper(node.directory, base.journal, self.settings.journal.reserve)
             parts.background("keeper of the journal", keeper.run())
         cloud = await part_gateway.assemble(base)
         await part_gateway.begin(cloud, self.directory, url)
@@ -67,7 +68,10 @@ class Up:
     async def _start_journal(self) -> Wire:
         server = self._servers = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
-        await server.start()
+        try:
+            await server.start()
+        except StartFault as fault:
+            raise CannotStart(str(fault)) from fault
         wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire
