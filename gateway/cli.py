@@ -56,8 +56,11 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
 
     credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
-    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "accounts"])
-    credentials.add_argument("host", nargs="?", metavar="HOST", help="of an agent")
+    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "consumer", "accounts"])
+    credentials.add_argument("host", nargs="?", metavar="HOST|NAME", help="of an agent, of a consumer")
+    credentials.add_argument("--project", metavar="ID", help="whose commits alone a consumer is told of")
+    credentials.add_argument("--after", type=int, metavar="SEQUENCE", help="where a new consumer begins, if not now")
+    credentials.add_argument("--remove", action="store_true", help="let the consumer in no longer")
 
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
     command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
@@ -175,14 +178,28 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _credentials(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import journals
 
-    if (options.role == "agent") != bool(options.host):
-        sys.exit("cumulog: the credentials of an agent, and of nobody else, are for a HOST")
+    if (options.role in ("agent", "consumer")) != bool(options.host):
+        sys.exit("cumulog: the credentials of an agent are for a HOST, those of a consumer for a NAME")
+    if options.role == "consumer":
+        return _consumer(options, path, settings)
+    if options.project or options.after is not None or options.remove:
+        sys.exit("cumulog: --project, --after and --remove are for a consumer")
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = Directory(path)
     if options.role == "accounts":
         print(journals.write_accounts(directory))
     else:
         print(journals.write(directory, options.role, options.host))
+    return 0
+
+
+def _consumer(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import consumers
+
+    if options.remove:
+        asyncio.run(consumers.remove(path, settings, options.host))
+    else:
+        print(asyncio.run(consumers.add(path, settings, options.host, options.project, options.after)))
     return 0
 
 

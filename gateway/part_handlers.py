@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+from events.chronicle import JournalChronicle
+from events.feed_stream import FeedStream
+from events.following import Following
 from events.services import modules
 from events.subjects import untoken
 from events.wire import Message
@@ -11,6 +14,7 @@ from gateway import consoles
 from gateway.ground import Ground
 from handlers.compute import guests
 from handlers.compute.metadata import Metadatas
+from handlers.filling import Filler
 from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
@@ -42,6 +46,8 @@ async def start(ground: Ground) -> Runner:
     parts.later("orders", orders.stop)
     runner.start()
     parts.later("handlers", runner.stop)
+    following = Following(execute.fold, JournalChronicle(execute.journal))
+    parts.background("feed", Filler(following, FeedStream(wire), ground.settings.feed.source).run())
     return runner
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from events.settings import Settings
 from events.wire import Wire
-from gateway import demo, ground, journals, part_agents, part_gateway, part_handlers
+from gateway import consumers, demo, ground, journals, part_agents, part_gateway, part_handlers
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
@@ -63,6 +63,7 @@ class Up:
         server = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
         await server.start()
+        self.parts.background("consumers", consumers.admit(self.directory, server))
         wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire
