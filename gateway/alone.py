@@ -22,6 +22,7 @@ from gateway import journals
 from gateway.directory import Directory
 from gateway.parts import CannotStart, Parts
 
+DRAIN = 1.0  # seconds in which the clients of a gateway that stops find another one
 PID = "pid"  # the file in a process's folder
 
 Role = Literal["gateway", "handlers", "agent"]
@@ -67,12 +68,14 @@ class Alone:
 
     async def _gateway(self) -> str:
         from gateway import ground, part_gateway
+        from gateway.fence import Fence
 
         listening, url = part_gateway.listen_on(self.parts, self.options.listen)
         base = await ground.lay(self.parts, self.settings, self.directory.path, self.own, self._connect())
         cloud = await part_gateway.assemble(base)
+        cloud.fence = Fence(base.execute, self.settings)
         await part_gateway.begin(cloud, self.directory, url)
-        await part_gateway.serve(self.parts, cloud, listening)
+        await part_gateway.serve(self.parts, cloud, listening, drain=DRAIN)
         return url
 
     async def _handlers(self) -> str:

@@ -37,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--listen", default="127.0.0.1:8774", metavar="HOST:PORT")
     up.add_argument("--driver", choices=["auto", "libvirt", "simulated"], default="auto")
     up.add_argument("--hosts", type=int, default=1, metavar="N", help="how many simulated hosts")
+    up.add_argument(
+        "--nodes", type=int, choices=[1, 3, 5], default=1, help="NATS servers; with several, each part in processes"
+    )
     up.add_argument("--public-url", default=None, metavar="URL", help="what links in answers begin with")
     up.add_argument(
         "--demo", action="store_true", help="make flavors, an image, a network and a user for a first visit"
@@ -62,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     credentials.add_argument("--after", type=int, metavar="SEQUENCE", help="where a new consumer begins, if not now")
     credentials.add_argument("--remove", action="store_true", help="let the consumer in no longer")
 
+    command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
     command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
@@ -90,12 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
-    assignments = list(options.set)
-    for flag, setting in FLAGS.items():
-        if getattr(options, flag, None):
-            assignments.append(f"{setting}={getattr(options, flag)}")
     try:
-        settings = load(path / "cumulog.toml", os.environ, assignments)
+        settings = load(path / "cumulog.toml", os.environ, _assignments(options))
         status = options.run(options, path, settings)
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
@@ -130,6 +130,12 @@ def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     return mending.run(options, path, settings)
 
 
+def _assignments(options: argparse.Namespace) -> list[str]:
+    """The settings that the command line makes."""
+    short = [f"{setting}={word}" for flag, setting in FLAGS.items() if (word := getattr(options, flag, None))]
+    return [*options.set, *short]
+
+
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
     from gateway.part_gateway import address
@@ -146,10 +152,17 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             port=port,
             driver=options.driver,
             hosts=options.hosts,
+            nodes=options.nodes,
             demo=options.demo,
             stop_guests=options.stop_guests,
         )
-        await Up(directory, settings, asked).run(_ready)
+        if options.nodes == 1:
+            await Up(directory, settings, asked).run(_ready)
+        else:
+            from gateway.many import Many
+
+            passed = [f"--set={setting}" for setting in _assignments(options)]
+            await Many(directory, settings, asked, passed).run(_ready)
 
     directory.open()
     try:
@@ -200,6 +213,13 @@ def _consumer(options: argparse.Namespace, path: Path, settings: Settings) -> in
         asyncio.run(consumers.remove(path, settings, options.host))
     else:
         print(asyncio.run(consumers.add(path, settings, options.host, options.project, options.after)))
+    return 0
+
+
+def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import many
+
+    asyncio.run(many.restart(path))
     return 0
 
 

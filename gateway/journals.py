@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -46,13 +47,16 @@ class Pass(Struct, frozen=True, kw_only=True):
     host: str | None = None  # of an agent
 
 
-def servers(path: Path, settings: Settings, nodes: int | None = None) -> Servers:
-    """Those of a directory, `nodes` of them, or as many as it has. Raises CannotStart."""
+def servers(path: Path, settings: Settings, nodes: int | None = None, hosts: Iterable[str] = ()) -> Servers:
+    """Those of a directory, `nodes` of them, or as many as it has; they let in the agents of these hosts too.
+
+    Raises CannotStart.
+    """
     directory, sync = path / JOURNAL, settings.journal.sync
     found = nats_cluster.size(directory) or (1 if (directory / "jetstream").exists() else 0)
     if nodes and found and nodes != found:
         raise CannotStart(f"--nodes {nodes}: the journal in {path} is on {found}; a cloud keeps their number")
-    hosts, heard = admitted(path), consumers(path)
+    hosts, heard = {*admitted(path), *hosts}, consumers(path)
     if (nodes or found) > 1:
         return NatsCluster(directory, nodes or found, sync=sync, hosts=hosts, consumers=heard)
     memory = settings.journal.max_memory

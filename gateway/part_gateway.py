@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.chronicle import JournalChronicle
 from events.services import SERVICES
@@ -29,6 +29,8 @@ from gateway.image.store import IMAGES, ImageStore
 from gateway.parts import CannotStart, Parts
 from gateway.serving import Face, application
 
+TICK = 0.02  # seconds between two looks at who is still connected
+GRACE = 15  # seconds in which the last answers are finished
 BACKLOG = 2048  # connections that wait to be taken
 
 
@@ -60,12 +62,17 @@ async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
     clouds.write(settings.gateway.public_url or url, settings.identity.region, {"cumulog": password})
 
 
-async def serve(parts: Parts, cloud: Cloud, listening: socket.socket) -> None:
-    """Answer HTTP from now on."""
+async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: float = 0.0) -> None:
+    """Answer HTTP from now on.
+
+    At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
+    answer to ask elsewhere. What is being answered then is finished.
+    """
     feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
     metrics = operations.Metrics(cloud)
     app = application(cloud, faces(), operations.routes(cloud, metrics))
-    server = _Server(_configuration(operations.measured(app, metrics)))
+    draining = asyncio.Event()
+    server = _Server(_configuration(_parting(operations.measured(app, metrics), draining)))
     task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
     while not server.started:
         if task.done():
@@ -73,11 +80,31 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket) -> None:
         await asyncio.sleep(0.002)
 
     async def stop() -> None:
+        draining.set()
         feed.close()
+        for one in server.servers:
+            one.close()
+        for _ in range(int(drain / TICK)):
+            if server.server_state.connections:
+                await asyncio.sleep(TICK)
         server.should_exit = True
         await task
 
     parts.later("gateway", stop)
+
+
+def _parting(app: ASGIApp, draining: asyncio.Event) -> ASGIApp:
+    """`app`, whose answers end their connections once `draining` is set."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and draining.is_set():
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return call
 
 
 def listen(parts: Parts, host: str, port: int) -> tuple[socket.socket, str]:
@@ -149,7 +176,7 @@ def _configuration(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=GRACE,
         server_header=False,
         date_header=True,
     )

@@ -28,7 +28,7 @@ async def start(ground: Ground) -> Runner:
     sight = Sight(fold=execute.fold, settings=ground.settings, vault=vault)
     planners = cast(list[Planner], [module for module in modules("handlers") if hasattr(module, "plan")])
     runner = Runner(execute, sight, planners)
-    orders = Orders(execute.fold, ground.assignments, [guests, groups])
+    orders = Orders(execute.fold, ground.assignments, [guests, groups], poison=sight.poison, clock=execute.clock)
 
     async def read(question: str, text: str) -> None:
         await consoles.answer(wire, question, text)

@@ -25,6 +25,7 @@ class Options(Struct, frozen=True, kw_only=True):
     port: int = 8774
     driver: Driver = "auto"
     hosts: int = 1  # simulated ones
+    nodes: int = 1  # NATS servers; with several, every part is a process of its own
     demo: bool = False
     stop_guests: bool = False
 

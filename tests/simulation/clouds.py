@@ -30,6 +30,7 @@ from events.network import quota as network_quota
 from events.refusals import Refusal
 from events.settings import Compute, Settings
 from events.vault import MemoryVault
+from events.wire import Faulty
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
@@ -122,7 +123,7 @@ class MemoryLink:
         if call.cancelled():
             raise Unavailable("the process died while it was answering")
         if (fault := call.exception()) is not None:
-            raise Unavailable(str(fault)) from fault
+            raise Faulty(str(fault)) from fault
         answer: bytes = call.result()
         return answer
 
@@ -146,7 +147,8 @@ class Process:
         self.execute = Executor(self.shaky, self.fold, LoopClock())
         self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
-        self.orders = Orders(self.fold, assignments, [guests, groups])
+        poison, clock = self.sight.poison, self.execute.clock
+        self.orders = Orders(self.fold, assignments, [guests, groups], poison=poison, clock=clock)
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
         self._calls: dict[asyncio.Task[Any], None] = {}  # in their order: a set has none that a seed could fix
 
