@@ -21,10 +21,10 @@ import msgspec
 
 from events.access import FED
 from events.cloudevents import MEDIA_TYPE, Told, cloudevent
-from events.jetstream import ID, NO_STREAM, last_sequence
 from events.journal import Unavailable
 from events.reader import SECOND
 from events.settings import Feed
+from events.streams import ID, NO_STREAM, last_sequence
 from events.wire import ApiError, NoAnswer, Wire
 
 STREAM = "FEED"

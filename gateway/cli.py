@@ -78,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
     events.add_argument("--project", metavar="ID")
     events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
 
+    schemas = command("schemas", "describe what consumers are told", _schemas)
+    schemas.add_argument("--format", choices=["json-schema", "asyncapi"], default="json-schema")
+    schemas.add_argument("-o", "--output", type=Path, metavar="DIR", help="write files there")
+
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
     command("rebuild", "make the tables anew from the log", _mend)
@@ -220,6 +224,26 @@ def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int
     from gateway import many
 
     asyncio.run(many.restart(path))
+    return 0
+
+
+def _schemas(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    import msgspec
+
+    from events import schemas
+
+    made = {"asyncapi": schemas.asyncapi()} if options.format == "asyncapi" else schemas.json_schemas()
+    texts = {name: msgspec.json.format(msgspec.json.encode(one)).decode() for name, one in made.items()}
+    if options.output is None:
+        print(
+            texts["asyncapi"]
+            if options.format == "asyncapi"
+            else msgspec.json.format(msgspec.json.encode(made)).decode()
+        )
+        return 0
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (options.output / f"{name}.json").write_text(text + "\n")
     return 0
 
 

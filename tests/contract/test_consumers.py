@@ -203,3 +203,15 @@ def test_no_credentials_are_written_for_a_consumer_that_cannot_be(
     refused = cloud.run("credentials", *arguments)
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
+
+
+def test_what_is_told_is_described_where_it_is_told(cloud: RunningCloud, tmp_path: Path) -> None:
+    index = found(httpx.get(f"{cloud.url}/events/schemas"))
+    schema = found(httpx.get(cloud.url + index["schemas"]["compute.server"]))
+    assert schema["$id"] == "urn:cumulog:events:compute.server"
+    assert httpx.get(f"{cloud.url}/events/schemas/nosuch").status_code == 404
+    document = found(httpx.get(cloud.url + index["asyncapi"]))
+    assert document["servers"]["events"]["host"] == cloud.url.removeprefix("http://")
+    assert cloud.run("schemas", "-o", str(tmp_path)).returncode == 0
+    assert json.loads((tmp_path / "compute.server.json").read_text()) == schema
+    assert json.loads(cloud.run("schemas", "--format", "asyncapi").stdout)["asyncapi"] == "3.0.0"
