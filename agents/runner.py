@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface, Rule
 from agents.compute.server import Step, report, step
 from agents.link import Link
+from events import logs, metrics, tracing
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
 from events.journal import Unavailable
 from events.wire import Faulty
@@ -32,8 +33,16 @@ class Agent:
     """The agent of one host."""
 
     def __init__(
-        self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0, period: float = PERIOD
+        self,
+        link: Link,
+        driver: Hypervisor,
+        *,
+        host: str = "",
+        zone: str = "",
+        heartbeat: float = 5.0,
+        period: float = PERIOD,
     ) -> None:
+        self.host = host  # in logs and traces; what is said is said by the link
         self._link = link
         self._driver = driver
         self._zone = zone
@@ -189,6 +198,7 @@ class Agent:
                 if wanted is None:
                     return
                 guest = self._resolved(wanted)
+                logs.about(part="agent", request=guest.request, project=guest.project, host=self.host)
                 found = await self._driver.find(server)
                 next_step = step(guest, found)
                 if next_step is None:
@@ -196,7 +206,9 @@ class Agent:
                     await self._report(guest, found)
                     self._failures.pop(server, None)
                     return
-                await self._do(next_step, guest)
+                with tracing.below(next_step, guest.trace, **{"cumulog.host": self.host, "cumulog.id": guest.id}):
+                    await self._do(next_step, guest)
+                metrics.STEPS.labels(next_step, "done").inc()
         except DriverError as fault:
             try:
                 await self._failed(server, fault)
@@ -237,6 +249,7 @@ class Agent:
         guest = self._wanted.get(server)
         if guest is None:
             return
+        metrics.STEPS.labels("any", "failed").inc()
         if fault.permanent:
             log.warning("host can not serve %s: %s", server, fault)
             await self._say(Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault)))
@@ -247,7 +260,8 @@ class Agent:
         seen = report(guest, found)
         if seen is None or self._said.get(guest.id) == seen:
             return
-        await self._say(seen)
+        with tracing.below(f"say {seen.seen}", guest.trace, **{"cumulog.host": self.host, "cumulog.id": guest.id}):
+            await self._say(replace(seen, trace=tracing.current()))
         self._said[guest.id] = seen
 
     async def _say(self, said: Report) -> bytes:

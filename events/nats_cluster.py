@@ -95,8 +95,15 @@ class NatsCluster:
     async def restart(self, wire: Wire) -> None:
         """One after the other, each when the one before has caught up; `wire` is of the cloud. Raises StartFault."""
         for node in self.nodes:
-            await settled(wire, len(self.nodes))
+            await self._until_well(wire)
             await node.restart()
+            log.info("%s is restarted", node.directory.name)
+        await self._until_well(wire)
+
+    async def _until_well(self, wire: Wire) -> None:
+        """Return once every node says that it has caught up, and every stream's leader says so of all."""
+        for node in self.nodes:
+            await node.well()
         await settled(wire, len(self.nodes))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,12 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from events import logs, tracing
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
 FLAGS = {"public_url": "gateway.public_url", "nats": "journal.nats"}  # that are settings, for short
 
 Run = Callable[[argparse.Namespace, Path, Settings], int]
+
+PARTS = ("up", "gateway", "handlers", "agent")  # the commands that are a cloud, or a part of one
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     for one in (gateway, handlers, agent):
         one.add_argument("--nats", default=None, metavar="URL[,URL…]", help="where NATS is, if not in DIR")
         one.add_argument("--credentials", type=Path, metavar="FILE", help="what `cumulog credentials` wrote")
+        one.add_argument("--metrics", default=None, metavar="HOST:PORT", help="serve /metrics and /healthcheck there")
         one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
 
     credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
@@ -76,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
     events.add_argument("--service", metavar="NAME")
     events.add_argument("--project", metavar="ID")
-    events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
+    events.add_argument("--format", choices=["text", "json", "cloudevents", "cadf"], default="text")
 
     schemas = command("schemas", "describe what consumers are told", _schemas)
     schemas.add_argument("--format", choices=["json-schema", "asyncapi"], default="json-schema")
@@ -93,14 +96,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """The entry point."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=os.environ.get("LOG", "WARNING")
-    )
-    logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
     try:
         settings = load(path / "cumulog.toml", os.environ, _assignments(options))
+        _watch(options.command, settings)
         status = options.run(options, path, settings)
+        tracing.stop()
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
@@ -108,6 +109,17 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         status = 0
     sys.exit(status)
+
+
+def _watch(command: str, settings: Settings) -> None:
+    """Logs and traces of this process, as set."""
+    logs.configure(settings.log)
+    if command in PARTS:
+        logs.about(part=command)
+        try:
+            tracing.start(settings.tracing, command)
+        except ImportError as fault:
+            sys.exit(f"cumulog: tracing.enabled: {fault.name} is missing (pip install 'cumulog[otel]')")
 
 
 def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
@@ -142,7 +154,7 @@ def _assignments(options: argparse.Namespace) -> list[str]:
 
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
-    from gateway.part_gateway import address
+    from gateway.http import address
     from gateway.up import Options, Up
 
     if options.hosts < 1:
@@ -186,6 +198,7 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
         name=options.name or "-".join([role, *hosts[:1]]),
         credentials=options.credentials,
         listen=getattr(options, "listen", ""),
+        metrics=options.metrics or "",
         hosts=hosts,
         driver=getattr(options, "driver", "auto"),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from events.cadf import cadf
 from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
@@ -45,6 +46,10 @@ class Line(Struct, frozen=True):
     subject: str
     commit: RawCommit
 
+    def each(self) -> Iterator[Line]:
+        """The commands of the commit, one by one."""
+        return (Line(self.sequence, self.subject, one) for one in self.commit.each())
+
 
 class Opened(Struct, frozen=True):
     """A cloud's journal, opened from the command line."""
@@ -62,8 +67,12 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
     directory, cloud = Directory(path), journals.access(path).cloud
     if settings.journal.nats:
         wire = await Wire.connect(journals.urls(path, settings), cloud, name="cumulog reading")
-        async with _reading(wire, settings, True) as found:
-            yield found
+        is_running = bool(directory.sharers()) or not directory.try_open()
+        try:
+            async with _reading(wire, settings, is_running) as found:
+                yield found
+        finally:
+            directory.close()
         return
     server = journals.servers(path, settings)
     is_running = not directory.try_open()
@@ -126,7 +135,7 @@ def passes(line: Line, wanted: Filter) -> bool:
     return (
         (wanted.since is None or line.commit.at >= wanted.since)
         and (wanted.service is None or wanted.service == service)
-        and (wanted.project is None or wanted.project in (line.commit.owner, line.commit.project))
+        and (wanted.project is None or any(wanted.project in (one.owner, one.project) for one in line.commit.each()))
     )
 
 
@@ -148,11 +157,26 @@ def as_cloudevent(line: Line) -> str:
     return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
 
 
-FORMATS: dict[str, Callable[[Line], str]] = {"text": as_text, "json": as_json, "cloudevents": as_cloudevent}
+def as_cadf(line: Line) -> str:
+    """An audit record as DMTF's CADF has it."""
+    return cadf(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+
+
+FORMATS: dict[str, Callable[[Line], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "cloudevents": as_cloudevent,
+    "cadf": as_cadf,
+}
 
 
 async def events(
-    path: Path, settings: Settings, *, follow: bool, wanted: Filter, form: Literal["text", "json", "cloudevents"]
+    path: Path,
+    settings: Settings,
+    *,
+    follow: bool,
+    wanted: Filter,
+    form: Literal["text", "json", "cloudevents", "cadf"],
 ) -> None:
     """Print the log."""
     async with opened(path, settings) as cloud:
@@ -164,7 +188,8 @@ async def events(
 async def trace(path: Path, settings: Settings, id: str) -> int:
     """Print what one request caused, or what ever happened to one resource; how many commits there were."""
     async with opened(path, settings) as cloud:
-        found = [line async for line in lines(cloud.journal, holding=id.encode()) if concerns(line, id)]
+        read = lines(cloud.journal, holding=id.encode())
+        found = [one async for line in read for one in line.each() if concerns(one, id)]
     for text in tree(found):
         print(text)
     if not found:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from events.fold import Change, Fold, Known
+from events.refusals import Busy
 from events.services import modules
 from projections.restore import restore
 from projections.store import Batch, Bookmark, Store
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ATTEMPTS = 3  # a disk or a memory that is full now may not be so a second later
+_PAUSE = 10.0  # seconds at most until a failed flush is tried again: a disk that is full now may have room then
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Projector:
         self._rows = rows
         self._dirty = Dirty({}, {}, [])
         self._heard = self._written = Bookmark(0, None)
+        self.failure = ""  # why the tables could not be written, if they could not
         self._flushing: asyncio.Future[None] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
@@ -103,21 +105,20 @@ class Projector:
         return self._written.sequence
 
     async def run(self) -> None:
-        """Flush what changes, until cancelled. Raises what a flush raises, if it does so several times in a row."""
-        failures = 0
+        """Flush what changes, until cancelled; what could not be written is tried again, less and less often."""
+        pause = self._every
         while True:
             await self._some.wait()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._every):
+                async with asyncio.timeout(pause):
                     await self._many.wait()
             try:
                 await self.flush()
             except Exception:  # it has been logged
-                failures += 1
-                if failures == _ATTEMPTS:
-                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE)
             else:
-                failures = 0
+                pause = self._every
 
     async def stop(self) -> None:
         """Write what is left, and let go of the file."""
@@ -129,11 +130,19 @@ class Projector:
             await self._call(self.store.close)
             self._thread.shutdown(wait=False)
 
+    @property
+    def lag(self) -> int:
+        """How many commits the tables are behind the fold."""
+        return self._heard.sequence - self._written.sequence
+
     # What it does
 
     async def ask(self, question: str, values: Sequence[Any] = ()) -> list[Row]:
-        """The rows that a SELECT finds in tables no older than the fold is now."""
-        await self.flush()
+        """The rows that a SELECT finds in tables no older than the fold is now. Raises Busy: they cannot be written."""
+        try:
+            await self.flush()
+        except Exception as fault:  # it has been logged
+            raise Busy("The tables cannot be brought up to date now; try again.", retry_after=5) from fault
         return await self._call(partial(self.store.ask, question, values))
 
     async def another(self) -> DuckDBPyConnection:
@@ -162,8 +171,9 @@ class Projector:
     def _written_or_not(self, work: Dirty, heard: Bookmark, writing: asyncio.Future[None]) -> None:
         fault = writing.exception()
         if fault is None:
-            self._written = heard
+            self._written, self.failure = heard, ""
             return
+        self.failure = str(fault)
         _log.error("The tables could not be written: %r", fault)
         newer = self._dirty
         self._dirty = Dirty({**work.known, **newer.known}, {**work.born, **newer.born}, [*work.changes, *newer.changes])

@@ -19,8 +19,9 @@ from events.refusals import Unauthenticated
 from events.services import SERVICES, deciders
 from events.settings import Settings
 from events.vault import MemoryVault
+from gateway.application import application
 from gateway.cloud import Cloud
-from gateway.serving import Face, application
+from gateway.serving import Face
 from gateway.tokens import Role, Token
 
 PROJECT = "11111111111111111111111111111111"

@@ -88,7 +88,11 @@ class _Bootstrap:
 
     async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
         await self.do(names, Take(id=name, holder=command.id))
-        await self.do(resource, command)
+        try:
+            await self.do(resource, command)
+        except Conflict:
+            if self.fold.get(resource, command.id) is None:  # else another gateway that begins now was faster
+                raise
 
     async def domain(self, mend: bool) -> None:
         domain = self.fold.get(domains, "default")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Protocol
 
+from tests.faults.network import Network
 from tests.faults.parts import Part
 from tests.faults.surroundings import SteppedClock, Volume
 
@@ -86,6 +87,25 @@ class Jump:
 
     async def heal(self) -> None:
         self._clock.step(0)
+
+
+class Cut:
+    """One machine does not hear some others, nor they it, though nothing says so to any of them."""
+
+    kind = "cut"
+    longest = 6.0
+
+    def __init__(self, network: Network, one: str, others: Sequence[str]) -> None:
+        self.name = f"cut between {one} and {' and '.join(others)}"
+        self._network, self._one, self._others = network, one, others
+
+    async def inject(self, random: Random) -> None:
+        for other in self._others:
+            await asyncio.to_thread(self._network.cut, self._one, other)
+
+    async def heal(self) -> None:
+        for other in self._others:
+            await asyncio.to_thread(self._network.mend, self._one, other)
 
 
 class Fault:
