@@ -13,13 +13,15 @@ from typing import Any
 import msgspec
 
 from events.cloudevents import SOURCE, Told
+from events.ids import derived
 from events.subjects import split, untoken
 
 EVENT = "http://schemas.dmtf.org/cloud/audit/1.0/event"
 
 # The first that an event's name ends with, as CADF's taxonomy of actions has it; anything else is an update.
 ACTIONS = (
-    (("Created", "Requested", "Joined", "Claimed", "Registered", "Granted", "Added", "Placed", "Revoked"), "create"),
+    (("Created", "Requested", "Joined", "Claimed", "Registered", "Granted", "Added", "Placed"), "create"),
+    (("Revoked",), "revoke"),
     (("Deleted", "Removed", "Released", "Returned", "Dropped", "Forgotten", "Left"), "delete"),
     (("Started", "Reactivated", "CameUp"), "start"),
     (("Stopped", "Deactivated", "WentDown"), "stop"),
@@ -27,7 +29,6 @@ ACTIONS = (
     (("Disabled", "Locked"), "disable"),
 )
 OTHERWISE = {  # where the name's end would mislead
-    "RoleRevoked": "delete",
     "ServerDeletionRequested": "delete",
     "ServerPowerRequested": "update",
     "ServerPlaced": "deploy",
@@ -43,6 +44,14 @@ OTHERWISE = {  # where the name's end would mislead
     "ImageUploadStarted": "update",
 }
 OBSERVERS = {"identity": "service/security", "image": "service/storage/image"}
+ROOTS = {  # of the taxonomy of resources; those of other services stand below `service`
+    "identity": "data/security",
+    "compute": "compute",
+    "network": "network",
+    "image": "storage/image",
+    "block_storage": "storage/block",
+    "object_storage": "storage/object",
+}
 TARGETS = {
     "compute.server": "compute/machine",
     "compute.host": "compute/node",
@@ -52,21 +61,21 @@ TARGETS = {
 
 
 def cadf(one: Told, source: str = SOURCE) -> bytes:
-    """The record of a commit, as JSON. `source` names the cloud."""
+    """The record of a commit, as JSON. `source` names the cloud; ids are UUIDs that follow from it."""
     head = one.head
     name = f"{one.service}.{one.resource}"
     first = one.types[0] if one.types else ""
     record: dict[str, Any] = {
         "typeURI": EVENT,
         "eventType": "activity",
-        "id": f"{source}/events/{one.sequence}",
+        "id": derived(source, str(one.sequence)),
         "eventTime": head.at.isoformat(),
         "action": action(first),
         "outcome": outcome(first),
         "initiator": _initiator(one),
         "target": _target(one, name),
         "observer": {
-            "id": f"{source}/{one.service}",
+            "id": derived(source, one.service),
             "typeURI": OBSERVERS.get(one.service, f"service/{one.service}"),
             "name": f"cumulog {one.service}",
         },
@@ -109,7 +118,7 @@ def _initiator(one: Told) -> dict[str, str]:
 
 def _target(one: Told, name: str) -> dict[str, str]:
     _, key = split(one.subject)
-    default = f"data/security/{one.resource}" if one.service == "identity" else f"{one.service}/{one.resource}"
+    default = f"{ROOTS.get(one.service, f'service/{one.service}')}/{one.resource}"
     found = {"id": "/".join(map(_plain, key.split("."))), "typeURI": TARGETS.get(name, default)}
     return {**found, "project_id": one.head.owner} if one.head.owner else found
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.contract.clients import CLIENTS
 from tests.contract.clouds import RunningCloud, found
 from tests.contract.test_tenancy import tenant
 
@@ -215,3 +216,17 @@ def test_what_is_told_is_described_where_it_is_told(cloud: RunningCloud, tmp_pat
     assert cloud.run("schemas", "-o", str(tmp_path)).returncode == 0
     assert json.loads((tmp_path / "compute.server.json").read_text()) == schema
     assert json.loads(cloud.run("schemas", "--format", "asyncapi").stdout)["asyncapi"] == "3.0.0"
+
+
+def test_the_log_is_exported_as_audit_records(cloud: RunningCloud, owner: Owner) -> None:
+    """Openly checked by the library that OpenStack's own audit middleware writes its records with."""
+    owner.server()
+    records = cloud.run("events", "--format", "cadf").stdout
+    python = CLIENTS / "new" / "bin" / "python"
+    script = Path(__file__).with_name("cadf_check.py")
+    checked = subprocess.run([str(python), str(script)], input=records, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr
+    assert len(records.splitlines()) > 100
+    broken = records.splitlines()[0].replace('"action":"create"', '"action":"conjure"')
+    checked = subprocess.run([str(python), str(script)], input=broken, capture_output=True, text=True, check=False)
+    assert "action" in checked.stdout
