@@ -25,6 +25,7 @@ from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
 from gateway.image.store import IMAGES, ImageStore
@@ -37,7 +38,9 @@ TICK = 0.02  # seconds between two looks at who is still connected
 async def assemble(ground: Ground) -> Cloud:
     """What every function of the gateway works with; SQL is answered from now on."""
     execute, tables, wire = ground.execute, ground.tables, ground.wire
-    tokens = Tokens(execute.fold, ground.settings, execute.clock, ground.path / "keys")
+    keys = await KeyRing.open(ground.vault, execute.clock, ground.path / "keys" / "fernet")
+    ground.parts.background("tokens' keys", keys.watch())
+    tokens = Tokens(execute.fold, ground.settings, execute.clock, keys)
     cloud = Cloud(execute, ground.settings, tokens.authenticate, ground.vault)
     cloud.put(tokens)
     cloud.put(tables)
