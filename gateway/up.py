@@ -12,7 +12,7 @@ from events.keeper import Keeper
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import demo, ground, http, journals, part_agents, part_gateway, part_handlers
+from gateway import consumers, demo, ground, http, journals, part_agents, part_gateway, part_handlers
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
@@ -71,6 +71,7 @@ class Up:
             await server.start()
         except StartFault as fault:
             raise CannotStart(str(fault)) from fault
+        self.parts.background("consumers", consumers.admit(self.directory, server))
         wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire
