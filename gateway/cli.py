@@ -84,10 +84,11 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     if options.command == "up":
         return _up(options, path, settings)
     if options.command == "events":
+        from events import moments
         from gateway import reading
 
         try:
-            since = reading.since(options.since, datetime.now(UTC)) if options.since else None
+            since = moments.since(options.since, datetime.now(UTC)) if options.since else None
         except ValueError:
             sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
         wanted = reading.Filter(since=since, service=options.service, project=options.project)

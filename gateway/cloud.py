@@ -29,6 +29,7 @@ class Cloud:
         self.authenticate = authenticate
         self.vault = vault  # secrets that must be read back
         self.feed: Feed | None = None
+        self.as_of: int | None = None  # the sequence as of which it is, of a cloud of the past
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 

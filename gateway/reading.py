@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,15 +96,6 @@ async def lines(journal: Journal, *, follow: bool = False, holding: bytes = b"")
             yield Line(entry.sequence, entry.subject, _decode(entry.data))
     finally:
         await tail.stop()
-
-
-def since(text: str, now: datetime) -> datetime:
-    """A moment: ISO 8601, or `90s`, `10m`, `2h`, `3d` ago. Raises ValueError."""
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isdigit():
-        return now - timedelta(**{units[text[-1]]: int(text[:-1])})
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def passes(line: Line, wanted: Filter) -> bool:

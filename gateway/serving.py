@@ -23,11 +23,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from events.decider import Decider, Outcome, Step
 from events.envelope import Command, Key, Origin, State
+from events.fold import Fold
 from events.refusals import Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import bodies, faults, policy
+from gateway import bodies, faults, past, policy
 from gateway.cloud import Cloud
 from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
 from gateway.microversions import name as version_name
+from gateway.past import Past
 from gateway.policy import ANYONE, Who
 from gateway.tokens import Token
 
@@ -50,6 +52,7 @@ class Route(Struct, frozen=True):
     status: int = 200
     policy: str = ""  # the operation's name in the service's policy; from the function if not given
     media_types: tuple[str, ...] = JSON  # that its body may have
+    past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists
     last: Version = LAST
 
@@ -83,12 +86,26 @@ class Answer(Struct, kw_only=True):
 class Call:
     """One request: who asks, for what, and the ways to answer."""
 
-    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
+    __slots__ = (
+        "cloud",
+        "data",
+        "face",
+        "fold",
+        "headers",
+        "id",
+        "path",
+        "present",
+        "request",
+        "route",
+        "token",
+        "version",
+    )
 
     def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
         self.cloud = cloud
         self.face = face
         self.fold = cloud.fold
+        self.present: Fold | None = None  # of a call as of a former moment: what is known now
         self.request = request
         self.token = token
         self.version = version
@@ -152,6 +169,11 @@ class Call:
     def may_see(self, state: State) -> bool:
         owner = state.owner
         return owner is None or owner == self.who.project or self.who.is_admin
+
+    def still(self, resource: Decider[S, Any, Any], key: Key, open_to: Callable[[S], bool]) -> bool:
+        """Whether what was open to the caller at a former moment still is; what lives no more is."""
+        state = self.present.get(resource, key) if self.present else None
+        return state is None or open_to(state)
 
     async def do(self, resource: Decider[S, Any, Any], command: Command) -> S:
         """Do a command; the state as it then is, folded in. Raises what its `decide` raises, Busy."""
@@ -251,6 +273,9 @@ class _Service:
             call.token = await self._authenticate(request)
         if self.face.versions is not None:
             call.version = self.face.versions.asked(request.headers)
+        as_of = request.headers.get(past.HEADER)
+        if as_of is not None and request.method not in ("GET", "HEAD"):
+            raise Invalid("The past cannot be changed: X-Cumulog-As-Of is for GET and HEAD.")
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
@@ -274,7 +299,19 @@ class _Service:
                     raise Invalid(self.face.explain(foreign.message, data, handler.body)) from foreign
             call.data = data
             arguments.append(body)
+        if as_of is not None:
+            return await self._as_of(as_of, call, handler, arguments)
         return self._response(call, handler.route, await handler.function(*arguments))
+
+    async def _as_of(self, moment: str, call: Call, handler: _Handler, arguments: list[Any]) -> Response:
+        """The answer that there would have been at a former moment, to who asks now."""
+        worlds: Past | None = self.cloud.parts.get(Past)
+        if worlds is None or not handler.route.past or handler.route.who.public:
+            raise Invalid(f"{call.request.method} of this has no past: X-Cumulog-As-Of is for what the journal holds.")
+        async with worlds.cloud(moment) as then:
+            call.present, call.cloud, call.fold = call.fold, then, then.fold
+            call.headers[past.HEADER] = str(then.as_of)
+            return self._response(call, handler.route, await handler.function(*arguments))
 
     async def _authenticate(self, request: Request) -> Token:
         text = request.headers.get("x-auth-token")

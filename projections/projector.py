@@ -102,6 +102,11 @@ class Projector:
             await self._call(self.store.rest)
         return self._written.sequence
 
+    async def begin(self) -> None:
+        """Begin with empty tables and an empty fold. Raises InUse, OSError."""
+        await self._call(self.store.open)
+        self.fold.listeners.append(self._hear)
+
     async def run(self) -> None:
         """Flush what changes, until cancelled. Raises what a flush raises, if it does so several times in a row."""
         failures = 0

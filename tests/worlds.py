@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from events.chronicle import JournalChronicle
 from events.clock import Clock, SystemClock
 from events.decider import Executor
 from events.fold import Fold
@@ -20,6 +21,7 @@ from events.services import SERVICES, deciders
 from events.settings import Settings
 from events.vault import MemoryVault
 from gateway.cloud import Cloud
+from gateway.past import Past
 from gateway.serving import Face, application
 from gateway.tokens import Role, Token
 
@@ -109,7 +111,10 @@ async def world(
     cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate, MemoryVault())
     for part in parts:
         cloud.parts[type(part)] = part
+    past = Past(cloud, JournalChronicle(journal))
+    cloud.put(past)
     transport = httpx.ASGITransport(app=application(cloud, faces()))
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
         yield World(cloud, http)
+    await past.stop()
     await fold.stop()

@@ -43,9 +43,15 @@ from gateway.serving import Face, Route
 
 
 def _route(
-    method: str, path: str, function: Callable[..., Awaitable[Any]], who: Who, policy: str, status: int = 200
+    method: str,
+    path: str,
+    function: Callable[..., Awaitable[Any]],
+    who: Who,
+    policy: str,
+    status: int = 200,
+    past: bool = True,
 ) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}")
+    return Route(method, path, function, who, status, policy=f"identity:{policy}", past=past)
 
 
 _AUTH = (
@@ -53,12 +59,12 @@ _AUTH = (
     Route("GET", "/v3", discovery.version, ANYONE),
     Route("GET", "/v3/", discovery.version, ANYONE),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token"),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", past=False),
     _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
-    _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog"),
-    _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects"),
-    _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains"),
-    _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system"),
+    _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog", past=False),
+    _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
+    _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
+    _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system", past=False),
 )
 
 _DOMAINS = (
