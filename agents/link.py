@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from events.assignments import ASK, SAID, OwnAssignments
-from events.journal import Unavailable
 from events.subjects import token
-from events.wire import Faulty, Message, Subscription, Wire
+from events.wire import Message, Subscription, Wire
 
 Take = Callable[[str, str, bytes | None], None]
 """(kind, id, data): an order as it now stands; None: it is fulfilled and taken away."""
@@ -21,7 +20,10 @@ class Link(Protocol):
         """Hear every order of this host, those that stand first, then each change; again after a reconnect."""
 
     async def report(self, payload: bytes) -> bytes:
-        """Say something until it is answered; the answer. Raises Unavailable when nobody answered for long."""
+        """Say something until it is answered; the answer.
+
+        Raises Unavailable when nobody answered for long, Faulty when whoever did could not do anything with it now.
+        """
 
     async def beat(self) -> None:
         """A sign of life, that may be lost."""
@@ -47,10 +49,7 @@ class WireLink:
         self._own = await OwnAssignments.watch(self._wire, self._name, lambda a: take(a.kind, a.id, a.data))
 
     async def report(self, payload: bytes) -> bytes:
-        try:
-            return await self._wire.call(f"report.{self._host}", payload)
-        except Faulty as fault:
-            raise Unavailable(str(fault)) from fault
+        return await self._wire.call(f"report.{self._host}", payload)
 
     async def beat(self) -> None:
         await self._wire.cast(f"heartbeat.{self._host}", b"")

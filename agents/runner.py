@@ -14,6 +14,7 @@ from agents.compute.server import Step, report, step
 from agents.link import Link
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
 from events.journal import Unavailable
+from events.wire import Faulty
 
 log = logging.getLogger("cumulog.agent")
 
@@ -47,7 +48,7 @@ class Agent:
         self._failures: dict[str, int] = {}
         self._stopped = False
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # ended in the order in which they began
 
     # Its life
 
@@ -68,11 +69,11 @@ class Agent:
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("an agent's task failed", exc_info=fault)
 
@@ -85,7 +86,14 @@ class Agent:
             except DriverError as fault:
                 log.warning("the hypervisor does not say what the host has: %s", fault)
                 await asyncio.sleep(PAUSES[1])
-        await self._say(Joined(zone=self._zone, capacity=capacity))
+        joined = False
+        while not joined:
+            try:
+                await self._say(Joined(zone=self._zone, capacity=capacity))
+                joined = True
+            except Faulty as fault:
+                log.warning("this host could not be joined: %s", fault)
+                await asyncio.sleep(PAUSES[1])
         while True:
             await asyncio.sleep(self._heartbeat)
             await self._link.beat()
@@ -97,16 +105,21 @@ class Agent:
             for server in list(self._wanted):
                 self._schedule(server)
             try:
-                await self._report_strays(await self._driver.guests())
+                found = await self._driver.guests()
             except DriverError as fault:
                 log.warning("the hypervisor cannot be looked at: %s", fault)
+            else:
+                await self._report_strays(found)
 
     async def _report_strays(self, found: dict[str, Found]) -> None:
         """A guest that nobody asks for is reported, never removed: our knowledge may lag, a disk is gone at once."""
         for server, guest in found.items():
             if server not in self._wanted:
                 seen: Literal["running", "stopped"] = "running" if guest.running else "stopped"
-                await self._say(Seen(server=server, generation=guest.generation, seen=seen))
+                try:
+                    await self._say(Seen(server=server, generation=guest.generation, seen=seen))
+                except Faulty as fault:
+                    log.warning("nobody knows what to do about guest %s: %s", server, fault)
 
     # What is heard
 
@@ -179,13 +192,25 @@ class Agent:
                 found = await self._driver.find(server)
                 next_step = step(guest, found)
                 if next_step is None:
-                    self._failures.pop(server, None)
                     await self._update(guest, found)
                     await self._report(guest, found)
+                    self._failures.pop(server, None)
                     return
                 await self._do(next_step, guest)
         except DriverError as fault:
-            await self._failed(server, fault)
+            try:
+                await self._failed(server, fault)
+            except Faulty as other:
+                self._again(server, other)
+        except Faulty as fault:
+            self._again(server, fault)
+
+    def _again(self, server: str, fault: Exception) -> None:
+        """Try it again later; the next time after a longer pause."""
+        log.warning("host could not serve %s: %s", server, fault)
+        count = self._failures[server] = self._failures.get(server, 0) + 1
+        pause = PAUSES[min(count, len(PAUSES)) - 1]
+        asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
 
     async def _update(self, guest: Guest, found: Found | None) -> None:
         """Its ports may have changed though nothing else did."""
@@ -212,13 +237,11 @@ class Agent:
         guest = self._wanted.get(server)
         if guest is None:
             return
-        log.warning("host could not serve %s: %s", server, fault)
         if fault.permanent:
+            log.warning("host can not serve %s: %s", server, fault)
             await self._say(Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault)))
-            return
-        count = self._failures[server] = self._failures.get(server, 0) + 1
-        pause = PAUSES[min(count, len(PAUSES)) - 1]
-        asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
+        else:
+            self._again(server, fault)
 
     async def _report(self, guest: Guest, found: Found | None) -> None:
         seen = report(guest, found)
@@ -228,7 +251,7 @@ class Agent:
         self._said[guest.id] = seen
 
     async def _say(self, said: Report) -> bytes:
-        """Until it is heard."""
+        """Until it is heard. Raises Faulty if whoever heard it could do nothing with it now."""
         payload = msgspec.json.encode(said)
         while True:
             try:
@@ -242,4 +265,7 @@ class Agent:
             text = await self._driver.console(asked.server, asked.lines)
         except DriverError as fault:
             text = f"The console cannot be read: {fault}"
-        await self._say(ConsoleRead(question=asked.question, text=text))
+        try:
+            await self._say(ConsoleRead(question=asked.question, text=text))
+        except Faulty as fault:
+            log.warning("nobody takes what console of %s says: %s", asked.server, fault)

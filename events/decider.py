@@ -143,6 +143,7 @@ class Executor:
     ) -> Outcome[S]:
         fenced = False  # until then the fold may lag behind what another process has written
         for _ in range(ATTEMPTS):
+            self.fold.check(subject)
             known: Known[S] | None = shelf.known.get(key)
             try:
                 events = resource.decide(known.state if known else None, command)
@@ -168,6 +169,7 @@ class Executor:
                     await self.fold.exhume(resource, command.id, self.journal)
                 continue
             await self.fold.reach(sequence)  # whoever asks this process next sees it
+            self.fold.check(subject)
             return Outcome(shelf.known[key], True)
         raise Busy(f"{subject} is changing too fast.")
 

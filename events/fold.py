@@ -1,12 +1,14 @@
 """The fold: the state of every live resource, in memory, by id and by declared index, kept current by a tail.
 
-It is the only place in which states are folded. What it tells is true as of `position`.
+It is the only place in which states are folded. What it tells is true as of `position`. A resource with a commit that
+cannot be folded is *spoiled*: nobody reads or changes it here until its commits can be, and everything else goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,14 +18,18 @@ from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from events import forms
 from events.envelope import Commit, Event, Key, State, digest
 from events.journal import Entry, Journal, Tail
+from events.refusals import Busy
 from events.subjects import key_of, prefix_of, split
 
 S = TypeVar("S", bound=State)
 S_co = TypeVar("S_co", bound=State)
 
 BURIAL = timedelta(hours=1)  # how long a deleted resource stays in the fold
+
+log = logging.getLogger("cumulog.fold")
 
 
 class Decider(Protocol[S_co]):
@@ -57,6 +63,18 @@ class Change(Struct, frozen=True, gc=False):
     after: Known[Any]
 
 
+class Spoil(Struct, gc=False):
+    """Why a resource cannot be folded."""
+
+    why: str
+    sequence: int  # of the commit that could not be
+    newest: int  # the newest commit of its subject that was passed over
+
+
+class Spoiled(Busy):
+    """The resource cannot be read or changed by this process. Another version of the program may be able to."""
+
+
 Listener = Callable[[Change], None]
 
 
@@ -74,6 +92,13 @@ class Shelf:
         self.module = module
         self.prefix = prefix_of(module.__name__)
         self.state_type, self.decode = _reading(module.evolve)
+        self.today: forms.Reform | None = (
+            None  # what makes of a stored commit one of today's forms, where there were others
+        )
+        if older := forms.upcasters(module):
+            self.today = today = forms.reform(older)
+            plain = self.decode
+            self.decode = lambda data: plain(today(data))
         self.evolve = module.evolve
         self.known: dict[str, Known[Any]] = {}
         self.live: dict[str, Any] = {}  # key -> state, in order of creation
@@ -87,12 +112,15 @@ class Shelf:
         before = self.known.get(key)
         old = self.live.get(key)
         new = None if after.state.deleted else after.state
-        self.known[key] = after
+        moves = []  # worked out first: if that raises, nothing has been changed
         for name in self.names:
             was = getattr(old, name) if old is not None else None
             now = getattr(new, name) if new is not None else None
             if was != now:
-                self._move(self.indexes[name], key, was, now)
+                moves.append((name, was, now))
+        self.known[key] = after
+        for name, was, now in moves:
+            self._move(self.indexes[name], key, was, now)
         if new is None:
             self.live.pop(key, None)
             self.dead.pop(key, None)  # they stand in the order of their newest words
@@ -126,6 +154,7 @@ class Fold:
         self.shelves = {shelf.prefix: shelf for shelf in map(Shelf, modules)}
         self.position = 0  # sequence of the newest entry that was applied
         self.newest_at: datetime | None = None  # time of the newest commit that was applied
+        self.spoiled: dict[str, Spoil] = {}  # by subject
         self.listeners: list[Listener] = []
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = count()
@@ -138,12 +167,23 @@ class Fold:
         return self.shelves[prefix_of(resource.__name__)]
 
     def known(self, resource: Decider[S], key: Key) -> Known[S] | None:
-        """A resource and where it stands, a recently deleted one too."""
-        return self.shelf(resource).known.get(key_of(key))
+        """A resource and where it stands, a recently deleted one too. Raises Spoiled."""
+        shelf, name = self.shelf(resource), key_of(key)
+        if self.spoiled:
+            self.check(f"{shelf.prefix}.{name}")
+        return shelf.known.get(name)
 
     def get(self, resource: Decider[S], key: Key) -> S | None:
-        """The state of a live resource."""
-        return cast(S | None, self.shelf(resource).live.get(key_of(key)))
+        """The state of a live resource. Raises Spoiled."""
+        shelf, name = self.shelf(resource), key_of(key)
+        if self.spoiled:
+            self.check(f"{shelf.prefix}.{name}")
+        return cast(S | None, shelf.live.get(name))
+
+    def check(self, subject: str) -> None:
+        """Raises Spoiled."""
+        if (spoil := self.spoiled.get(subject)) is not None:
+            raise Spoiled(f"Commit {spoil.sequence} of {subject} cannot be read: an operator has to look at it.")
 
     def all(self, resource: Decider[S]) -> list[S]:
         """The states of all live resources of a kind, the oldest first."""
@@ -170,19 +210,39 @@ class Fold:
             return  # delivered again after a reconnect
         prefix, key = split(entry.subject)
         shelf = self.shelves.get(prefix)
-        if shelf is not None:  # else: a resource of a service that this process does not have
-            commit = shelf.decode(entry.data)
-            self.newest_at = commit.at
-            after = self._after(shelf, key, shelf.known.get(key), commit, entry)
-            change = Change(entry.subject, entry.sequence, commit, shelf.put(after), after)
-            self.position = entry.sequence
-            for listener in self.listeners:
-                listener(change)
+        if entry.subject in self.spoiled:
+            self.spoiled[entry.subject].newest = entry.sequence
+        elif shelf is not None:  # else: a resource of a service that this process does not have
+            change = self._fold(shelf, key, entry)
+            if change is not None:
+                self.newest_at = change.commit.at
+                self.position = entry.sequence
+                self._tell(change)
         self.position = entry.sequence
         while self._waiting and self._waiting[0][0] <= self.position:
             future = heapq.heappop(self._waiting)[2]
             if not future.done():
                 future.set_result(None)
+
+    def _fold(self, shelf: Shelf, key: str, entry: Entry) -> Change | None:
+        try:
+            commit = shelf.decode(entry.data)
+            after = self._after(shelf, key, shelf.known.get(key), commit, entry)
+            return Change(entry.subject, entry.sequence, commit, shelf.put(after), after)
+        except Exception as fault:  # whatever it is, what follows in the journal is to be heard
+            self._spoil(entry, fault)
+            return None
+
+    def _spoil(self, entry: Entry, fault: Exception) -> None:
+        log.critical("commit %d of %s cannot be folded: %r", entry.sequence, entry.subject, entry.data, exc_info=fault)
+        self.spoiled[entry.subject] = Spoil(repr(fault), entry.sequence, entry.sequence)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self.listeners:
+            try:
+                listener(change)
+            except Exception:  # the others hear of it all the same
+                log.exception("commit %d of %s was not heard by %s", change.sequence, change.subject, listener)
 
     @staticmethod
     def _after(shelf: Shelf, key: str, known: Known[Any] | None, commit: Commit[Event], entry: Entry) -> Known[Any]:
@@ -206,13 +266,22 @@ class Fold:
         self.position = position
 
     async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
-        """A resource that the fold has buried, folded anew from its own commits; None if it never was."""
+        """A resource that the fold has buried, folded anew from its own commits; None if it never was.
+
+        Raises Spoiled.
+        """
         shelf, name = self.shelf(resource), key_of(key)
+        subject = f"{shelf.prefix}.{name}"
         known: Known[Any] | None = None
-        for entry in await journal.of(f"{shelf.prefix}.{name}"):
+        for entry in await journal.of(subject):
             if entry.sequence > self.position:
                 break
-            known = self._after(shelf, name, known, shelf.decode(entry.data), entry)
+            try:
+                known = self._after(shelf, name, known, shelf.decode(entry.data), entry)
+            except Exception as fault:
+                self._spoil(entry, fault)
+                break
+        self.check(subject)
         current = shelf.known.get(name)
         if known is not None and current is None:
             shelf.put(known)
@@ -224,6 +293,32 @@ class Fold:
         last = await journal.last()
         self._tail = await journal.tail(self.position, self.apply)
         await self.reach(last)
+        for subject in list(self.spoiled):
+            await self.refold(subject, journal)
+
+    async def refold(self, subject: str, journal: Journal) -> None:
+        """Try a spoiled resource anew, from its first commit on: this program may be able to fold what another was not.
+
+        Raises Unavailable.
+        """
+        prefix, key = split(subject)
+        shelf, spoil = self.shelves[prefix], self.spoiled[subject]
+        entries: list[Entry] = []
+        while not entries or entries[-1].sequence < spoil.newest:  # more may have come while the journal answered
+            entries = [entry for entry in await journal.of(subject) if entry.sequence <= self.position]
+        known: Known[Any] | None = None
+        try:
+            for entry in entries:
+                commit = shelf.decode(entry.data)
+                known = self._after(shelf, key, known, commit, entry)
+            assert known is not None
+            change = Change(subject, known.sequence, commit, shelf.put(known), known)
+        except Exception as fault:
+            spoil.why = repr(fault)
+            log.error("%s still cannot be folded: %r", subject, fault)
+            return
+        del self.spoiled[subject]
+        self._tell(change)
 
     async def reach(self, sequence: int, timeout: float = 30.0) -> None:
         """Return once the entry of this sequence is folded in. Raises TimeoutError."""

@@ -1,16 +1,12 @@
 """The embedded NATS server: started, watched, started again when it dies, stopped with its parent.
 
-Two accounts. `CLOUD` holds the streams; gateway and handlers have it to themselves. `AGENTS` holds nothing: each host
-has a user there who may call its own `report.<host>` and `assignments.<host>`, say `heartbeat.<host>` and hear
-`assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches JetStream, and no answer to one
-can be led to a subject of the journal: an answer crosses the accounts under a name that the server makes.
-Source: NATS documentation, "Configuration", sections Accounts, Authorization, JetStream.
+One that stands alone, or a node of a cluster on this machine. Who may come in, `events/access.py` says.
+Source: NATS documentation, "Configuration", sections JetStream, Clustering.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import os
 import shutil
@@ -22,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from events import process
+from events.access import Access
 from events.keys import kept
-from events.subjects import token
 from events.wire import Credentials
 
 MAX_PAYLOAD = 8 << 20  # bytes of a message
-CALLS = ("report", "assignments", "heartbeat")  # what an agent may say, each followed by its host
-HEARD = "assigned"  # what it may hear
+SECRET = "nats.secret"
 STEADY = 60.0  # seconds alive after which a death begins a new row of attempts
 PAUSES = (0.0, 0.1, 0.5, 1.0, 5.0)  # seconds before each of them; the last one repeats
 
@@ -39,6 +35,14 @@ log = logging.getLogger("cumulog.nats")
 
 class StartFault(Exception):
     """The NATS server does not start."""
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """A server's place in its cluster."""
+
+    name: str
+    port: int  # on which the others reach it
+    others: tuple[int, ...]  # their ports
 
 
 class NatsServer:
@@ -53,9 +57,12 @@ class NatsServer:
         port: int = 0,
         max_memory: int = 0,
         monitoring: bool = False,
+        member: Member | None = None,
+        secret: Path | None = None,
     ) -> None:
         self.directory = directory
         self.url = ""
+        self.member = member
         self._sync = sync
         self._hosts = sorted(set(hosts))
         self._port = port  # 0: any free one, kept for later starts
@@ -64,24 +71,29 @@ class NatsServer:
         self._config = directory / "nats.conf"
         self._pid_file = directory / "nats.pid"
         self._log_file = directory / "nats.log"
-        self._secret = b""
+        self._secret = secret or directory / SECRET
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     # Who may come in
 
     @property
+    def access(self) -> Access:
+        """Everybody's credentials."""
+        return Access(kept(self._secret))
+
+    @property
+    def urls(self) -> list[str]:
+        return [self.url] if self.url else []
+
+    @property
     def cloud(self) -> Credentials:
-        """Of gateway and handlers."""
-        return Credentials(user="cloud", password=self._password("cloud"), inbox="_INBOX.cloud")
+        """Of whoever started it."""
+        return self.access.cloud
 
     def agent(self, host: str) -> Credentials:
         """Of one host's agent."""
-        name = token(host)
-        return Credentials(user=f"agent.{name}", password=self._password(f"agent.{name}"), inbox=f"_INBOX.agent.{name}")
-
-    def _password(self, user: str) -> str:
-        return hmac.digest(self._secret, user.encode(), "sha256").hex()
+        return self.access.agent(host)
 
     async def admit(self, hosts: Iterable[str]) -> None:
         """Let the agents of further hosts in; nobody's connection is broken."""
@@ -98,7 +110,7 @@ class NatsServer:
         if self._max_memory:
             jetstream["max_mem"] = self._max_memory
         configuration: dict[str, Any] = {
-            "server_name": "cumulog",
+            "server_name": self.member.name if self.member else "cumulog",
             "host": "127.0.0.1",
             "port": self._port or -1,
             "log_file": str(self._log_file),
@@ -106,11 +118,23 @@ class NatsServer:
             "logfile_max_num": 3,
             "max_payload": MAX_PAYLOAD,
             "jetstream": jetstream,
-            "accounts": accounts(self.cloud, {host: self.agent(host) for host in self._hosts}),
+            "accounts": self.access.accounts(self._hosts),
         }
+        if self.member is not None:
+            configuration["cluster"] = self._cluster(self.member)
         if self._monitoring:
             configuration["http"] = "127.0.0.1:-1"
         return configuration
+
+    def _cluster(self, member: Member) -> dict[str, Any]:
+        user, password = self.access.route
+        return {
+            "name": "cumulog",
+            "host": "127.0.0.1",
+            "port": member.port,
+            "authorization": {"user": user, "password": password},
+            "routes": [f"nats://{user}:{password}@127.0.0.1:{port}" for port in member.others],
+        }
 
     def _write(self) -> None:
         draft = self._config.with_suffix(".new")
@@ -124,14 +148,12 @@ class NatsServer:
     async def start(self) -> None:
         """Return once JetStream answers. Raises StartFault."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._secret = kept(self.directory / "nats.secret")
         await self._end_leftover()
         await self._launch()
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
 
     def attach(self) -> None:
         """Know the address and the credentials of the one that another process runs here. Raises StartFault."""
-        self._secret = kept(self.directory / "nats.secret")
         left = process.remembered(self._pid_file)
         ports = self.directory / f"nats-server_{left.pid if left else 0}.ports"
         if not ports.exists():
@@ -140,12 +162,23 @@ class NatsServer:
 
     async def stop(self) -> None:
         """Stop it cleanly."""
+        await self._pause()
+        self._pid_file.unlink(missing_ok=True)
+
+    async def restart(self) -> None:
+        """Stop it cleanly and start it again, on its port. Raises StartFault."""
+        await self._pause()
+        try:
+            await self._launch()
+        finally:
+            self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+
+    async def _pause(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
         await self._end_child()
-        self._pid_file.unlink(missing_ok=True)
 
     async def _end_leftover(self) -> None:
         """End a server that a former run has left behind, if it is surely ours."""
@@ -218,8 +251,7 @@ class NatsServer:
         attempt = 0
         while True:
             child, since = self._child, loop.time()
-            assert child is not None
-            status = await child.wait()
+            status = await child.wait() if child is not None else "unknown: it did not answer"
             attempt = 0 if loop.time() - since > STEADY else attempt
             log.critical("the NATS server died with status %s; starting it again. %s", status, self._tail_of_log())
             while True:
@@ -237,38 +269,6 @@ class NatsServer:
         except FileNotFoundError:
             return ""
         return "\n".join([line for line in lines if "[INF]" not in line][-5:])
-
-
-def accounts(cloud: Credentials, agents: dict[str, Credentials]) -> dict[str, Any]:
-    """The accounts and users of a cloud, as NATS' configuration has them: for an operator's own servers too."""
-    return {
-        "CLOUD": {
-            "jetstream": "enabled",
-            "users": [{"user": cloud.user, "password": cloud.password}],
-            "exports": [
-                *({"service": f"{name}.*", "accounts": ["AGENTS"]} for name in CALLS),
-                {"stream": f"{HEARD}.>", "accounts": ["AGENTS"]},
-            ],
-        },
-        "AGENTS": {
-            "users": [_agent(token(host), credentials) for host, credentials in agents.items()],
-            "imports": [
-                *({"service": {"account": "CLOUD", "subject": f"{name}.*"}} for name in CALLS),
-                {"stream": {"account": "CLOUD", "subject": f"{HEARD}.>"}},
-            ],
-        },
-    }
-
-
-def _agent(host: str, credentials: Credentials) -> dict[str, Any]:
-    return {
-        "user": credentials.user,
-        "password": credentials.password,
-        "permissions": {
-            "publish": {"allow": [f"{name}.{host}" for name in CALLS]},
-            "subscribe": {"allow": [f"{HEARD}.{host}.>", f"{credentials.inbox}.>"]},
-        },
-    }
 
 
 def _send(child: asyncio.subprocess.Process | None, number: signal.Signals) -> None:

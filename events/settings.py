@@ -17,6 +17,8 @@ from msgspec import Struct
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The event log."""
 
+    nats: str = ""  # URLs of the servers of an operator's own NATS, with commas; empty: those that `up` starts
+    replicas: int = 0  # of each stream: 1, 3 or 5 of as many servers at least; 0: 3 on a cluster, else 1
     sync: str = "always"  # `always`: fsync before each acknowledgement; or NATS' interval, such as `2m`
     max_memory: int = 0  # bytes for NATS' memory streams; 0: NATS' own choice
     deadline: float = 10.0  # seconds that a question to NATS is repeated before the answer is 503
@@ -29,6 +31,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_body: int = 1 << 20  # bytes of a JSON body
     max_image: int = 64 << 30  # bytes of an image
     page: int = 1000  # most items of a page, and how many if the caller names no limit
+    stale_reads: bool = False  # while the journal is away, answer reads from what this process knows, instead of 503
     admin_password: str = ""  # of the first start; empty: a generated one
     past_memory: int = 256 << 20  # bytes that clouds as of former moments may take
     past_waiting: int = 8  # former moments that may wait to be made; further ones are answered 503

@@ -41,6 +41,9 @@ class Vault(Protocol):
     async def get(self, name: Key) -> bytes | None:
         """The secret; None if there is none. Raises WrongKey, Unavailable."""
 
+    async def first(self, name: Key, secret: bytes) -> bytes:
+        """What stands under the name: `secret`, unless another was there before. Raises WrongKey, Unavailable."""
+
     async def delete(self, name: Key) -> None:
         """Keep it no longer. Raises Unavailable."""
 
@@ -97,6 +100,18 @@ class NatsVault:
         found = await self._bucket.get(key)
         return self._cipher.unseal(key, found.value) if found is not None and found.value is not None else None
 
+    async def first(self, name: Key, secret: bytes) -> bytes:
+        key = key_of(name)
+        revision = 0
+        while True:
+            with suppress(Stale):
+                await self._bucket.put(key, self._cipher.seal(key, secret), expected=revision)
+                return secret
+            found = await self._bucket.get(key)
+            if found is not None and found.value is not None:
+                return self._cipher.unseal(key, found.value)
+            revision = found.revision if found is not None else 0
+
     async def delete(self, name: Key) -> None:
         key = key_of(name)
         found = await self._bucket.get(key)
@@ -119,6 +134,12 @@ class MemoryVault:
         key = key_of(name)
         sealed = self.entries.get(key)
         return None if sealed is None else self._cipher.unseal(key, sealed)
+
+    async def first(self, name: Key, secret: bytes) -> bytes:
+        found = await self.get(name)
+        if found is None:
+            await self.put(name, secret)
+        return secret if found is None else found
 
     async def delete(self, name: Key) -> None:
         self.entries.pop(key_of(name), None)

@@ -200,6 +200,11 @@ class Wire:
     def is_connected(self) -> bool:
         return self._connected.is_set()
 
+    @property
+    def is_clustered(self) -> bool:
+        """Whether the server that we are connected to is one of several."""
+        return bool(self.client._server_info.get("cluster"))
+
     async def connected(self) -> None:
         """Return once there is a connection."""
         await self._connected.wait()

@@ -7,52 +7,79 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
+FLAGS = {"public_url": "gateway.public_url", "nats": "journal.nats"}  # that are settings, for short
+
+Run = Callable[[argparse.Namespace, Path, Settings], int]
+
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """The command line: each command has its flags and the function that does it."""
     top = argparse.ArgumentParser(prog="cumulog", description="A cloud whose state is its log.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
+    def command(name: str, text: str, run: Run) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
         one.add_argument("--state", type=Path, metavar="DIR", help="the cloud's directory")
         one.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="a setting")
         return one
 
-    up = command("up", "the whole cloud in one process, and a NATS server beside it")
+    up = command("up", "the whole cloud in one process, and a NATS server beside it", _up)
     up.add_argument("--listen", default="127.0.0.1:8774", metavar="HOST:PORT")
     up.add_argument("--driver", choices=["auto", "libvirt", "simulated"], default="auto")
     up.add_argument("--hosts", type=int, default=1, metavar="N", help="how many simulated hosts")
+    up.add_argument(
+        "--nodes", type=int, choices=[1, 3, 5], default=1, help="NATS servers; with several, each part in processes"
+    )
     up.add_argument("--public-url", default=None, metavar="URL", help="what links in answers begin with")
     up.add_argument(
         "--demo", action="store_true", help="make flavors, an image, a network and a user for a first visit"
     )
     up.add_argument("--stop-guests", action="store_true", help="end the guests with the cloud")
 
-    command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew")
-    command("destroy", "remove the cloud, its guests and everything of it on this host").add_argument(
+    gateway = command("gateway", "one gateway alone, beside others", _alone)
+    gateway.add_argument("--listen", default="127.0.0.1:8774", metavar="HOST:PORT", help="or fd:N, an inherited socket")
+    gateway.add_argument("--public-url", default=None, metavar="URL", help="what links in answers begin with")
+    handlers = command("handlers", "one process of handlers alone, beside others", _alone)
+    agent = command("agent", "the agent of one host alone", _alone)
+    agent.add_argument("--host", action="append", default=[], metavar="NAME", help="whose agent; several if simulated")
+    agent.add_argument("--driver", choices=["auto", "libvirt", "simulated"], default="auto")
+    for one in (gateway, handlers, agent):
+        one.add_argument("--nats", default=None, metavar="URL[,URL…]", help="where NATS is, if not in DIR")
+        one.add_argument("--credentials", type=Path, metavar="FILE", help="what `cumulog credentials` wrote")
+        one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
+
+    credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
+    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "accounts"])
+    credentials.add_argument("host", nargs="?", metavar="HOST", help="of an agent")
+
+    command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
+    command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
+    command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
     )
 
-    events = command("events", "print the log")
+    events = command("events", "print the log", _events)
     events.add_argument("--follow", action="store_true", help="go on with what is to come")
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
     events.add_argument("--service", metavar="NAME")
     events.add_argument("--project", metavar="ID")
     events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
 
-    command("trace", "what one request caused, or all that happened to one resource").add_argument("id", metavar="ID")
-    command("rebuild", "make the tables anew from the log")
-    command("verify", "check the log: order, chain, schema, and that the tables agree with it")
-    command("query", "ask the tables").add_argument("sql", metavar="SELECT")
+    trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
+    trace.add_argument("id", metavar="ID")
+    command("rebuild", "make the tables anew from the log", _mend)
+    command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
+    command("query", "ask the tables", _mend).add_argument("sql", metavar="SELECT")
     return top
 
 
@@ -64,12 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
-    assignments = list(options.set)
-    if getattr(options, "public_url", None):
-        assignments.append(f"gateway.public_url={options.public_url}")
     try:
-        settings = load(path / "cumulog.toml", os.environ, assignments)
-        status = run(options, path, settings)
+        settings = load(path / "cumulog.toml", os.environ, _assignments(options))
+        status = options.run(options, path, settings)
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
@@ -79,57 +103,128 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status)
 
 
-def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    """Do one command; its exit status."""
-    if options.command == "up":
-        return _up(options, path, settings)
-    if options.command == "events":
-        from events import moments
-        from gateway import reading
+def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from events import moments
+    from gateway import reading
 
-        try:
-            since = moments.since(options.since, datetime.now(UTC)) if options.since else None
-        except ValueError:
-            sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
-        wanted = reading.Filter(since=since, service=options.service, project=options.project)
-        asyncio.run(reading.events(path, settings, follow=options.follow, wanted=wanted, form=options.format))
-        return 0
-    if options.command == "trace":
-        from gateway import reading
+    try:
+        since = moments.since(options.since, datetime.now(UTC)) if options.since else None
+    except ValueError:
+        sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
+    wanted = reading.Filter(since=since, service=options.service, project=options.project)
+    asyncio.run(reading.events(path, settings, follow=options.follow, wanted=wanted, form=options.format))
+    return 0
 
-        return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+
+def _trace(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import reading
+
+    return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+
+
+def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import mending
 
     return mending.run(options, path, settings)
 
 
+def _assignments(options: argparse.Namespace) -> list[str]:
+    """The settings that the command line makes."""
+    short = [f"{setting}={word}" for flag, setting in FLAGS.items() if (word := getattr(options, flag, None))]
+    return [*options.set, *short]
+
+
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    # nats-py takes aiohttp along if it is there, for websockets, which the cloud does not use: 0.2 s and 20 MiB.
-    sys.modules.setdefault("aiohttp", cast(ModuleType, None))
-    import uvloop
+    _import_less()
+    from gateway.part_gateway import address
+    from gateway.up import Options, Up
 
-    from gateway.up import CannotStart, Options, Up
-
-    host, colon, port = options.listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        sys.exit(f"cumulog: --listen takes HOST:PORT, not {options.listen!r}")
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
     directory = Directory(path)
+
+    async def run() -> None:
+        host, port = address(options.listen)
+        asked = Options(
+            host=host,
+            port=port,
+            driver=options.driver,
+            hosts=options.hosts,
+            nodes=options.nodes,
+            demo=options.demo,
+            stop_guests=options.stop_guests,
+        )
+        if options.nodes == 1:
+            await Up(directory, settings, asked).run(_ready)
+        else:
+            from gateway.many import Many
+
+            passed = [f"--set={setting}" for setting in _assignments(options)]
+            await Many(directory, settings, asked, passed).run(_ready)
+
     directory.open()
-    asked = Options(
-        host=host.strip("[]"),
-        port=int(port),
-        driver=options.driver,
-        hosts=options.hosts,
-        demo=options.demo,
-        stop_guests=options.stop_guests,
-    )
     try:
-        uvloop.run(Up(directory, settings, asked).run(lambda url: print(f"ready {url}", flush=True)))
+        return _live(run())
+    finally:
+        directory.close()
+
+
+def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    _import_less()
+    from gateway.alone import Alone, Options
+
+    role = options.command
+    hosts = tuple(options.host) if role == "agent" else ()
+    asked = Options(
+        role=role,
+        name=options.name or "-".join([role, *hosts[:1]]),
+        credentials=options.credentials,
+        listen=getattr(options, "listen", ""),
+        hosts=hosts,
+        driver=getattr(options, "driver", "auto"),
+    )
+    return _live(Alone(Directory(path), settings, asked).run(_ready))
+
+
+def _credentials(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import journals
+
+    if (options.role == "agent") != bool(options.host):
+        sys.exit("cumulog: the credentials of an agent, and of nobody else, are for a HOST")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory = Directory(path)
+    if options.role == "accounts":
+        print(journals.write_accounts(directory))
+    else:
+        print(journals.write(directory, options.role, options.host))
+    return 0
+
+
+def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import many
+
+    asyncio.run(many.restart(path))
+    return 0
+
+
+def _ready(what: str) -> None:
+    print(f"ready {what}", flush=True)
+
+
+def _live(life: Coroutine[Any, Any, None]) -> int:
+    """Run a process of the cloud to its end; its exit status."""
+    import uvloop
+
+    from gateway.parts import CannotStart
+
+    try:
+        uvloop.run(life)
     except CannotStart as fault:
         print(f"cumulog: {fault}", file=sys.stderr)
         return 1
-    finally:
-        directory.close()
     return 0
+
+
+def _import_less() -> None:
+    """nats-py takes aiohttp along if it is there, for websockets, which the cloud does not use: 0.2 s and 20 MiB."""
+    sys.modules.setdefault("aiohttp", cast(ModuleType, None))

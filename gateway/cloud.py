@@ -10,6 +10,7 @@ from events.decider import Executor
 from events.fold import Fold
 from events.settings import Settings
 from events.vault import Vault
+from gateway.fence import Fence
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Cloud:
         self.vault = vault  # secrets that must be read back
         self.feed: Feed | None = None
         self.as_of: int | None = None  # the sequence as of which it is, of a cloud of the past
+        self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
 

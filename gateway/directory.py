@@ -1,14 +1,23 @@
-"""The state directory: one cloud's, one process's at a time, of a version that is known."""
+"""The state directory: one cloud's on this machine, of a version that is known.
+
+`cumulog up` has it to itself. Several processes of one part each may share it: each has a folder there, under a name
+that it has to itself.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from events.ids import new_hex
 
 VERSION = 1  # of the directory's layout
+LOCK = "lock"
+
+_is_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z").match
 
 
 class DirectoryFault(Exception):
@@ -25,12 +34,38 @@ def default(environment: dict[str, str]) -> Path:
     return Path(base) / "cumulog"
 
 
+class Lock:
+    """A folder that one process has to itself."""
+
+    def __init__(self, folder: Path, whose: str) -> None:
+        self._folder = folder
+        self._whose = whose
+        self._file = -1
+
+    def take(self) -> None:
+        """Make the folder if need be, and lock it. Raises InUse, DirectoryFault."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            self.release()
+            raise InUse(f"{self._folder} is in use by another {self._whose}") from fault
+        except OSError as fault:
+            raise DirectoryFault(f"{self._folder} cannot be used: {fault}") from fault
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
 class Directory:
     """DIR and what lies in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = -1
+        self._lock = Lock(path, "`cumulog up`")
 
     def try_open(self) -> bool:
         """As `open`; False if another process holds it. Raises DirectoryFault."""
@@ -42,40 +77,62 @@ class Directory:
 
     def open(self) -> None:
         """Make it if need be, lock it, see to its version. Raises DirectoryFault."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as fault:
-            os.close(self._lock)
-            self._lock = -1
-            raise InUse(f"{self.path} is in use by another `cumulog up`") from fault
-        except OSError as fault:
-            raise DirectoryFault(f"{self.path} cannot be used: {fault}") from fault
+        self._lock.take()
+        self._see_version()
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def share(self, name: str) -> tuple[Path, Lock]:
+        """The folder of one process of several, locked. Raises DirectoryFault."""
+        folder = self.path / name
+        if not _is_name(name) or (folder.exists() and not (folder / LOCK).exists()):
+            raise DirectoryFault(f"--name {name}: a process of this directory cannot have this name")
+        lock = Lock(folder, "process of this name: give this one another --name")
+        lock.take()
+        self._see_version()
+        return folder, lock
+
+    def sharers(self) -> list[str]:
+        """The names of the processes that have a folder here now."""
+        held = []
+        for file in sorted(self.path.glob(f"*/{LOCK}")):
+            lock = Lock(file.parent, "process")
+            try:
+                lock.take()
+            except InUse:
+                held.append(file.parent.name)
+            lock.release()
+        return held
+
+    def _see_version(self) -> None:
         version = self.path / "version"
         if not version.exists():
             version.write_text(f"{VERSION}\n")
         elif (found := int(version.read_text().strip() or 0)) > VERSION:
             raise DirectoryFault(f"{self.path} is of a newer version ({found}) than this program knows ({VERSION})")
 
-    def close(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
     @property
     def cloud_id(self) -> str:
         """Eight hexadecimal digits that all host resources of this cloud bear."""
         file = self.path / "cloud"
         if not file.exists():
-            file.write_text(new_hex()[:8] + "\n")
+            self.adopt(new_hex()[:8])
         return file.read_text().strip()
+
+    def adopt(self, cloud_id: str) -> None:
+        """Be of this cloud, if it is not said yet of which."""
+        draft = self.path / f".cloud.{new_hex()}"
+        draft.write_text(cloud_id + "\n")
+        with suppress(FileExistsError):  # another process was faster
+            os.link(draft, self.path / "cloud")
+        draft.unlink()
 
     def write_private(self, name: str, text: str) -> Path:
         """A file of mode 0600, replaced whole."""
         target = self.path / name
-        draft = target.with_name(target.name + ".new")
-        draft.unlink(missing_ok=True)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{new_hex()}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         draft.replace(target)

@@ -1,4 +1,4 @@
-"""The hosts that `cumulog up` runs itself: this machine by libvirt, or simulated ones."""
+"""The drivers of the hosts whose agents run here: this machine by libvirt, or simulated ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import importlib.util
 import logging
 import os
 import shutil
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from agents.compute.simulated import Memory, SimulatedHypervisor
 from events.compute.metadata import Metadata
 from events.settings import Settings
 from gateway.directory import Directory
-from gateway.image.store import ImageStore
+from gateway.image.store import IMAGES, stored
 
 if TYPE_CHECKING:
     from agents.compute.libvirt import LibvirtHypervisor
@@ -29,17 +28,13 @@ HOST = "host"  # the folder in DIR of what the hypervisor keeps
 PROGRAMS = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip")
 
 
-class CannotStart(Exception):
-    """What was asked for cannot be had here, and the missing step."""
-
-
 class Hosts:
     """Makes the drivers."""
 
-    def __init__(self, directory: Directory, settings: Settings, images: ImageStore) -> None:
+    def __init__(self, directory: Directory, settings: Settings, own: Path) -> None:
         self._directory = directory
         self._settings = settings
-        self._images = images
+        self._own = own  # the folder of this process: what simulated hosts remember
         self._memory: Memory | None = None
         self._real: LibvirtHypervisor | None = None
 
@@ -52,14 +47,13 @@ class Hosts:
         absent = [program for program in PROGRAMS if shutil.which(program) is None]
         return f"not installed: {', '.join(absent)} (make install)" if absent else ""
 
-    def simulated(self, number: int) -> list[tuple[str, Hypervisor]]:
-        """So many hosts, by name."""
-        memory = self._memory = Memory(self._directory.path / "simulated.db")
-        names = [f"host-{i}" for i in range(1, number + 1)]
+    def simulated(self, names: Sequence[str]) -> list[tuple[str, Hypervisor]]:
+        """Hosts of these names, each with its driver."""
+        memory = self._memory = Memory(self._own / "simulated.db")
         return [(name, SimulatedHypervisor(name, memory)) for name in names]
 
-    def real(self, ask: AskMetadata) -> tuple[str, Hypervisor]:
-        """This machine, by its name."""
+    def real(self, ask: AskMetadata) -> Hypervisor:
+        """This machine."""
         from agents.compute.libvirt import LibvirtSettings
         from agents.machine import libvirt_host
 
@@ -72,7 +66,7 @@ class Hosts:
             shutdown_timeout=compute.shutdown,
         )
         self._real = libvirt_host(settings, self._fetch, ask)
-        return socket.gethostname(), self._real
+        return self._real
 
     async def stop_guests(self) -> None:
         """End the guests of this machine; their servers are found stopped at the next start."""
@@ -81,7 +75,7 @@ class Hosts:
 
     async def _fetch(self, image: str, destination: Path) -> None:
         """An image's bytes for the host's cache: the store is on this machine."""
-        source = self._images.path(image)
+        source = stored(self._directory.path / IMAGES, image)
         if source is None:
             raise DriverError(f"Image {image} has no bytes here.", permanent=True)
         await asyncio.to_thread(shutil.copyfile, source, destination)

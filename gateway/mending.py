@@ -18,9 +18,12 @@ from events.fold import Fold
 from events.refusals import Invalid
 from events.services import deciders
 from events.settings import Settings
+from events.vault import NatsVault
 from events.wire import Faulty
+from gateway import journals
 from gateway.clouds import FILE, Clouds
 from gateway.directory import Directory, DirectoryFault
+from gateway.ground import TABLES
 from gateway.hosts import HOST
 from gateway.identity.bootstrap import bootstrap
 from gateway.reading import Opened, opened
@@ -29,8 +32,8 @@ from projections.query import Answer, query
 from projections.query import text as text_of
 from projections.verify import verify
 
-TABLES = "tables.duckdb"
 DEFAULT_URL = "http://127.0.0.1:8774"
+ADMIN = ("identity", "user", "admin", "password")  # in the vault: the one that the cloud itself gave
 QUERY = "query"  # a running cloud answers SQL on this subject, to whoever has the cloud's own credentials
 
 
@@ -144,6 +147,8 @@ def _destroy(path: Path, settings: Settings, sure: bool) -> int:
     directory = Directory(path)
     directory.open()
     try:
+        if sharers := directory.sharers():
+            raise DirectoryFault(f"{path} is in use by {', '.join(sharers)}: stop them first")
         _remove_from_host(directory.cloud_id, path, settings)
         shutil.rmtree(path)
     finally:
@@ -171,6 +176,9 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
         await fold.follow(cloud.journal)
         password = settings.gateway.admin_password or secrets.token_urlsafe(18)
         await bootstrap(Executor(cloud.journal, fold), settings, password, mend=True)
+        replicas = journals.replicas(cloud.wire, settings)
+        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        await vault.put(ADMIN, password.encode())
         await tables.stop()
         await fold.stop()
     clouds = Clouds(directory)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import shutil
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from events.chronicle import Chronicle, Snapshot
 from events.clock import ManualClock
 from events.decider import Executor
 from events.fold import Fold
-from events.journal import Deliver, Entry, Tail
+from events.journal import Deliver, Entry, Tail, Unavailable
 from events.moments import Moments, fold_to, moment, snapshot
 from events.refusals import Busy, Invalid, NoCapacity
 from gateway.cloud import Cloud
@@ -250,10 +250,31 @@ def _weight(fold: Fold) -> int:
     return WEIGHT * sum(len(shelf.known) for shelf in fold.shelves.values())
 
 
+def asked(headers: Mapping[str, str], method: str) -> str | None:
+    """The moment that a request asks of. Raises Invalid if it is to change something."""
+    text = headers.get(HEADER)
+    if text is not None and method not in ("GET", "HEAD"):
+        raise Invalid("The past cannot be changed: X-Cumulog-As-Of is for GET and HEAD.")
+    return text
+
+
+@asynccontextmanager
+async def as_it_was(cloud: Cloud, text: str, has_past: bool) -> AsyncIterator[Cloud]:
+    """`cloud` as of a moment that a request asks of. Raises Invalid, and as `Past.cloud`."""
+    past: Past | None = cloud.parts.get(Past)
+    if past is None or not has_past:
+        raise Invalid("This has no past: X-Cumulog-As-Of is for what stands in the journal.")
+    try:
+        async with past.cloud(text) as then:
+            yield then
+    except Unavailable as fault:
+        raise Busy("The past cannot be read now.") from fault
+
+
 async def answer(cloud: Cloud, sql: str) -> Answer:
     """The answer to one SELECT over the tables of a cloud as it was. Raises Invalid, Busy, NoCapacity."""
     tables: Projector = cloud.part(Projector)
     return await query(tables, sql)
 
 
-__all__ = ["HEADER", "Past", "answer"]
+__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked"]

@@ -19,10 +19,10 @@ from msgspec import Struct
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
 from events.journal import Entry, Journal
-from events.nats_server import NatsServer
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
+from gateway import journals
 from gateway.directory import Directory, DirectoryFault
 
 RawCommit = Commit[dict[str, Any]]
@@ -56,24 +56,37 @@ class Opened(Struct, frozen=True):
 @asynccontextmanager
 async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
     """The journal of the cloud in `path`, whether it runs or not. Raises DirectoryFault."""
-    if not (path / "journal").is_dir():
+    if not (path / journals.JOURNAL).is_dir():
         raise DirectoryFault(f"there is no cloud in {path}")
-    directory, server = Directory(path), NatsServer(path / "journal", sync=settings.journal.sync)
+    directory, cloud = Directory(path), journals.access(path).cloud
+    if settings.journal.nats:
+        wire = await Wire.connect(journals.urls(path, settings), cloud, name="cumulog reading")
+        async with _reading(wire, settings, True) as found:
+            yield found
+        return
+    server = journals.servers(path, settings)
     is_running = not directory.try_open()
     if is_running:
         server.attach()
     else:
         await server.start()
     try:
-        wire = await Wire.connect([server.url], server.cloud, name="cumulog reading")
-        try:
-            yield Opened(wire, await JetStreamJournal.open(wire), is_running)
-        finally:
-            await wire.close()
+        wire = await Wire.connect(server.urls, cloud, name="cumulog reading")
+        async with _reading(wire, settings, is_running) as found:
+            yield found
     finally:
         if not is_running:
             await server.stop()
         directory.close()
+
+
+@asynccontextmanager
+async def _reading(wire: Wire, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
+    try:
+        journal = await JetStreamJournal.open(wire, replicas=journals.replicas(wire, settings))
+        yield Opened(wire, journal, is_running)
+    finally:
+        await wire.close()
 
 
 async def lines(journal: Journal, *, follow: bool = False, holding: bytes = b"") -> AsyncIterator[Line]:

@@ -29,7 +29,6 @@ from gateway import bodies, faults, past, policy
 from gateway.cloud import Cloud
 from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
 from gateway.microversions import name as version_name
-from gateway.past import Past
 from gateway.policy import ANYONE, Who
 from gateway.tokens import Token
 
@@ -55,6 +54,7 @@ class Route(Struct, frozen=True):
     past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists
     last: Version = LAST
+    fences: bool = True  # beside other gateways: whether it waits for the newest state, or only before it refuses
 
 
 class Face(Struct, frozen=True, kw_only=True):
@@ -86,20 +86,7 @@ class Answer(Struct, kw_only=True):
 class Call:
     """One request: who asks, for what, and the ways to answer."""
 
-    __slots__ = (
-        "cloud",
-        "data",
-        "face",
-        "fold",
-        "headers",
-        "id",
-        "path",
-        "present",
-        "request",
-        "route",
-        "token",
-        "version",
-    )
+    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "present", "request", "token", "version")
 
     def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
         self.cloud = cloud
@@ -210,6 +197,10 @@ class _Endpoint:
     def add(self, route: Route) -> None:
         self.handlers.setdefault(route.method, []).append(_Handler(route))
 
+    def candidates(self, method: str) -> list[_Handler] | None:
+        """What answers a method, by version."""
+        return self.handlers.get(method) or (self.handlers.get("GET") if method == "HEAD" else None)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.application.answer(scope, receive, send, self)
 
@@ -240,7 +231,7 @@ class _Service:
         request = Request(scope, receive)
         call = Call(self.cloud, self.face, request, None, self.face.versions.minimum if self.face.versions else FIRST)
         try:
-            response = await self._respond(call, endpoint)
+            response = await self._currently(call, endpoint)
         except Refusal as refusal:
             response = self._refuse(call, refusal)
         except ClientDisconnect:
@@ -264,22 +255,37 @@ class _Service:
             response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
+    async def _currently(self, call: Call, endpoint: _Endpoint | None) -> Response:
+        """The answer, in no way older than any that another gateway gave before it was asked for."""
+        fence = self.cloud.fence
+        if fence is None:
+            return await self._respond(call, endpoint)
+        method = call.request.method
+        reads = method in ("GET", "HEAD")
+        candidates = endpoint.candidates(method) if endpoint else None
+        if not candidates or not candidates[0].route.fences:
+            try:
+                return await self._respond(call, endpoint)
+            except Refusal:  # perhaps only because this process lags
+                await fence.wait(reads=reads)
+                return await self._respond(call, endpoint)
+        if not await fence.wait(reads=reads):
+            call.headers["x-cumulog-stale"] = "true"
+        return await self._respond(call, endpoint)
+
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
-        handlers = endpoint.handlers if endpoint else {}
         request = call.request
-        candidates = handlers.get(request.method) or (handlers.get("GET") if request.method == "HEAD" else None)
+        candidates = endpoint.candidates(request.method) if endpoint else None
         public = bool(candidates) and candidates is not None and candidates[0].route.who.public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)
         if self.face.versions is not None:
             call.version = self.face.versions.asked(request.headers)
-        as_of = request.headers.get(past.HEADER)
-        if as_of is not None and request.method not in ("GET", "HEAD"):
-            raise Invalid("The past cannot be changed: X-Cumulog-As-Of is for GET and HEAD.")
+        as_of = past.asked(request.headers, request.method)
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
-            call.headers["allow"] = ", ".join(handlers)
+            call.headers["allow"] = ", ".join(endpoint.handlers)
             raise MethodNotAllowed(f"The method {request.method} is not allowed for this resource.")
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
@@ -305,11 +311,9 @@ class _Service:
 
     async def _as_of(self, moment: str, call: Call, handler: _Handler, arguments: list[Any]) -> Response:
         """The answer that there would have been at a former moment, to who asks now."""
-        worlds: Past | None = self.cloud.parts.get(Past)
-        if worlds is None or not handler.route.past or handler.route.who.public:
-            raise Invalid(f"{call.request.method} of this has no past: X-Cumulog-As-Of is for what the journal holds.")
-        async with worlds.cloud(moment) as then:
-            call.present, call.cloud, call.fold = call.fold, then, then.fold
+        route = handler.route
+        async with past.as_it_was(self.cloud, moment, route.past and not route.who.public) as then:
+            call.present, call.cloud, call.fold = self.cloud.fold, then, then.fold
             call.headers[past.HEADER] = str(then.as_of)
             return self._response(call, handler.route, await handler.function(*arguments))
 

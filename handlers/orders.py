@@ -14,8 +14,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from events.clock import Clock, SystemClock
 from events.fold import Change, Fold
 from events.journal import Unavailable
+from handlers.poison import Poison
 
 log = logging.getLogger("cumulog.orders")
 
@@ -70,9 +72,18 @@ class Orders:
     """Puts the orders of the given modules whenever their states change."""
 
     def __init__(
-        self, fold: Fold, assignments: Assignments, modules: Sequence[Orderly], *, period: float = PERIOD
+        self,
+        fold: Fold,
+        assignments: Assignments,
+        modules: Sequence[Orderly],
+        *,
+        period: float = PERIOD,
+        poison: Poison | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._period = period
+        self._poison = poison or Poison()
+        self._clock: Clock = clock or SystemClock()
         self._fold = fold
         self._assignments = assignments
         self._modules = list(modules)
@@ -93,8 +104,9 @@ class Orders:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def _hear(self, change: Change) -> None:
+        now = self._clock.now()
         for module in self._modules:
-            for key in module.touched(self._fold, change):
+            for key in self._poison.apart(change.subject, now, module.touched, self._fold, change):
                 self._touch(module, key)
 
     def _touch(self, module: Orderly, key: str) -> None:
@@ -114,16 +126,24 @@ class Orders:
                     await self._bell.wait()
             except TimeoutError:
                 periodic = asyncio.get_running_loop().time() + self._period
-                self._ripe += [(module, key) for module in self._modules for key in module.unsettled(self._fold)]
+                self._ripe += self._unsettled()
             self._bell.clear()
             while self._ripe:
                 batch = list(dict.fromkeys(self._ripe[:AT_ONCE]))
                 del self._ripe[:AT_ONCE]
                 await asyncio.gather(*(self._put_all(*one) for one in batch))
 
+    def _unsettled(self) -> list[tuple[Orderly, str]]:
+        now = self._clock.now()
+        return [
+            (module, key)
+            for module in self._modules
+            for key in self._poison.apart("all", now, module.unsettled, self._fold)
+        ]
+
     async def _put_all(self, module: Orderly, key: str) -> None:
         self._due.pop((module, key), None)
-        for order in module.orders(self._fold, key):
+        for order in self._poison.apart(key, self._clock.now(), module.orders, self._fold, key):
             if not await self._put(order):
                 log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
                 await asyncio.sleep(min(0.5, self._period))

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct, field
 
 from events.decider import Executor, Step
 from events.envelope import Event, Origin
-from events.fold import Change, Fold
+from events.fold import Change, Fold, Spoiled
+from events.journal import Unavailable
 from events.refusals import Refusal
 from events.settings import Settings
 from events.vault import Vault
+from handlers.poison import Poison
 from handlers.wishes import Wish, Wishes
+
+T = TypeVar("T")
 
 log = logging.getLogger("cumulog.handlers")
 
@@ -43,6 +47,11 @@ class Sight(Struct, kw_only=True):
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
+    poison: Poison = field(default_factory=Poison)
+
+    def apart(self, id: str, now: datetime, work: Callable[..., Iterable[T]], *arguments: Any) -> list[T]:
+        """What `work` yields about one resource: whatever is the matter with it, the plans for all others go on."""
+        return self.poison.apart(id, now, work, *arguments)
 
     def sweeps(self, module: str) -> bool:
         """Whether `module` is to look at its part of everything now: once a turn."""
@@ -62,7 +71,10 @@ class Planner(Protocol):
 
     @property
     def plan(self) -> Any:
-        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known."""
+        """`plan(sight, now) -> Iterator[Wish | Wishes]`: what is to be done, as far as is known.
+
+        It looks at each resource by `sight.apart`.
+        """
 
 
 class Runner:
@@ -72,7 +84,6 @@ class Runner:
         self._period = period
         self.execute = execute
         self.sight = sight
-        self.faults: dict[str, int] = {}  # module -> plans that raised: for metrics
         self._modules = list(modules)
         self._wakes: dict[type[Event], list[Planner]] = {}
         for module in modules:
@@ -84,7 +95,7 @@ class Runner:
         self._bell = asyncio.Event()
         self._busy: set[str] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # ended in the order in which they began
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -146,37 +157,46 @@ class Runner:
         self._again(name)
 
     def plan(self, module: Planner) -> None:
-        """Run one plan, and start what it asks for. A plan that raises is reported, and stops nobody else."""
+        """Run one plan, and start what it asks for. What raises is reported, and stops nobody else."""
+        now, poison = self.execute.clock.now(), self.sight.poison
+        wishes: list[Wish | Wishes] = []
         try:
-            wishes = list(module.plan(self.sight, self.execute.clock.now()))
-        except Exception:
-            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
-            log.exception("the plan of %s failed; it is tried again", module.__name__)
+            wishes.extend(module.plan(self.sight, now))
+        except Exception as fault:
+            poison.failed(module.__name__, fault, now)
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
-            return
+        else:
+            poison.well(module.__name__)
         for wish in wishes:
             about = wish.about if isinstance(wish, Wishes) else repr(wish.command)
-            if about not in self._busy:
+            if about not in self._busy and not poison.rests(_name(module, about), now):
                 self._busy.add(about)
                 task = asyncio.create_task(self._fulfil(module, about, wish))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks[task] = None
+                task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     def _again(self, name: str) -> None:
         self._due.add(name)
         self._bell.set()
 
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
-        pause = min(REST, self._period)
+        pause, name = min(REST, self._period), _name(module, about)
         try:
             async with self._room:
                 pause = 0.0 if await fulfil(self.execute, self.sight.vault, wish) else PAUSE
-        except Exception:
-            self.faults[module.__name__] = self.faults.get(module.__name__, 0) + 1
-            log.exception("a wish of %s about %s failed; it is planned again", module.__name__, about)
+        except (Spoiled, Unavailable) as fault:  # the one is reported where it is found, the other mends itself
+            log.info("%s could not be done: %s", name, fault)
+        except Exception as fault:
+            self.sight.poison.failed(name, fault, self.execute.clock.now(), f"request {wish.request}")
+        else:
+            self.sight.poison.well(name)
         finally:
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
+
+
+def _name(module: Planner, about: str) -> str:
+    return f"a wish of {module.__name__} about {about}"
 
 
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
@@ -191,6 +211,8 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
         await vault.delete(name)
     try:
         await execute.all(steps, origin)
+    except Spoiled:
+        raise
     except Refusal as refusal:
         log.debug("a wish was refused: %s", refusal.message)
         instead = otherwise(refusal) if otherwise else None

@@ -16,6 +16,7 @@ import msgspec
 from immutables import Map
 from msgspec import Struct, inspect
 
+from events import forms
 from events.envelope import State
 from events.fold import Decider, Known
 from events.subjects import prefix_of
@@ -132,7 +133,7 @@ class Table(Generic[S]):
         self.of_field: Mapping[str, str] = {**{name: name for name in _OWN}, **self._columns.of_field}
         self.types: Mapping[str, str] = {**types, BORN: "BIGINT"}
         self.ddl = _ddl(self.name, self.types)
-        self.meaning = self._columns.meaning
+        self.meaning = f"{self._columns.meaning} {forms.state_form(resource)}"
         self.decode: Callable[[str | bytes], Known[S]] = msgspec.json.Decoder(
             cast(Any, Known)[state], dec_hook=from_plain
         ).decode

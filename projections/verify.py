@@ -89,10 +89,9 @@ class _Walk:
             self._find(entry.sequence, entry.subject, "there is no such resource")
             self._lost.add(entry.subject)
             return
-        try:
-            self._fold.apply(entry)
-        except Exception as fault:  # whatever is wrong with it is what is looked for
-            self._find(entry.sequence, entry.subject, f"it cannot be folded: {fault!r}")
+        self._fold.apply(entry)
+        if (spoil := self._fold.spoiled.get(entry.subject)) is not None:
+            self._find(entry.sequence, entry.subject, f"it cannot be folded: {spoil.why}")
             self._lost.add(entry.subject)
 
     def _check(self, change: Change) -> None:

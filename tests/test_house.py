@@ -29,7 +29,9 @@ MAY_IMPORT = {
     "gateway": {"gateway", "events", "projections"},
 }
 SEES_ALL = {
-    "gateway/up.py",
+    "gateway/part_handlers.py",
+    "gateway/part_agents.py",
+    "gateway/alone.py",
     "gateway/hosts.py",
     "gateway/mending.py",
 }  # they put the floors together, and take them down
@@ -38,7 +40,7 @@ KNOWS = {  # a technology has one place, or a few that are named here
     "duckdb": ("projections/",),
     "libvirt": ("agents/compute/",),
     "starlette": ("gateway/",),
-    "uvicorn": ("gateway/up.py",),
+    "uvicorn": ("gateway/part_gateway.py",),
 }
 LONGEST = 400  # lines of a file
 

@@ -136,8 +136,8 @@ def decide(server: Server | None, command: Commands) -> list[Events]:
             return [] if same else [ServerLocked(reason=reason, by=by)]
         case UnlockServer():
             return [ServerUnlocked()] if server.locked else []
-        case ResetServerState(status=status):
-            return [] if server.wanted == "gone" else [ServerStateReset(status=status)]
+        case ResetServerState(status=status, deadline=deadline):
+            return [] if server.wanted == "gone" else [ServerStateReset(status=status, deadline=deadline)]
         case ChangePorts(ports=ports):
             return [] if server.ports == ports else [ServerPortsChanged(ports=ports)]
     assert_never(command)
@@ -183,7 +183,8 @@ def _report(server: Server, command: ReportServer) -> list[Events]:
     match command.seen:
         case "running":
             # A guest that runs although it is to be off is stopped by its agent: nothing has been fulfilled.
-            return [ServerStarted()] if server.wanted == "on" and server.status != "ACTIVE" else []
+            news = server.status != "ACTIVE" or server.launched_at is None
+            return [ServerStarted()] if server.wanted == "on" and news else []
         case "stopped":
             return [ServerStopped()] if server.status != "SHUTOFF" or server.wanted == "on" else []
         case "missing":
@@ -265,12 +266,18 @@ def evolve(server: Server | None, event: Events, at: datetime) -> Server:
             return replace(server, locked=True, locked_reason=reason, locked_by=by)
         case ServerUnlocked():
             return replace(server, locked=False, locked_reason=None, locked_by=None)
-        case ServerStateReset(status=status):
-            reset = Fault(message="An administrator reset the state.", at=at) if status == "ERROR" else None
-            return replace(server, status=status, wanted="on" if status == "ACTIVE" else server.wanted, fault=reset)
+        case ServerStateReset():
+            return _reset(server, event, at)
         case ServerPortsChanged(ports=ports):
             return replace(server, ports=ports)
     assert_never(event)
+
+
+def _reset(server: Server, event: ServerStateReset, at: datetime) -> Server:
+    if event.status == "ERROR":
+        fault = Fault(message="An administrator reset the state.", at=at)
+        return replace(server, status="ERROR", fault=fault)
+    return replace(server, status="ACTIVE", wanted="on", fault=None, deadline=event.deadline or server.deadline)
 
 
 def _asked(server: Server, event: ServerPowerRequested) -> Server:

@@ -100,7 +100,8 @@ class Server(State, frozen=True, gc=False, kw_only=True):
             return "clean" if self.removed or self.host is None else "remove"
         if self.status == "ERROR":
             return None
-        if self.status == "BUILD":
+        # An administrator may say that it is ACTIVE before it ever was: it is still to be built.
+        if self.status == "BUILD" or (self.status == "ACTIVE" and self.wanted == "on" and self.launched_at is None):
             return "build" if self.host else "place"
         if self.status in ("REBOOT", "HARD_REBOOT"):
             return "reboot"
@@ -207,6 +208,7 @@ class ServerUnlocked(Event, frozen=True, gc=False, kw_only=True):
 
 class ServerStateReset(Event, frozen=True, gc=False, kw_only=True):
     status: Literal["ACTIVE", "ERROR"]
+    deadline: datetime | None = None  # of what is still to be done
 
 
 class ServerPortsChanged(Event, frozen=True, gc=False, kw_only=True):
@@ -347,6 +349,7 @@ class ResetServerState(Command, frozen=True, gc=False, kw_only=True):
     """An admin's word. The state is still what the host sees: a report mends it."""
 
     status: Literal["ACTIVE", "ERROR"]
+    deadline: datetime | None = None
 
 
 class ChangePorts(Command, frozen=True, gc=False, kw_only=True):

@@ -129,9 +129,9 @@ _OF_HOSTS = (
     Route("GET", "/v2.1/os-hypervisors/{id}/servers", hypervisor.of_servers, ADMIN, last=(2, 52)),
 )
 _OF_ALL = (
-    Route("GET", "/", about.versions, ANYONE),
-    Route("GET", "/v2.1", about.version, ANYONE),
-    Route("GET", "/v2.1/", about.version, ANYONE),
+    Route("GET", "/", about.versions, ANYONE, fences=False),
+    Route("GET", "/v2.1", about.version, ANYONE, fences=False),
+    Route("GET", "/v2.1/", about.version, ANYONE, fences=False),
     Route("GET", "/v2.1/extensions", about.extensions, ANY_TOKEN),
     Route("GET", "/v2.1/extensions/{alias}", about.extension, ANY_TOKEN),
     Route("GET", "/v2.1/os-simple-tenant-usage", usage.every, ADMIN),

@@ -135,7 +135,8 @@ async def unlock(call: Call, _: object) -> Answer:
 
 async def reset_state(call: Call, body: ResetState) -> Answer:
     server = find(call).state
-    return await _do(call, ResetServerState(id=server.id, status="ACTIVE" if body.state == "active" else "ERROR"))
+    status: Literal["ACTIVE", "ERROR"] = "ACTIVE" if body.state == "active" else "ERROR"
+    return await _do(call, ResetServerState(id=server.id, status=status, deadline=deadline(call)))
 
 
 async def force_delete(call: Call, _: object) -> Answer:

@@ -49,17 +49,19 @@ def _route(
     who: Who,
     policy: str,
     status: int = 200,
+    *,
+    fences: bool = True,
     past: bool = True,
 ) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}", past=past)
+    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
 
 
 _AUTH = (
-    Route("GET", "/", discovery.versions, ANYONE),
-    Route("GET", "/v3", discovery.version, ANYONE),
-    Route("GET", "/v3/", discovery.version, ANYONE),
+    Route("GET", "/", discovery.versions, ANYONE, fences=False),
+    Route("GET", "/v3", discovery.version, ANYONE, fences=False),
+    Route("GET", "/v3/", discovery.version, ANYONE, fences=False),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", past=False),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False, past=False),
     _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
     _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog", past=False),
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),

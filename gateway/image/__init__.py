@@ -49,10 +49,13 @@ ROUTES = (
     Route("GET", "/v2/cache", info.cache, ADMIN, policy="cache_list", past=False),
     Route("DELETE", "/v2/cache", info.cache, ADMIN, policy="cache_delete"),
     Route("GET", "/v2", versions.forward, READER, past=False),
-    Route("GET", "/", versions.show, ANYONE, 300),
-    Route("GET", "/versions", versions.show, ANYONE),
+    Route("GET", "/", versions.show, ANYONE, 300, fences=False),
+    Route("GET", "/versions", versions.show, ANYONE, fences=False),
     # Whoever asks for a version that there is not is told which there are.
-    *(Route("GET", f"/v{other}/{{rest:path}}", versions.show, ANYONE, 300) for other in (1, 3, 4, 5, 6, 7, 8, 9)),
+    *(
+        Route("GET", f"/v{other}/{{rest:path}}", versions.show, ANYONE, 300, fences=False)
+        for other in (1, 3, 4, 5, 6, 7, 8, 9)
+    ),
 )
 
 FACE = Face(

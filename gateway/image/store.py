@@ -31,6 +31,7 @@ from gateway.image import formats
 
 T = TypeVar("T")
 
+IMAGES = "images"  # the folder in DIR of the cloud's own store
 CHUNK = 1 << 20  # bytes that are hashed, written and read at once
 IDLE = 120.0  # seconds that an upload may stand still
 NEW = ".new"  # ends the name of an upload's file until it is locked
@@ -82,8 +83,7 @@ class ImageStore:
         return _Reading(self, file, start, length)
 
     def path(self, image: str) -> Path | None:
-        path = self.images / image
-        return path if is_uuid(image) and path.exists() else None
+        return _bytes_of(self.images, image)
 
     async def remove(self, image: str) -> None:
         """Remove an image's bytes; who reads them goes on."""
@@ -254,6 +254,16 @@ class _Reading:
 
     def __del__(self) -> None:
         os.close(self._file)
+
+
+def stored(directory: Path, image: str) -> Path | None:
+    """The bytes of an image in a store's directory, not to be written to; None: it has none, or is no store."""
+    return _bytes_of(directory / "images", image)
+
+
+def _bytes_of(folder: Path, image: str) -> Path | None:
+    path = folder / image
+    return path if is_uuid(image) and path.exists() else None
 
 
 async def _next(source: AsyncIterator[bytes], idle: float) -> bytes | None:

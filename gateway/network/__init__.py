@@ -44,10 +44,10 @@ _COLLECTIONS = {
 _TAGS = "/v2.0/{collection}/{id}/tags"
 
 ROUTES = (
-    Route("GET", "/", extension.versions, ANYONE),
+    Route("GET", "/", extension.versions, ANYONE, fences=False),
     Route("GET", "/v2.0", extension.collections, ANY_TOKEN),
     Route("GET", "/v2.0/", extension.collections, ANY_TOKEN),
-    Route("GET", "/{version}", extension.no_version, ANYONE),
+    Route("GET", "/{version}", extension.no_version, ANYONE, fences=False),
     Route("GET", "/v2.0/extensions", extension.show_all, ANY_TOKEN),
     Route("GET", "/v2.0/extensions/{alias}", extension.show, ANY_TOKEN),
     Route("GET", "/v2.0/networks", network.show_all, READER, policy="get_network"),

@@ -29,7 +29,8 @@ def touched(fold: Fold, change: Change) -> Iterable[str]:
     if prefix == SERVER:
         return (key,)
     if prefix == PORT:
-        return {one.state.device_id for one in (change.before, change.after) if one is not None and one.state.host}
+        both = (one.state for one in (change.before, change.after) if one is not None)
+        return dict.fromkeys(port.device_id for port in both if port.host)
     if prefix == GROUP and change.before is not None and change.before.state.rules != change.after.state.rules:
         return _of_ports(fold, "groups", key)
     if prefix == SUBNET and change.before is not None:
@@ -37,8 +38,8 @@ def touched(fold: Fold, change: Change) -> Iterable[str]:
     return ()
 
 
-def _of_ports(fold: Fold, index: str, value: str) -> set[str]:
-    return {port.device_id for port in fold.by(ports, index, value) if port.host}
+def _of_ports(fold: Fold, index: str, value: str) -> Iterable[str]:
+    return dict.fromkeys(port.device_id for port in fold.by(ports, index, value) if port.host)
 
 
 def orders(fold: Fold, key: str) -> list[Order]:

@@ -54,12 +54,19 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
     """What a process that died has left behind: a part of everything at each turn of the clock."""
     for resource in (host_room, quota):
         for room in _part(sight, resource, ROOMS):
-            yield from _spare(sight.fold, resource, room, now)
+            late = sorted(name for name, share in room.shares.items() if share.until is not None and share.until <= now)
+            for holder in late:
+                yield from sight.apart(f"{room.id} for {holder}", now, _spare, sight.fold, resource, room, holder)
     for port in _part(sight, ports, PORTS):
-        if port.device_owner.startswith("compute:") and sight.fold.get(servers, port.device_id) is None:
-            yield from _stray(sight.fold, port)
-        elif (server := sight.fold.get(servers, port.device_id)) and server.host is None and server.phase is None:
-            yield Wishes(about=server.id, steps=steps(sight.fold, server.id), request=server.request)
+        yield from sight.apart(port.id, now, _left, sight.fold, port)
+
+
+def _left(fold: Fold, port: Port) -> Iterator[Wish | Wishes]:
+    server = fold.get(servers, port.device_id)
+    if server is None and port.device_owner.startswith("compute:"):
+        yield from _stray(fold, port)
+    elif server is not None and server.host is None and server.phase is None:
+        yield Wishes(about=server.id, steps=steps(fold, server.id), request=server.request)
 
 
 def _part(sight: Sight, resource: Any, size: int) -> list[Any]:
@@ -69,14 +76,11 @@ def _part(sight: Sight, resource: Any, size: int) -> list[Any]:
     return everything[first : first + size]
 
 
-def _spare(fold: Fold, resource: Any, room: Room, now: datetime) -> Iterator[Wish]:
-    for holder, share in room.shares.items():
-        if share.until is None or share.until > now:
-            continue
-        server: Server | None = fold.get(servers, holder)
-        elsewhere = server is not None and server.phase != "place" and server.host != room.id
-        if server is None or (resource is host_room and elsewhere):
-            yield Wish(resource, ReturnRoom(id=room.id, holder=holder))
+def _spare(fold: Fold, resource: Any, room: Room, holder: str) -> Iterator[Wish]:
+    server: Server | None = fold.get(servers, holder)
+    elsewhere = server is not None and server.phase != "place" and server.host != room.id
+    if server is None or (resource is host_room and elsewhere):
+        yield Wish(resource, ReturnRoom(id=room.id, holder=holder))
 
 
 def _stray(fold: Fold, port: Port) -> Iterator[Wish | Wishes]:

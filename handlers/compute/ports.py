@@ -24,12 +24,16 @@ from projections.network.addresses import Wanted
 from projections.network.port import NewPort, steps_to_create, steps_to_delete
 
 
-def plan(sight: Sight) -> Iterator[Wish | Wishes]:
+def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
     """A port whose server runs is active."""
     for port in sight.fold.by(ports, "unwired", True):
-        server = sight.fold.get(servers, port.device_id)
-        if server is not None and server.status == "ACTIVE" and server.host == port.host:
-            yield Wish(ports, ReportPort(id=port.id, host=port.host, status="ACTIVE"), server.request)
+        yield from sight.apart(port.id, now, _wired, sight, port)
+
+
+def _wired(sight: Sight, port: Port) -> Iterator[Wish]:
+    server = sight.fold.get(servers, port.device_id)
+    if server is not None and server.status == "ACTIVE" and server.host == port.host:
+        yield Wish(ports, ReportPort(id=port.id, host=port.host, status="ACTIVE"), server.request)
 
 
 def ids(fold: Fold, server: Server) -> tuple[str, ...]:

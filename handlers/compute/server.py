@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from events.compute import host as hosts
 from events.compute import host_room, quota
 from events.compute import server as servers
-from events.compute.host import HostCameUp, HostEnabled, HostForcedDown, HostJoined, HostWentDown
+from events.compute.host import Host, HostCameUp, HostEnabled, HostForcedDown, HostJoined, HostWentDown
 from events.compute.host_room import ClaimRoom, ReturnRoom
 from events.compute.server import (
     AbandonServer,
@@ -53,44 +53,45 @@ def plan(sight: Sight, now: datetime) -> Plans:
     """What is to be done next with all servers."""
     yield from _place(sight, now)
     yield from _give_up(sight, now)
-    yield from _abandon(sight)
-    yield from _clean(sight)
-    yield from ports.plan(sight)
+    yield from _abandon(sight, now)
+    yield from _clean(sight, now)
+    yield from ports.plan(sight, now)
     if sight.sweeps(__name__):
         yield from leftovers.plan(sight, now)
 
 
-def candidates(sight: Sight) -> list[Candidate]:
+def candidates(sight: Sight, now: datetime) -> list[Candidate]:
     """All hosts with what is left of them."""
-    rooms = sight.fold.shelf(host_room).live
-    found = []
-    for host in sight.fold.all(hosts):
-        room = sight.fold.get(host_room, host.id) if rooms else None
-        found.append(Candidate(host, scheduler.limits(host, sight.settings.compute), dict(room.used) if room else {}))
-    return found
+    return [one for host in sight.fold.all(hosts) for one in sight.apart(host.id, now, _candidate, sight, host)]
+
+
+def _candidate(sight: Sight, host: Host) -> Iterator[Candidate]:
+    room = sight.fold.get(host_room, host.id)
+    yield Candidate(host, scheduler.limits(host, sight.settings.compute), dict(room.used) if room else {})
 
 
 def _place(sight: Sight, now: datetime) -> Plans:
     waiting = sight.fold.by(servers, "phase", "place")
-    if not waiting:
-        return
-    compute, all_hosts = sight.settings.compute, candidates(sight)
-    by_name = {candidate.host.id: candidate for candidate in all_hosts}
+    by_name = {candidate.host.id: candidate for candidate in candidates(sight, now)} if waiting else {}
     for server in waiting:
-        known = sight.fold.known(servers, server.id)
-        waited = now - known.created_at if known else timedelta()
-        if waited > timedelta(seconds=compute.build_deadline):
-            yield _failure(sight, server, f"Instance {server.id} could not be placed in time.")
-            continue
-        host = _claimed(sight, server, by_name)
-        if host is None:
-            choice = scheduler.choose(server, all_hosts, sight.random, compute.scheduler)
-            if choice.host is None:
-                if not (choice.hopeful and waited < timedelta(seconds=compute.patience)):
-                    yield _failure(sight, server, *scheduler.explain(choice))
-                continue
-            host = choice.host
-        yield _placement(sight, server, by_name[host], now)
+        yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name)
+
+
+def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, Candidate]) -> Plans:
+    known, compute = sight.fold.known(servers, server.id), sight.settings.compute
+    waited = now - known.created_at if known else timedelta()
+    if now > (server.deadline or now - waited + timedelta(seconds=compute.build_deadline)):
+        yield _failure(sight, server, f"Instance {server.id} could not be placed in time.")
+        return
+    host = _claimed(sight, server, by_name)
+    if host is None:
+        choice = scheduler.choose(server, list(by_name.values()), sight.random, compute.scheduler)
+        if choice.host is None:
+            if not (choice.hopeful and waited < timedelta(seconds=compute.patience)):
+                yield _failure(sight, server, *scheduler.explain(choice))
+            return
+        host = choice.host
+    yield _placement(sight, server, by_name[host], now)
 
 
 def _claimed(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> str | None:
@@ -150,25 +151,43 @@ def _fail(server: Server, message: str, details: str | None = None) -> FailServe
 def _give_up(sight: Sight, now: datetime) -> Plans:
     for phase in ("build", "start", "stop", "reboot", "remove"):
         for server in sight.fold.by(servers, "phase", phase):
-            if server.deadline is not None and server.deadline < now and (phase, server.status) != ("remove", "ERROR"):
-                message = f"Host {server.host} did not {phase} instance {server.id} in time."
-                yield Wish(servers, _fail(server, message), server.request)
+            yield from sight.apart(server.id, now, _give_up_one, sight, now, server)
 
 
-def _abandon(sight: Sight) -> Plans:
+def _give_up_one(sight: Sight, now: datetime, server: Server) -> Plans:
+    if _deadline(sight, server) < now and (server.phase, server.status) != ("remove", "ERROR"):
+        message = f"Host {server.host} did not {server.phase} instance {server.id} in time."
+        yield Wish(servers, _fail(server, message), server.request)
+
+
+def _deadline(sight: Sight, server: Server) -> datetime:
+    """Until when what is being done with it may take; whoever asked may have named no time."""
+    known = sight.fold.known(servers, server.id)
+    assert known is not None
+    return server.deadline or known.updated_at + timedelta(seconds=sight.settings.compute.build_deadline)
+
+
+def _abandon(sight: Sight, now: datetime) -> Plans:
     """A server whose host is down is deleted without it."""
     for server in sight.fold.by(servers, "phase", "remove"):
-        host = sight.fold.get(hosts, server.host or "")
-        if host is None or not host.alive:
-            yield Wish(servers, AbandonServer(id=server.id), server.request)
+        yield from sight.apart(server.id, now, _abandon_one, sight, server)
 
 
-def _clean(sight: Sight) -> Plans:
+def _abandon_one(sight: Sight, server: Server) -> Plans:
+    host = sight.fold.get(hosts, server.host or "")
+    if host is None or not host.alive:
+        yield Wish(servers, AbandonServer(id=server.id), server.request)
+
+
+def _clean(sight: Sight, now: datetime) -> Plans:
     """Nothing of it is left on a host: give back ports, room and quota, and forget it."""
     for server in sight.fold.by(servers, "phase", "clean"):
-        secrets = (server.user_data,) if server.user_data else ()
-        steps = _cleaning(sight, server)
-        yield Wishes(about=server.id, steps=steps, request=server.request, secrets=secrets)
+        yield from sight.apart(server.id, now, _clean_one, sight, server)
+
+
+def _clean_one(sight: Sight, server: Server) -> Plans:
+    secrets = (server.user_data,) if server.user_data else ()
+    yield Wishes(about=server.id, steps=_cleaning(sight, server), request=server.request, secrets=secrets)
 
 
 def _cleaning(sight: Sight, server: Server) -> Iterator[Step]:

@@ -18,7 +18,7 @@ from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.assignment import Assignment, RevokeRole
-from events.identity.membership import Leave
+from events.identity.membership import Leave, Membership
 from handlers.runner import Sight
 from handlers.wishes import Wish
 
@@ -33,11 +33,19 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
         return
     fold = sight.fold
     for assignment in fold.all(assignments):
-        if not stands(fold, assignment):
-            yield Wish(assignments, RevokeRole(id=assignment.key))
+        yield from sight.apart(".".join(assignment.key), now, _assignment, fold, assignment)
     for membership in fold.all(memberships):
-        if fold.get(groups, membership.group) is None or fold.get(users, membership.user) is None:
-            yield Wish(memberships, Leave(id=(membership.group, membership.user)))
+        yield from sight.apart(f"{membership.group}.{membership.user}", now, _membership, fold, membership)
+
+
+def _assignment(fold: Fold, assignment: Assignment) -> Iterator[Wish]:
+    if not stands(fold, assignment):
+        yield Wish(assignments, RevokeRole(id=assignment.key))
+
+
+def _membership(fold: Fold, membership: Membership) -> Iterator[Wish]:
+    if fold.get(groups, membership.group) is None or fold.get(users, membership.user) is None:
+        yield Wish(memberships, Leave(id=(membership.group, membership.user)))
 
 
 def stands(fold: Fold, assignment: Assignment) -> bool:

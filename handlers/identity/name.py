@@ -51,8 +51,12 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     for minute in minutes:
         if minute <= last:
             for claim in sight.fold.by(names, "due", minute):
-                if claim.until is not None and claim.until < now and not justified(sight.fold, claim):
-                    yield Wish(names, Release(id=claim.key, holder=claim.holder))
+                yield from sight.apart(".".join(claim.key), now, _claim, sight.fold, now, claim)
+
+
+def _claim(fold: Fold, now: datetime, claim: Claim) -> Iterator[Wish]:
+    if claim.until is not None and claim.until < now and not justified(fold, claim):
+        yield Wish(names, Release(id=claim.key, holder=claim.holder))
 
 
 def justified(fold: Fold, claim: Claim) -> bool:

@@ -31,17 +31,17 @@ def touched(fold: Fold, change: Change) -> Iterable[str]:
     return ()
 
 
-def _of_port(fold: Fold, before: Port | None, after: Port | None) -> set[str]:
+def _of_port(fold: Fold, before: Port | None, after: Port | None) -> Iterable[str]:
     if before and after and (before.ips, before.groups, before.host) == (after.ips, after.groups, after.host):
-        return set()
-    own = {group for port in (before, after) if port is not None for group in port.groups}
-    read = {remote for id in own if (group := fold.get(groups, id)) for remote in group.remote_groups}
-    return own | read
+        return ()
+    own = [group for port in (before, after) if port is not None for group in port.groups]
+    read = [remote for id in own if (group := fold.get(groups, id)) for remote in group.remote_groups]
+    return dict.fromkeys((*own, *read))
 
 
 def orders(fold: Fold, key: str) -> list[Order]:
     """The members of a group, for each host that has a port whose rules speak of it."""
-    hosts = {port.host for port in _readers(fold, key) if port.host}
+    hosts = dict.fromkeys(port.host for port in _readers(fold, key) if port.host)
     if not hosts:
         return []
     members = sorted({ip for port in fold.by(ports, "groups", key) for ip in port.ips})

@@ -1,18 +1,20 @@
 """Gives back what was claimed for nothing: by attempts that died, or for ports, networks and groups that are gone.
 
-Two turns: first the resource is told never to listen to the attempt again (events/network/standard.py), then what the
+Two steps: first the resource is told never to listen to the attempt again (events/network/standard.py), then what the
 attempt claimed is given back. So an attempt that was only slow cannot use what another has got by then.
 Source: DESIGN, "Hard cases, decided", 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from events.claims import Claim
+from events.decider import Step
 from events.envelope import Event
 from events.fold import Fold
 from events.network import address as addresses
@@ -22,12 +24,14 @@ from events.network import port as ports
 from events.network import quota, segment
 from events.network import security_group as groups
 from events.network import subnet as subnets
+from events.network.network import Network
 from events.network.port import Port, PortDeleted
-from events.network.security_group import SecurityGroupDeleted
+from events.network.security_group import SecurityGroup, SecurityGroupDeleted
 from events.network.standard import Standard, Sweep, holder
+from events.network.subnet import Subnet
 from events.room import Room
 from handlers.runner import Sight
-from handlers.wishes import Wish
+from handlers.wishes import Wish, Wishes
 from projections.network.port import gone
 
 WAKES: tuple[type[Event], ...] = (PortDeleted, SecurityGroupDeleted)
@@ -46,19 +50,23 @@ KINDS: dict[str, Any] = {
 }
 
 
-def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
+Plans = Iterator[Wish | Wishes]
+
+
+def plan(sight: Sight, now: datetime) -> Plans:
     """What to sweep, what to give back, what to finish."""
-    fold = sight.fold
     sweeps = sight.sweeps(__name__)
     whole = sweeps and sight.turn % WHOLE == 0
-    yield from _after_deletions(fold, BEGINNING if whole else now - (RECENT if sweeps else JUST_NOW))
+    yield from _after_deletions(sight, now, BEGINNING if whole else now - (RECENT if sweeps else JUST_NOW))
     if sweeps:
-        yield from _claims(fold, now, addresses, _has_address, whole)
-        yield from _claims(fold, now, macs, _has_mac, whole)
-        yield from _claims(fold, now, segment, _has_segment, whole)
-        yield from _shares(fold, now, whole)
-        yield from _places(fold, now, whole)
-        yield from _marks(fold, now, whole)
+        yield from _claims(sight, now, addresses, _has_address, whole)
+        yield from _claims(sight, now, macs, _has_mac, whole)
+        yield from _claims(sight, now, segment, _has_segment, whole)
+        yield from _shares(sight, now, whole)
+        for network in _due(sight.fold, networks, now, whole):
+            yield from sight.apart(network.id, now, _of_network, sight.fold, now, network)
+        for subnet in _due(sight.fold, subnets, now, whole):
+            yield from sight.apart(subnet.id, now, _of_subnet, now, subnet)
 
 
 def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]:
@@ -72,23 +80,29 @@ def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]
             yield from fold.by(resource, "due", minute)
 
 
-def _claims(fold: Fold, now: datetime, resource: Any, justified: Any, whole: bool) -> Iterator[Wish]:
-    for claim in _due(fold, resource, now, whole):
-        if claim.until < now and not justified(fold, claim):
-            id, _, attempt = claim.holder.partition(".")
-            kind = networks if resource is segment else ports
-            yield from _give_back(
-                fold, kind, id, attempt, Wish(resource, addresses.Release(id=claim.key, holder=claim.holder))
-            )
+def _claims(sight: Sight, now: datetime, resource: Any, justified: Any, whole: bool) -> Plans:
+    for claim in _due(sight.fold, resource, now, whole):
+        if claim.until < now:
+            yield from sight.apart(".".join(claim.key), now, _claim, sight.fold, resource, justified, claim)
 
 
-def _give_back(fold: Fold, kind: Any, id: str, attempt: str, wish: Wish) -> Iterator[Wish]:
-    """First sweep, and once that is done, give back."""
-    known = fold.known(kind, id)
-    if known is not None and attempt in known.state.swept:
-        yield wish
-    else:
-        yield Wish(kind, Sweep(id=id, claim=attempt))
+def _claim(fold: Fold, resource: Any, justified: Any, claim: Claim) -> Plans:
+    if not justified(fold, claim):
+        id, _, attempt = claim.holder.partition(".")
+        kind = networks if resource is segment else ports
+        back = Step(resource, addresses.Release(id=claim.key, holder=claim.holder))
+        yield _giving_back(kind, id, attempt, back, partial(justified, fold, claim))
+
+
+def _giving_back(kind: Any, id: str, attempt: str, back: Step, justified: Callable[[], bool]) -> Wishes:
+    """Sweep, look once more - the attempt may have been faster - and give back."""
+
+    def steps() -> Iterator[Step]:
+        yield Step(kind, Sweep(id=id, claim=attempt))
+        if not justified():
+            yield back
+
+    return Wishes(about=repr(back.command), steps=steps())
 
 
 def _has_address(fold: Fold, claim: Claim) -> bool:
@@ -112,17 +126,22 @@ def _has_segment(fold: Fold, claim: Claim) -> bool:
     return network is not None and network.claim == attempt
 
 
-def _shares(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
+def _shares(sight: Sight, now: datetime, whole: bool) -> Plans:
     """Shares of quotas whose resource does not exist."""
-    for known in list(fold.shelf(quota).known.values()):
+    for known in list(sight.fold.shelf(quota).known.values()):
         if whole or known.updated_at >= now - RECENT:
             room: Room = known.state
-            for name, share in room.shares.items():
-                if share.until is not None and share.until < now and not _has_share(fold, name):
-                    kind, _, rest = name.partition(":")
-                    id, _, attempt = rest.partition(".")
-                    back = Wish(quota, quota.ReturnShares(id=room.id, holders=(name,)))
-                    yield from _give_back(fold, KINDS[kind], id, attempt.partition(":")[0], back)
+            late = (name for name, share in room.shares.items() if share.until is not None and share.until < now)
+            for name in sorted(late):
+                yield from sight.apart(f"{room.id} for {name}", now, _share, sight.fold, room.id, name)
+
+
+def _share(fold: Fold, project: str, name: str) -> Plans:
+    if not _has_share(fold, name):
+        kind, _, rest = name.partition(":")
+        id, _, attempt = rest.partition(".")
+        back = Step(quota, quota.ReturnShares(id=project, holders=(name,)))
+        yield _giving_back(KINDS[kind], id, attempt.partition(":")[0], back, partial(_has_share, fold, name))
 
 
 def _has_share(fold: Fold, name: str) -> bool:
@@ -137,36 +156,41 @@ def _has_share(fold: Fold, name: str) -> bool:
     return state.claim == attempt
 
 
-def _places(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
-    """Places of subnets that do not exist."""
-    for network in _due(fold, networks, now, whole):
-        for place in network.places:
-            if place.until < now and fold.get(subnets, place.subnet) is None:
-                back = Wish(networks, networks.RemoveSubnet(id=network.id, subnet=place.subnet))
-                yield from _give_back(fold, subnets, place.subnet, place.claim, back)
+def _of_network(fold: Fold, now: datetime, network: Network) -> Plans:
+    """Places of subnets that do not exist; the mark of a deletion that was not finished: the network stays."""
+    for place in network.places:
+        if place.until < now and fold.get(subnets, place.subnet) is None:
+            back = Step(networks, networks.RemoveSubnet(id=network.id, subnet=place.subnet))
+            there = partial(_has_place, fold, place.subnet)
+            yield _giving_back(subnets, place.subnet, place.claim, back, there)
+    if network.leaving and network.leaving_until is not None and network.leaving_until < now:
+        yield Wish(networks, networks.KeepNetwork(id=network.id, claim=network.leaving))
 
 
-def _marks(fold: Fold, now: datetime, whole: bool) -> Iterator[Wish]:
-    """Marks of deletions that were not finished: the network, the subnet stays."""
-    for network in _due(fold, networks, now, whole):
-        if network.leaving and network.leaving_until < now:
-            yield Wish(networks, networks.KeepNetwork(id=network.id, claim=network.leaving))
-    for subnet in _due(fold, subnets, now, whole):
-        if subnet.leaving and subnet.leaving_until < now:
-            yield Wish(subnets, subnets.KeepSubnet(id=subnet.id, claim=subnet.leaving))
+def _of_subnet(now: datetime, subnet: Subnet) -> Plans:
+    if subnet.leaving and subnet.leaving_until is not None and subnet.leaving_until < now:
+        yield Wish(subnets, subnets.KeepSubnet(id=subnet.id, claim=subnet.leaving))
 
 
-def _after_deletions(fold: Fold, since: datetime) -> Iterator[Wish]:
+def _has_place(fold: Fold, subnet: str) -> bool:
+    return fold.get(subnets, subnet) is not None
+
+
+def _after_deletions(sight: Sight, now: datetime, since: datetime) -> Plans:
     """What deleted ports still hold; ports in deleted groups; rules that speak of them."""
-    for port in _dead(fold, ports, since):
-        yield from _of_dead_port(fold, port)
-    for group in _dead(fold, groups, since):
-        for port in fold.by(ports, "groups", group.id):
-            yield Wish(ports, ports.DropGroup(id=port.id, group=group.id))
-        for other in fold.by(groups, "remote_groups", group.id):
-            for rule in other.rules.values():
-                if rule.remote_group_id == group.id:
-                    yield Wish(groups, groups.RemoveRule(id=other.id, rule=rule.id))
+    for port in _dead(sight.fold, ports, since):
+        yield from sight.apart(port.id, now, _of_dead_port, sight.fold, port)
+    for group in _dead(sight.fold, groups, since):
+        yield from sight.apart(group.id, now, _of_dead_group, sight.fold, group)
+
+
+def _of_dead_group(fold: Fold, group: SecurityGroup) -> Plans:
+    for port in fold.by(ports, "groups", group.id):
+        yield Wish(ports, ports.DropGroup(id=port.id, group=group.id))
+    for other in fold.by(groups, "remote_groups", group.id):
+        for rule in other.rules.values():
+            if rule.remote_group_id == group.id:
+                yield Wish(groups, groups.RemoveRule(id=other.id, rule=rule.id))
 
 
 def _dead(fold: Fold, resource: Any, since: datetime) -> Iterable[Any]:
@@ -175,7 +199,7 @@ def _dead(fold: Fold, resource: Any, since: datetime) -> Iterable[Any]:
     return [shelf.known[key].state for key in lately]
 
 
-def _of_dead_port(fold: Fold, port: Port) -> Iterator[Wish]:
+def _of_dead_port(fold: Fold, port: Port) -> Plans:
     if not port.project:
         return  # a tombstone of what never was; its claims have deadlines
     for step in gone(port, None):

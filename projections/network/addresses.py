@@ -67,7 +67,7 @@ def choose(
     Addresses in `kept` are the port's own already. Raises Invalid, NotFound, Conflict, Exhausted.
     """
     here = of_network(fold, network.id)
-    own = {(address.subnet, address.ip) for address in kept}
+    own = dict.fromkeys((address.subnet, address.ip) for address in kept)
     chosen: dict[str, list[str]] = {}
     if wanted is None:
         for version in (4, 6):

@@ -30,6 +30,7 @@ from events.network import quota as network_quota
 from events.refusals import Refusal
 from events.settings import Compute, Settings
 from events.vault import MemoryVault
+from events.wire import Faulty
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
@@ -122,7 +123,7 @@ class MemoryLink:
         if call.cancelled():
             raise Unavailable("the process died while it was answering")
         if (fault := call.exception()) is not None:
-            raise Unavailable(str(fault)) from fault
+            raise Faulty(str(fault)) from fault
         answer: bytes = call.result()
         return answer
 
@@ -146,14 +147,15 @@ class Process:
         self.execute = Executor(self.shaky, self.fold, LoopClock())
         self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
-        self.orders = Orders(self.fold, assignments, [guests, groups])
+        poison, clock = self.sight.poison, self.execute.clock
+        self.orders = Orders(self.fold, assignments, [guests, groups], poison=poison, clock=clock)
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._calls: dict[asyncio.Task[Any], None] = {}  # in their order: a set has none that a seed could fix
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Something that this process is asked for; it dies with it."""
         task = asyncio.create_task(work)
-        self._calls.add(task)
+        self._calls[task] = None
         task.add_done_callback(self._answered)
         return task
 
@@ -166,7 +168,7 @@ class Process:
             self.spawn(self.desk.beat(host))
 
     def _answered(self, task: asyncio.Task[Any]) -> None:
-        self._calls.discard(task)
+        self._calls.pop(task, None)
         if not task.cancelled():
             task.exception()
 

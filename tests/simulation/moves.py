@@ -159,7 +159,10 @@ class Moves:
             RebootServer(id=id, kind="HARD", deadline=deadline),
         ]
         if self.random.random() < 0.1:
-            kinds = [ResetServerState(id=id, status="ACTIVE"), ResetServerState(id=id, status="ERROR")]
+            kinds = [
+                ResetServerState(id=id, status="ACTIVE", deadline=deadline),
+                ResetServerState(id=id, status="ERROR"),
+            ]
         self._do(servers, self.random.choice(kinds))
 
     def delete_server(self) -> None:

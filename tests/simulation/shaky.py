@@ -36,6 +36,7 @@ class Shaky:
         self.lost = 0.0  # probability that a write is stored, but its acknowledgement lost
         self.lag = 0.002  # seconds that entries need at most to get here
         self.waits_until = 0.0  # loop time before which nothing gets here
+        self.asked = 0  # how often for the last sequence
 
     async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
         await self._travel()
@@ -46,6 +47,7 @@ class Shaky:
         return sequence
 
     async def last(self) -> int:
+        self.asked += 1
         await self._travel()
         return await self._journal.last()
 

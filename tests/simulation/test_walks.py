@@ -52,7 +52,7 @@ def some_command(random: Random, server: Server | None) -> Commands:
         lambda: RebootServer(id="s", kind=random.choice(("SOFT", "HARD")), deadline=deadline),
         lambda: ReportServer(id="s", host=host, generation=generation, seen=random.choice(SEEN)),  # type: ignore[arg-type]
         lambda: FailServer(id="s", phase=random.choice(PHASES), generation=generation, message="late"),  # type: ignore[arg-type]
-        lambda: ResetServerState(id="s", status=random.choice(("ACTIVE", "ERROR"))),
+        lambda: ResetServerState(id="s", status=random.choice(("ACTIVE", "ERROR")), deadline=deadline),
         lambda: random.choice((LockServer(id="s"), UnlockServer(id="s"), ChangePorts(id="s", ports=("p1",)))),
         lambda: ChangeServer(id="s", name=random.choice(("a", "b"))),
     ]

@@ -183,3 +183,13 @@ def test_an_admin_resets_the_state() -> None:
 
 def test_servers_are_found_by_what_is_asked_of_them() -> None:
     assert set(servers.INDEXES) >= {"project", "host", "phase", "reservation"}
+
+
+def test_what_is_said_to_be_active_before_it_ever_was_is_still_to_be_built() -> None:
+    """Else it would rest without a guest for ever."""
+    late = datetime(2026, 1, 1, tzinfo=UTC)
+    placed = given(ASK, BUILT[1], ResetServerState(id=S, status="ACTIVE", deadline=late))
+    assert (placed.status, placed.phase, placed.deadline) == ("ACTIVE", "build", late)
+    seen = ReportServer(id=S, host=placed.host or "", generation=1, seen="running")
+    assert given(ASK, BUILT[1], ResetServerState(id=S, status="ACTIVE"), seen).phase is None
+    assert given(ASK, ResetServerState(id=S, status="ACTIVE")).phase == "place"

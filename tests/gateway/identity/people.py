@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from events.clock import Clock
+from events.journal import Journal
 from events.settings import Identity, Settings
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.tokens import Tokens
@@ -77,9 +78,9 @@ class People:
 
 
 @asynccontextmanager
-async def people(keys: Path, clock: Clock | None = None) -> AsyncIterator[People]:
+async def people(keys: Path, clock: Clock | None = None, journal: Journal | None = None) -> AsyncIterator[People]:
     """A cloud with its bootstrap done and its admin logged in."""
-    async with world(settings=SETTINGS, clock=clock) as w:
+    async with world(settings=SETTINGS, clock=clock, journal=journal) as w:
         tokens = Tokens(w.fold, SETTINGS, w.cloud.clock, keys)
         w.cloud.parts[Tokens] = tokens
         w.cloud.authenticate = tokens.authenticate

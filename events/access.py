@@ -1,0 +1,96 @@
+"""Who may come in to NATS, and what each may do there: users, passwords, accounts.
+
+Two accounts. `CLOUD` holds the streams. Its users are `cloud` (`cumulog up` and the commands of an operator), `gateway`
+and `handlers`, who may append but not take a stream down; a gateway may neither give orders nor take reports. `AGENTS`
+holds nothing: each host has a user there who may call its own `report.<host>` and `assignments.<host>`, say
+`heartbeat.<host>` and hear `assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches
+JetStream, and no answer to one can be led to a subject of the journal: an answer crosses the accounts under a name that
+the server makes. Source: NATS documentation, "Configuration", sections Accounts, Authorization.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from events.subjects import token
+from events.wire import Credentials
+
+Role = Literal["gateway", "handlers"]
+ROLES: tuple[Role, ...] = ("gateway", "handlers")
+CALLS = ("report", "assignments", "heartbeat")  # what an agent may say, each followed by its host
+HEARD = "assigned"  # what it may hear
+TEARING = [f"$JS.API.STREAM.{verb}.>" for verb in ("DELETE", "PURGE", "UPDATE", "RESTORE", "MSG.DELETE")]
+DENIED: dict[Role, dict[str, Any]] = {
+    "gateway": {
+        "publish": {"deny": [*TEARING, "$KV.assignments.>"]},
+        "subscribe": {"deny": [f"{name}.>" for name in CALLS]},
+    },
+    "handlers": {"publish": {"deny": TEARING}},
+}
+
+
+class Access:
+    """The credentials of everybody, derived from one secret: nothing but it needs to be kept."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    @property
+    def cloud(self) -> Credentials:
+        """Of `cumulog up` and of an operator's commands."""
+        return self._credentials("cloud")
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """User and password of the servers of one cluster among themselves."""
+        return "route", self._password("route")
+
+    def role(self, role: Role) -> Credentials:
+        """Of every gateway, or of everybody who runs handlers."""
+        return self._credentials(role)
+
+    def agent(self, host: str) -> Credentials:
+        """Of one host's agent."""
+        return self._credentials(f"agent.{token(host)}")
+
+    def accounts(self, hosts: Iterable[str]) -> dict[str, Any]:
+        """The accounts of a cloud as NATS' configuration has them, with the agents of these hosts."""
+        people = [_user(self.cloud), *(_user(self.role(role), DENIED[role]) for role in ROLES)]
+        return {
+            "CLOUD": {
+                "jetstream": "enabled",
+                "users": people,
+                "exports": [
+                    *({"service": f"{name}.*", "accounts": ["AGENTS"]} for name in CALLS),
+                    {"stream": f"{HEARD}.>", "accounts": ["AGENTS"]},
+                ],
+            },
+            "AGENTS": {
+                "users": [self._agent(host) for host in sorted(set(hosts))],
+                "imports": [
+                    *({"service": {"account": "CLOUD", "subject": f"{name}.*"}} for name in CALLS),
+                    {"stream": {"account": "CLOUD", "subject": f"{HEARD}.>"}},
+                ],
+            },
+        }
+
+    def _agent(self, host: str) -> dict[str, Any]:
+        credentials, name = self.agent(host), token(host)
+        rights = {
+            "publish": {"allow": [f"{call}.{name}" for call in CALLS]},
+            "subscribe": {"allow": [f"{HEARD}.{name}.>", f"{credentials.inbox}.>"]},
+        }
+        return _user(credentials, rights)
+
+    def _credentials(self, user: str) -> Credentials:
+        return Credentials(user=user, password=self._password(user), inbox=f"_INBOX.{user}")
+
+    def _password(self, user: str) -> str:
+        return hmac.digest(self._secret, user.encode(), "sha256").hex()
+
+
+def _user(credentials: Credentials, permissions: dict[str, Any] | None = None) -> dict[str, Any]:
+    user: dict[str, Any] = {"user": credentials.user, "password": credentials.password}
+    return {**user, "permissions": permissions} if permissions else user

@@ -1,0 +1,107 @@
+"""The ground that gateways and handlers stand on: the wire, the journal, the fold, the tables, the door, the vault."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from msgspec import Struct
+
+from events.assignments import Assignments
+from events.clock import SystemClock
+from events.decider import Executor
+from events.fold import Fold
+from events.jetstream import JetStreamJournal
+from events.journal import Unavailable
+from events.services import deciders
+from events.settings import Settings
+from events.vault import NatsVault
+from events.wire import Wire
+from gateway import journals
+from gateway.parts import Parts
+from gateway.progress import Progress
+from projections.projector import Projector
+
+T = TypeVar("T")
+
+TABLES = "tables.duckdb"
+
+log = logging.getLogger("cumulog.nats")
+
+
+class Ground(Struct, frozen=True, kw_only=True):
+    """What a process of the cloud has, whatever it does with it."""
+
+    parts: Parts
+    settings: Settings
+    path: Path  # of the cloud's directory: keys, images
+    wire: Wire
+    execute: Executor
+    tables: Projector
+    assignments: Assignments
+    vault: NatsVault
+
+
+async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connecting: Awaitable[Wire]) -> Ground:
+    """The ground, once everything that stands in the journal is folded in. `own` has this process's tables."""
+    fold = Fold(deciders())
+    tables = Projector(fold, own / TABLES)
+    opening = asyncio.create_task(tables.open())
+    wire = await connecting
+    replicas = journals.replicas(wire, settings)
+    journal = await _open(lambda: JetStreamJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
+    execute = Executor(journal, fold, SystemClock())
+    await opening
+    await _follow(parts, execute, tables)
+    assignments = await _open(lambda: Assignments.open(wire, replicas=replicas))
+    vault = await _open(lambda: NatsVault.open(wire, path / "keys", replicas=replicas))
+    return Ground(
+        parts=parts,
+        settings=settings,
+        path=path,
+        wire=wire,
+        execute=execute,
+        tables=tables,
+        assignments=assignments,
+        vault=vault,
+    )
+
+
+async def _open(opening: Callable[[], Awaitable[T]]) -> T:
+    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes."""
+    while True:
+        try:
+            return await opening()
+        except Unavailable as fault:
+            log.warning("waiting for NATS: %s", fault)
+
+
+async def _follow(parts: Parts, execute: Executor, tables: Projector) -> None:
+    fold = execute.fold
+    last = await _open(execute.journal.last)
+    await tables.load(execute.clock.now(), last)
+    parts.later("tables", tables.stop)
+    parts.background("tables' flushes", tables.run())
+    telling = asyncio.create_task(_tell(fold, last))
+    await _open(lambda: fold.follow(execute.journal))
+    telling.cancel()
+    parts.later("fold", fold.stop)
+    parts.background("burials", _bury(fold))
+
+
+async def _tell(fold: Fold, last: int) -> None:
+    """How far the fold has come, for who waits at a start."""
+    progress = Progress("reading the log", last, "commits")
+    while True:
+        await asyncio.sleep(0.5)
+        progress.at(fold.position)
+
+
+async def _bury(fold: Fold) -> None:
+    clock = SystemClock()
+    while True:
+        await asyncio.sleep(60)
+        fold.bury(clock.now())
