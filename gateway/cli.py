@@ -79,7 +79,11 @@ def parser() -> argparse.ArgumentParser:
     trace.add_argument("id", metavar="ID")
     command("rebuild", "make the tables anew from the log", _mend)
     command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
-    command("query", "ask the tables", _mend).add_argument("sql", metavar="SELECT")
+    query = command("query", "ask the tables", _query)
+    query.add_argument("sql", metavar="SELECT")
+    query.add_argument(
+        "--as-of", metavar="TIME|SEQ", help="as they were: ISO 8601, 90s, 10m, 2h, 3d ago, or a sequence"
+    )
     return top
 
 
@@ -126,6 +130,14 @@ def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import mending
 
     return mending.run(options, path, settings)
+
+
+def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    if options.as_of is None:
+        return _mend(options, path, settings)
+    from gateway import hindsight
+
+    return hindsight.query(options, path, settings)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:

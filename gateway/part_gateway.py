@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from importlib import import_module
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from events.chronicle import JournalChronicle
 from events.services import SERVICES
 from gateway import mending, operations
 from gateway.cloud import Cloud
@@ -26,6 +28,7 @@ from gateway.identity.tokens import Tokens
 from gateway.image import recovery
 from gateway.image.store import IMAGES, ImageStore
 from gateway.parts import CannotStart, Parts
+from gateway.past import Past
 from gateway.serving import Face, application
 
 TICK = 0.02  # seconds between two looks at who is still connected
@@ -44,8 +47,21 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(ImageStore(ground.path / IMAGES))
     cloud.checks["journal"] = lambda: None if wire.is_connected else "there is no connection to NATS"
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
+    _put_past(ground, cloud)
     ground.parts.background("images' recovery", recovery.watch(cloud))
     return cloud
+
+
+def _put_past(ground: Ground, cloud: Cloud) -> None:
+    """The cloud as it was, with tables beside the present ones; what a killed process left there goes."""
+    tables = ground.tables.store.path
+    directory = tables.with_name("past") if tables else None
+    if directory is not None:
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700)
+    past = Past(cloud, JournalChronicle(ground.execute.journal), directory)
+    cloud.put(past)
+    ground.parts.later("worlds of the past", past.stop)
 
 
 async def begin(cloud: Cloud, directory: Directory, url: str) -> None:

@@ -12,11 +12,11 @@ import asyncio
 import logging
 import shutil
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TypeVar
 
 from events.chronicle import Chronicle, Snapshot
@@ -189,7 +189,7 @@ class Past:
             task.exception()  # whoever asked has been told, if they are still there
 
     async def _make(self, sequence: int) -> World:
-        fold = Fold([shelf.module for shelf in self._cloud.fold.shelves.values()])
+        fold = Fold(_kinds(self._cloud.fold))
         await fold_to(fold, self._chronicle, sequence, await self._begin(sequence), self._fits)
         world = World(self, sequence, await self._moments.time(sequence), fold)
         self._worlds[sequence] = world
@@ -204,23 +204,15 @@ class Past:
         return kept
 
     async def _fill(self, world: World) -> None:
-        """The whole journal once more, for what the fold forgets: the long dead, and the histories."""
         directory = Path(mkdtemp(dir=self._directory, prefix="past-")) if self._directory else None
-        fold = Fold([shelf.module for shelf in world.fold.shelves.values()])
-        tables = Projector(fold, directory / "tables.duckdb" if directory else None)
-
-        async def flush(fold: Fold) -> None:
-            await self._fits(fold)
-            await tables.flush()
-
         try:
-            await tables.begin()
-            await fold_to(fold, self._chronicle, world.sequence, None, flush)
+            world.tables = await tables_as_of(
+                self._chronicle, world.sequence, _kinds(world.fold), directory, self._fits
+            )
         except BaseException:
-            await tables.stop()
             _remove(directory)
             raise
-        world.fold, world.tables, world.directory = fold, tables, directory
+        world.fold, world.directory = world.tables.fold, directory
 
     # What it may take
 
@@ -271,10 +263,50 @@ async def as_it_was(cloud: Cloud, text: str, has_past: bool) -> AsyncIterator[Cl
         raise Busy("The past cannot be read now.") from fault
 
 
-async def answer(cloud: Cloud, sql: str) -> Answer:
-    """The answer to one SELECT over the tables of a cloud as it was. Raises Invalid, Busy, NoCapacity."""
-    tables: Projector = cloud.part(Projector)
-    return await query(tables, sql)
+async def tables_as_of(
+    chronicle: Chronicle,
+    sequence: int,
+    kinds: list[Any],
+    directory: Path | None = None,
+    grown: Callable[[Fold], Awaitable[None]] | None = None,
+) -> Projector:
+    """Tables as they were, in a directory or in memory, to be stopped by whoever asked. Raises Unavailable.
+
+    They are made from the whole journal: a fold forgets the long dead, and has no histories.
+    """
+    fold = Fold(kinds)
+    tables = Projector(fold, directory / "tables.duckdb" if directory else None)
+
+    async def flush(fold: Fold) -> None:
+        if grown is not None:
+            await grown(fold)
+        await tables.flush()
+
+    try:
+        await tables.begin()
+        await fold_to(fold, chronicle, sequence, None, flush)
+    except BaseException:
+        await tables.stop()
+        raise
+    return tables
 
 
-__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked"]
+async def answer(chronicle: Chronicle, text: str, now: datetime, kinds: list[Any], sql: str) -> tuple[int, Answer]:
+    """The sequence as of which a moment is, and the answer to one SELECT over the tables as they were then.
+
+    Raises Invalid, Unavailable.
+    """
+    sequence = await Moments(chronicle).sequence(moment(text, now), now)
+    with TemporaryDirectory(prefix="cumulog-") as directory:
+        tables = await tables_as_of(chronicle, sequence, kinds, Path(directory))
+        try:
+            return sequence, await query(tables, sql)
+        finally:
+            await tables.stop()
+
+
+def _kinds(fold: Fold) -> list[Any]:
+    return [shelf.module for shelf in fold.shelves.values()]
+
+
+__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked", "tables_as_of"]

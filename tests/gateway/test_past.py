@@ -18,11 +18,14 @@ from events.compute import server as servers
 from events.compute.flavor import CreateFlavor, GrantFlavorAccess, RevokeFlavorAccess
 from events.compute.server import ChangeServer
 from events.envelope import CLOUD
+from events.refusals import Invalid
+from events.services import deciders
 from events.settings import Gateway, Settings
 from gateway.consoles import Consoles
 from gateway.identity.tokens import Tokens
 from gateway.image.store import ImageStore
 from gateway.past import Past, answer
+from projections.projector import Projector
 from tests.gateway.compute.clouds import IMAGE, SERVERS, boot, bury, furnish, run
 from tests.gateway.network.calls import a_network
 from tests.worlds import FOREIGN, PROJECT, World, faces, world
@@ -190,11 +193,12 @@ async def test_sql_is_answered_as_of_a_moment() -> None:
         await boot(w)
         one = w.fold.position
         await boot(w)
-        past = w.cloud.part(Past)
+        chronicle, now, kinds = JournalChronicle(w.execute.journal), w.cloud.clock.now(), deciders()
         for moment, count in ((one, 1), (w.fold.position, 2), (2, 0)):
-            async with past.cloud(str(moment)) as cloud:
-                found = await answer(cloud, "SELECT count(*) FROM compute_server")
-            assert found.rows == [(count,)]
+            sequence, found = await answer(chronicle, str(moment), now, kinds, "SELECT count(*) FROM compute_server")
+            assert (sequence, found.rows) == (moment, [(count,)])
+        with pytest.raises(Invalid, match="A single SELECT"):
+            await answer(chronicle, "2", now, kinds, "DROP TABLE compute_server")
 
 
 # Every service
@@ -327,7 +331,7 @@ async def test_tables_of_worlds_leave_nothing_behind(tmp_path: Path) -> None:
         await furnish(w)
         past = Past(w.cloud, JournalChronicle(w.execute.journal), tmp_path)
         async with past.cloud("3") as cloud:
-            await answer(cloud, "SELECT 1 FROM compute_flavor")
+            assert await cloud.part(Projector).ask("SELECT count(*) FROM compute_flavor") == [(1,)]
             assert list(tmp_path.iterdir()) != []
         await past.stop()
         assert list(tmp_path.iterdir()) == []
