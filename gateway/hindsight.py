@@ -1,4 +1,4 @@
-"""The commands that look back: `query --as-of`, `trace`. They read the journal themselves, whether the cloud runs or not."""
+"""The commands that look back: `query --as-of`, `trace`. They read the journal, whether the cloud runs or not."""
 
 from __future__ import annotations
 
