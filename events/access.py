@@ -5,7 +5,9 @@ and `handlers`, who may append but not take a stream down; a gateway may neither
 holds nothing: each host has a user there who may call its own `report.<host>` and `assignments.<host>`, say
 `heartbeat.<host>` and hear `assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches
 JetStream, and no answer to one can be led to a subject of the journal: an answer crosses the accounts under a name that
-the server makes. Source: NATS documentation, "Configuration", sections Accounts, Authorization.
+the server makes. Each consumer of the feed has an account of its own, which holds nothing either: it may hear
+`fed.<name>` and acknowledge what it hears.
+Source: NATS documentation, "Configuration", sections Accounts, Authorization.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ Role = Literal["gateway", "handlers"]
 ROLES: tuple[Role, ...] = ("gateway", "handlers")
 CALLS = ("report", "assignments", "heartbeat")  # what an agent may say, each followed by its host
 HEARD = "assigned"  # what it may hear
+ACKS = "$JS.ACK.FEED"  # where a consumer of the feed acknowledges, followed by its name
 TEARING = [f"$JS.API.STREAM.{verb}.>" for verb in ("DELETE", "PURGE", "UPDATE", "RESTORE", "MSG.DELETE")]
 DENIED: dict[Role, dict[str, Any]] = {
     "gateway": {
@@ -55,8 +58,13 @@ class Access:
         """Of one host's agent."""
         return self._credentials(f"agent.{token(host)}")
 
-    def accounts(self, hosts: Iterable[str]) -> dict[str, Any]:
-        """The accounts of a cloud as NATS' configuration has them, with the agents of these hosts."""
+    def consumer(self, name: str) -> Credentials:
+        """Of one consumer of the feed."""
+        return self._credentials(f"consumer.{name}")
+
+    def accounts(self, hosts: Iterable[str], consumers: Iterable[str] = ()) -> dict[str, Any]:
+        """The accounts of a cloud as NATS' configuration has them, with the agents of these hosts and consumers."""
+        names = sorted(set(consumers))
         people = [_user(self.cloud), *(_user(self.role(role), DENIED[role]) for role in ROLES)]
         return {
             "CLOUD": {
@@ -65,6 +73,8 @@ class Access:
                 "exports": [
                     *({"service": f"{name}.*", "accounts": ["AGENTS"]} for name in CALLS),
                     {"stream": f"{HEARD}.>", "accounts": ["AGENTS"]},
+                    *({"stream": f"fed.{name}", "accounts": [f"CONSUMER_{name}"]} for name in names),
+                    *({"service": f"{ACKS}.{name}.>", "accounts": [f"CONSUMER_{name}"]} for name in names),
                 ],
             },
             "AGENTS": {
@@ -74,6 +84,21 @@ class Access:
                     {"stream": {"account": "CLOUD", "subject": f"{HEARD}.>"}},
                 ],
             },
+            **{f"CONSUMER_{name}": self._consumer(name) for name in names},
+        }
+
+    def _consumer(self, name: str) -> dict[str, Any]:
+        credentials = self.consumer(name)
+        rights = {
+            "publish": {"allow": [f"{ACKS}.{name}.>"]},
+            "subscribe": {"allow": [f"fed.{name}", f"{credentials.inbox}.>"]},
+        }
+        return {
+            "users": [_user(credentials, rights)],
+            "imports": [
+                {"stream": {"account": "CLOUD", "subject": f"fed.{name}"}},
+                {"service": {"account": "CLOUD", "subject": f"{ACKS}.{name}.>"}},
+            ],
         }
 
     def _agent(self, host: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from events.jetstream import CONFLICT, GUARD, IN_FLIGHT, NO_MESSAGE, NO_STREAM, last_sequence
 from events.journal import Stale, Unavailable
 from events.reader import Reader
+from events.streams import CONFLICT, GUARD, IN_FLIGHT, NO_MESSAGE, NO_STREAM, last_sequence
 from events.wire import ApiError, NoAnswer, Wire
 
 MARK_LIFE = "1h"

@@ -19,6 +19,7 @@ from events.ids import new_hex
 from events.journal import Journal, Stale, Unavailable
 from events.refusals import Busy, Refusal
 from events.subjects import key_of
+from events.writing import write
 
 S = TypeVar("S", bound=State)
 C = TypeVar("C", bound=Command, contravariant=True)
@@ -141,10 +142,15 @@ class Executor:
     async def _attempt(
         self, resource: Decider[S, C, E], command: C, origin: Origin, id: str, shelf: Shelf, key: str, subject: str
     ) -> Outcome[S]:
+        dug = False  # whether an earlier epoch was asked for it
         fenced = False  # until then the fold may lag behind what another process has written
         for _ in range(ATTEMPTS):
             self.fold.check(subject)
             known: Known[S] | None = shelf.known.get(key)
+            if known is None and self.fold.epoch.number > 1 and not dug:
+                await self.fold.dig(resource, command.id, self.journal)
+                dug = True
+                known = shelf.known.get(key)
             try:
                 events = resource.decide(known.state if known else None, command)
             except Refusal:
@@ -160,21 +166,20 @@ class Executor:
             at = max(self.clock.now(), known.updated_at + TICK) if known else self.clock.now()
             commit = self._commit(resource, known, events, origin, id, at)
             try:
-                sequence = await self.journal.append(
-                    subject, self._encode(commit), expected=known.sequence if known else 0, id=id
-                )
+                await write(
+                    self.journal, self.fold, subject, self._encode(commit), known=known.sequence if known else 0, id=id
+                )  # whoever asks this process next sees it
             except Stale as stale:
                 await self.fold.reach(stale.sequence)
                 if shelf.known.get(key) is None:
                     await self.fold.exhume(resource, command.id, self.journal)
                 continue
-            await self.fold.reach(sequence)  # whoever asks this process next sees it
             self.fold.check(subject)
             return Outcome(shelf.known[key], True)
         raise Busy(f"{subject} is changing too fast.")
 
     async def _fence(self, resource: Decider[S, C, E], key: Key, known: Known[S] | None) -> None:
-        await self.fold.reach(await self.journal.last())
+        await self.fold.fence(self.journal)
         if known is None:
             await self.fold.exhume(resource, key, self.journal)
 

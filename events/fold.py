@@ -2,6 +2,8 @@
 
 It is the only place in which states are folded. What it tells is true as of `position`. A resource with a commit that
 cannot be folded is *spoiled*: nobody reads or changes it here until its commits can be, and everything else goes on.
+Where the journal goes over into a new epoch, the fold reads the passage (events/passage.py); from then on its process
+writes into the new one.
 """
 
 from __future__ import annotations
@@ -9,48 +11,27 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cached_property
 from itertools import count
-from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
+from typing import Any, Protocol, TypeVar, cast
 
-import msgspec
 from msgspec import Struct
 
-from events import forms
 from events.envelope import Commit, Event, Key, State, digest
-from events.journal import Entry, Journal, Tail
+from events.journal import Entry, Epoch, Journal, Tail, Unavailable
+from events.passage import Passage, is_of_passage
+from events.plain import fingerprint
 from events.refusals import Busy
+from events.shelf import Decider, Known, Shelf
 from events.subjects import key_of, prefix_of, split
 
 S = TypeVar("S", bound=State)
-S_co = TypeVar("S_co", bound=State)
 
 BURIAL = timedelta(hours=1)  # how long a deleted resource stays in the fold
 
 log = logging.getLogger("cumulog.fold")
-
-
-class Decider(Protocol[S_co]):
-    """As much of a resource's module as the fold needs: its name, and a state by what `evolve` returns."""
-
-    __name__: str
-
-    @property
-    def evolve(self) -> Callable[[S_co | None, Any, datetime], S_co]: ...
-
-
-class Known(Struct, Generic[S], frozen=True, gc=False):
-    """A resource's state and where it stands."""
-
-    state: S
-    key: str
-    created_at: datetime
-    updated_at: datetime
-    sequence: int
-    revision: int  # how many commits it has had
-    hash: str  # of its newest commit
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -78,73 +59,17 @@ class Spoiled(Busy):
 Listener = Callable[[Change], None]
 
 
-@cache
-def _reading(evolve: Any) -> tuple[type[State], Callable[[bytes], Commit[Any]]]:
-    """The type of a resource's states, and how its commits are read."""
-    hints = get_type_hints(evolve)
-    return hints["return"], msgspec.json.Decoder(cast(Any, Commit)[hints["event"]]).decode
+class Past(Protocol):
+    """What the journal itself has no more."""
 
+    def entries(self, after: int = 0, until: int | None = None, subject: str | None = None) -> AsyncIterator[Entry]:
+        """The entries after one sequence up to another, in order. Raises Unavailable."""
 
-class Shelf:
-    """One kind of resource: its states, its indexes and how its commits are read."""
+    async def holds(self, subject: str, before: int) -> bool:
+        """Whether the subject may have had a resource in an epoch before this one. Raises Unavailable."""
 
-    def __init__(self, module: Any) -> None:
-        self.module = module
-        self.prefix = prefix_of(module.__name__)
-        self.state_type, self.decode = _reading(module.evolve)
-        self.today: forms.Reform | None = (
-            None  # what makes of a stored commit one of today's forms, where there were others
-        )
-        if older := forms.upcasters(module):
-            self.today = today = forms.reform(older)
-            plain = self.decode
-            self.decode = lambda data: plain(today(data))
-        self.evolve = module.evolve
-        self.known: dict[str, Known[Any]] = {}
-        self.live: dict[str, Any] = {}  # key -> state, in order of creation
-        self.names: tuple[str, ...] = getattr(module, "INDEXES", ())
-        self.indexes: dict[str, dict[Any, dict[str, None]]] = {name: {} for name in self.names}
-        self.dead: dict[str, datetime] = {}
-
-    def put(self, after: Known[Any]) -> Known[Any] | None:
-        """Keep `after`; what stood there before."""
-        key = after.key
-        before = self.known.get(key)
-        old = self.live.get(key)
-        new = None if after.state.deleted else after.state
-        moves = []  # worked out first: if that raises, nothing has been changed
-        for name in self.names:
-            was = getattr(old, name) if old is not None else None
-            now = getattr(new, name) if new is not None else None
-            if was != now:
-                moves.append((name, was, now))
-        self.known[key] = after
-        for name, was, now in moves:
-            self._move(self.indexes[name], key, was, now)
-        if new is None:
-            self.live.pop(key, None)
-            self.dead.pop(key, None)  # they stand in the order of their newest words
-            self.dead[key] = after.updated_at
-        else:
-            self.live[key] = new
-            self.dead.pop(key, None)
-        return before
-
-    def _move(self, index: dict[Any, dict[str, None]], key: str, was: Any, now: Any) -> None:
-        """Values of a tuple are indexed one by one, None not at all."""
-        for value in was if isinstance(was, tuple) else () if was is None else (was,):
-            keys = index[value]
-            keys.pop(key, None)
-            if not keys:
-                del index[value]
-        for value in now if isinstance(now, tuple) else () if now is None else (now,):
-            index.setdefault(value, {})[key] = None
-
-    def bury(self, before: datetime) -> None:
-        for key, died in list(self.dead.items()):
-            if died > before:
-                break  # the dead stand in the order of their deaths
-            del self.dead[key], self.known[key]
+    async def newest(self, subject: str) -> bytes | None:
+        """A resource as it last was in the past, a `Known` as JSON. Raises Unavailable."""
 
 
 class Fold:
@@ -156,6 +81,13 @@ class Fold:
         self.newest_at: datetime | None = None  # time of the newest commit that was applied
         self.spoiled: dict[str, Spoil] = {}  # by subject
         self.listeners: list[Listener] = []
+        self.epoch = Epoch(1, 1)  # into which this process may write
+        self.ends: dict[int, int] = {}  # the last sequences of the epochs whose ends were seen
+        self.strange: set[str] = set()  # kinds of resources that are in the journal and not known here
+        self.past: Past | None = None
+        self.taken_over: list[Callable[[], None]] = []  # called when the fold has begun with carried states
+        self.passage = Passage(self)
+        self._turning: list[asyncio.Future[None]] = []
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = count()
         self._tail: Tail | None = None
@@ -212,12 +144,16 @@ class Fold:
         shelf = self.shelves.get(prefix)
         if entry.subject in self.spoiled:
             self.spoiled[entry.subject].newest = entry.sequence
-        elif shelf is not None:  # else: a resource of a service that this process does not have
+        elif shelf is not None:
             change = self._fold(shelf, key, entry)
             if change is not None:
                 self.newest_at = change.commit.at
                 self.position = entry.sequence
                 self._tell(change)
+        elif is_of_passage(entry.subject):
+            self.passage.take(entry)
+        else:  # a resource of a service that this process does not have
+            self.strange.add(prefix)
         self.position = entry.sequence
         while self._waiting and self._waiting[0][0] <= self.position:
             future = heapq.heappop(self._waiting)[2]
@@ -265,6 +201,14 @@ class Fold:
             self.shelves[prefix].put(one)
         self.position = position
 
+    def take_over(self, carried: Iterable[tuple[str, bytes]]) -> None:
+        """Begin with the states that were carried into an epoch. Raises KeyError for a kind that is not known here."""
+        for prefix, raw in carried:
+            shelf = self.shelves[prefix]
+            shelf.put(shelf.decode_known(raw))
+        for listener in self.taken_over:
+            listener()
+
     async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
         """A resource that the fold has buried, folded anew from its own commits; None if it never was.
 
@@ -272,8 +216,9 @@ class Fold:
         """
         shelf, name = self.shelf(resource), key_of(key)
         subject = f"{shelf.prefix}.{name}"
-        known: Known[Any] | None = None
-        for entry in await journal.of(subject):
+        raw = await self.past.newest(subject) if self.past else None
+        known: Known[Any] | None = shelf.decode_known(raw) if raw else None
+        for entry in await journal.of(subject, known.sequence if known else 0):
             if entry.sequence > self.position:
                 break
             try:
@@ -288,9 +233,47 @@ class Fold:
             return known
         return current
 
+    async def dig(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
+        """Whom the guard of this epoch does not tell of: a resource that died in an earlier one, before it is made."""
+        if self.epoch.number > 1:
+            subject = f"{self.shelf(resource).prefix}.{key_of(key)}"
+            if await self._in_earlier_epochs(subject, journal):
+                return await self.exhume(resource, key, journal)
+        return None
+
+    async def _in_earlier_epochs(self, subject: str, journal: Journal) -> bool:
+        found, oldest = await journal.earlier(subject, self.epoch.number)
+        return found or (oldest > 1 and self.past is not None and await self.past.holds(subject, oldest))
+
+    def living(self) -> int:
+        """How many resources live."""
+        return sum(len(shelf.live) for shelf in self.shelves.values())
+
+    @cached_property
+    def version(self) -> str:
+        """What the states mean to this code."""
+        return fingerprint({shelf.prefix: shelf.state_type for shelf in self.shelves.values()})
+
     async def follow(self, journal: Journal) -> None:
-        """Keep current by a tail of `journal`, and return once everything stored so far is folded in."""
+        """Keep current by a tail of `journal`, and return once everything stored so far is folded in.
+
+        What the journal has no more is read from `past`; a fold that knows nothing, and has no past, begins with what
+        was carried into the oldest epoch. Raises Unavailable, Foreign.
+        """
         last = await journal.last()
+        epochs = await journal.epochs()
+        first = epochs[0].first
+        if self.position < first - 1 and self.past is not None:
+            async for entry in self.past.entries(self.position, first - 1):
+                self.apply(entry)
+        if self.position < first - 1:
+            if self.position:
+                raise Unavailable(f"the journal begins at {first}, and was read up to {self.position}")
+            self.passage.is_new = True
+            self.position = first - 1
+        for epoch in epochs:
+            if epoch.first <= self.position and (epoch.last is None or self.position <= epoch.last):
+                self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
         await self.reach(last)
         for subject in list(self.spoiled):
@@ -320,6 +303,34 @@ class Fold:
         del self.spoiled[subject]
         self._tell(change)
 
+    def turn(self, epoch: Epoch) -> None:
+        """Write into this epoch from now on."""
+        self.epoch = epoch
+        turning, self._turning = self._turning, []
+        for future in turning:
+            if not future.done():
+                future.set_result(None)
+
+    async def turned(self, number: int, timeout: float = 30.0) -> None:
+        """Return once this epoch has been left for another. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while self.epoch.number <= number:
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._turning.append(future)
+                await future
+
+    async def fence(self, journal: Journal) -> None:
+        """Return once everything is folded in that was acknowledged to anybody before.
+
+        Raises Unavailable, TimeoutError.
+        """
+        while True:
+            number = self.epoch.number
+            await self.reach(await journal.last())
+            if self.epoch.number == number and number not in self.ends:
+                return
+            await self.turned(number)  # what was asked of an epoch that has ended is not the newest
+
     async def reach(self, sequence: int, timeout: float = 30.0) -> None:
         """Return once the entry of this sequence is folded in. Raises TimeoutError."""
         if self.position >= sequence:
@@ -338,3 +349,6 @@ class Fold:
         if self._tail is not None:
             await self._tail.stop()
             self._tail = None
+
+
+__all__ = ["BURIAL", "Change", "Decider", "Fold", "Known", "Shelf", "Spoiled"]

@@ -1,77 +1,53 @@
 """The journal on NATS JetStream.
 
-One stream for each epoch, `JOURNAL_0001` the first, on subjects `ev.>`: append-only for ever, without limits. A
-message's guard is the last sequence on exactly its subject. Source: DESIGN, "The journal"; ADR-8 (error 10071).
+One stream for each epoch (events/streams.py), the newest on subjects `ev.>`. A message's guard is the last sequence on
+exactly its subject, and the stream that its writer expects. Source: DESIGN, "The journal"; ADR-8 (error 10071).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from events.journal import Deliver, Entry, Stale, Unavailable
+from events.journal import CLOSED, Deliver, Entry, Epoch, Moved, Stale, Unavailable
 from events.reader import Reader
+from events.streams import (
+    GUARD,
+    ID,
+    IN_FLIGHT,
+    NO_STREAM,
+    OTHER_STREAM,
+    SUBJECTS,
+    Streams,
+    last_sequence,
+    payload,
+    stream,
+)
 from events.wire import ApiError, Message, NoAnswer, Wire
 
-STREAM = "JOURNAL_0001"
-SUBJECTS = "ev.>"
-GUARD = "Nats-Expected-Last-Subject-Sequence"
-ID = "Nats-Msg-Id"
-CONFLICT, IN_FLIGHT, NO_STREAM, NO_MESSAGE = 10071, 10164, 10059, 10037
+STREAM = stream(1)
+EXPECTED = "Nats-Expected-Stream"
 BATCH = 1_000  # entries of one subject that are asked for at a time
-
-# What the stream must be; and what it must not have, for entries would vanish or change without a word.
-CONFIG: dict[str, Any] = {
-    "name": STREAM,
-    "subjects": [SUBJECTS],
-    "storage": "file",
-    "retention": "limits",
-    "discard": "new",
-    "max_msgs": -1,
-    "max_bytes": -1,
-    "max_age": 0,
-    "max_msgs_per_subject": -1,
-    "max_msg_size": -1,
-    "deny_delete": True,
-    "deny_purge": True,
-    "allow_rollup_hdrs": False,
-    "allow_direct": True,
-    "duplicate_window": 120_000_000_000,  # nanoseconds
-}
-FORBIDDEN = (
-    "sealed",
-    "no_ack",
-    "mirror",
-    "sources",
-    "subject_transform",
-    "allow_msg_ttl",
-    "allow_msg_schedules",
-    "allow_msg_counter",
-)
+SOON = 0.01  # seconds after which a stream that is about to be made is looked for again
 
 log = logging.getLogger("cumulog.journal")
-_number = re.compile(r"wrong last sequence: (\d+)").search
-
-
-class UnsafeJournal(Exception):
-    """The stream is not as it must be: it could lose or change entries."""
 
 
 class JetStreamJournal:
-    """A journal on a stream of NATS."""
+    """A journal on streams of NATS."""
 
     def __init__(self, wire: Wire, *, deadline: float = 10.0) -> None:
         self.wire = wire
         self.deadline = deadline  # seconds that a question is asked again before it is given up
+        self.streams = Streams(wire, deadline)
         self._asking = asyncio.Lock()
         self._next: asyncio.Task[int] | None = None
-        self._stream_info = f"$JS.API.STREAM.INFO.{STREAM}"
 
     @classmethod
     async def open(cls, wire: Wire, *, replicas: int = 1, deadline: float = 10.0) -> JetStreamJournal:
@@ -85,37 +61,39 @@ class JetStreamJournal:
         return journal
 
     async def _ensure(self, replicas: int) -> None:
+        empty = 0
         while True:
             await self.wire.connected()
             try:
-                found = await self.wire.api(f"STREAM.INFO.{STREAM}")
-                _check(found["config"], replicas)
-                return
+                if numbers := await self.streams.numbers():
+                    for number in numbers:
+                        await self.streams.check(number, replicas if number == numbers[-1] else None)
+                    await self.streams.look()
+                    return
+                empty += 1
+                if empty > 1 or replicas == 1:
+                    await self._create(replicas)
+                else:
+                    await asyncio.sleep(0.5)  # a cluster that has just started may not know all its streams yet
             except NoAnswer as fault:
                 log.debug("JetStream does not answer yet: %s", fault)
             except ApiError as fault:
-                if fault.number == NO_STREAM:
-                    await self._create(replicas)
-                else:
-                    log.debug("JetStream is not ready yet: %s", fault)
+                log.debug("JetStream is not ready yet: %s", fault)
             await asyncio.sleep(0.005)
 
     async def _create(self, replicas: int) -> None:
         try:
-            await self.wire.api(f"STREAM.CREATE.{STREAM}", {**CONFIG, "num_replicas": replicas})
-            log.info("the journal begins: %s", STREAM)
-        except NoAnswer as fault:
-            log.debug("JetStream does not answer yet: %s", fault)
+            await self.streams.make_first(replicas)
         except ApiError as fault:
             log.warning("the journal cannot be made yet: %s", fault)
             await asyncio.sleep(0.2)
 
     # Writing
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
         """As the journal's; a retry goes on until the deadline."""
         mark = _mark(subject, id)
-        headers = {GUARD: str(expected), ID: mark}
+        headers = {GUARD: str(expected), ID: mark, EXPECTED: stream(epoch)}
         end = asyncio.get_running_loop().time() + self.deadline
         while True:
             left = end - asyncio.get_running_loop().time()
@@ -124,24 +102,39 @@ class JetStreamJournal:
             if error is None:
                 sequence: int = answer["seq"]
                 return sequence
-            if error.get("err_code") == IN_FLIGHT:  # another write on the subject is on its way through the cluster
+            number = error.get("err_code")
+            if number == IN_FLIGHT:  # another write on the subject is on its way through the cluster
                 await asyncio.sleep(0.001)
                 continue
+            if number == OTHER_STREAM:
+                raise Moved
             last = last_sequence(error)
             if last is None:
                 raise Unavailable(f"the journal refuses to store: {error.get('description')}")
-            own = await self._own(subject, mark, expected) if last > expected else None
+            own = await self._own(subject, mark, expected, epoch) if last > expected else None
             if own is None:
                 raise Stale(last)
             return own
 
-    async def _own(self, subject: str, mark: str, after: int) -> int | None:
+    async def _own(self, subject: str, mark: str, after: int, epoch: int) -> int | None:
         """The sequence of our own write whose acknowledgement was lost, however many others wrote since."""
-        while (found := await self._message({"seq": after + 1, "next_by_subj": subject})) is not None:
+        while (found := await self._message(epoch, {"seq": after + 1, "next_by_subj": subject})) is not None:
             after = found["seq"]
             if f"{ID}: {mark}\r\n".encode() in b64decode(found.get("hdrs", "")):
                 return after
         return None
+
+    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
+        """As the journal's."""
+        at = await self._at(epoch)
+        found = await self._own(subject, _mark(subject, id), max(after, at.first - 1), epoch)
+        return found if found is None or at.last is None or found <= at.last else None
+
+    async def _at(self, epoch: int) -> Epoch:
+        found = next((one for one in await self.epochs() if one.number == epoch), None)
+        if found is None:
+            raise Unavailable(f"the journal has no epoch {epoch}")
+        return found
 
     # Reading
 
@@ -155,42 +148,62 @@ class JetStreamJournal:
     async def _ask_last(self) -> int:
         async with self._asking:
             self._next = None  # whoever comes from now on waits for the next question
-            answer = msgspec.json.decode((await self._leader(self._stream_info)).data, type=_Info)
-            if answer.state is None:
-                raise Unavailable(f"the journal cannot be read: {(answer.error or {}).get('description')}")
-            return answer.state.last_seq
+            while True:
+                asked = self.streams.newest
+                message = await self._leader(f"$JS.API.STREAM.INFO.{stream(asked)}")
+                answer = msgspec.json.decode(message.data, type=_Info)
+                if answer.state is not None and answer.config is not None and SUBJECTS in answer.config.subjects:
+                    return answer.state.last_seq
+                why = (answer.error or {}).get("err_code")
+                if why in (None, NO_STREAM):  # the epoch has ended
+                    await self.streams.look()
+                if self.streams.newest == asked:
+                    if answer.state is None:
+                        raise Unavailable(f"the journal cannot be read: {(answer.error or {}).get('description')}")
+                    return answer.state.last_seq  # and the next one has not begun
 
-    async def _leader(self, subject: str, data: bytes = b"") -> Message:
-        return await self.wire.ask(subject, data, timeout=self.deadline)
+    async def _leader(self, subject: str) -> Message:
+        return await self.wire.ask(subject, timeout=self.deadline)
 
-    async def _message(self, which: dict[str, Any]) -> dict[str, Any] | None:
+    async def _message(self, epoch: int, which: dict[str, Any]) -> dict[str, Any] | None:
         """One stored message, asked of the leader."""
-        question = msgspec.json.encode(which)
-        answer = msgspec.json.decode((await self._leader(f"$JS.API.STREAM.MSG.GET.{STREAM}", question)).data)
-        error = answer.get("error")
-        if error is None:
-            found: dict[str, Any] = answer["message"]
-            return found
-        if error.get("err_code") == NO_MESSAGE:
-            return None
-        raise Unavailable(f"the journal cannot be read: {error.get('description')}")
+        try:
+            return await self.streams.message(epoch, which)
+        except ApiError as fault:
+            raise Unavailable(f"the journal cannot be read: {fault}") from fault
 
     async def of(self, subject: str, after: int = 0) -> list[Entry]:
         """As the journal's: the leader says up to where, any replica may deliver, the leader what is lacking."""
-        newest = await self._message({"last_by_subj": subject})
+        await self.last()  # which finds out about new epochs
+        entries: list[Entry] = []
+        for epoch in list(self.streams.known or await self.streams.look()):
+            if epoch.last is None or epoch.last > after:
+                entries += await self._of(subject, max(after, epoch.first - 1), epoch)
+        return entries
+
+    async def newest(self, subject: str, epoch: int) -> Entry | None:
+        """As the journal's."""
+        found = await self._message(epoch, {"last_by_subj": subject})
+        return Entry(found["seq"], subject, payload(found)) if found else None
+
+    async def _of(self, subject: str, after: int, epoch: Epoch) -> list[Entry]:
+        newest = await self._message(epoch.number, {"last_by_subj": subject})
         if newest is None or newest["seq"] <= after:
             return []
         entries: list[Entry] = []
         position, last = after, newest["seq"]
-        while position < last and (some := await self._batch(subject, position)):
+        while position < last and (some := await self._batch(subject, position, epoch.number)):
             entries += some
             position = some[-1].sequence
-        while position < last and (found := await self._message({"seq": position + 1, "next_by_subj": subject})):
+        while position < last:
+            found = await self._message(epoch.number, {"seq": position + 1, "next_by_subj": subject})
+            if found is None:
+                break
             position = found["seq"]
-            entries.append(Entry(position, subject, b64decode(found.get("data", ""))))
-        return entries
+            entries.append(Entry(position, subject, payload(found)))
+        return [entry for entry in entries if epoch.last is None or entry.sequence <= epoch.last]
 
-    async def _batch(self, subject: str, after: int) -> list[Entry]:
+    async def _batch(self, subject: str, after: int, epoch: int) -> list[Entry]:
         """Entries as some replica has them; fewer than there are if it lags, or none if it does not answer."""
         entries: list[Entry] = []
         done = asyncio.Event()
@@ -207,7 +220,7 @@ class JetStreamJournal:
         question = msgspec.json.encode({"seq": after + 1, "next_by_subj": subject, "batch": BATCH})
         try:
             async with asyncio.timeout(2.0):
-                await self.wire.client.publish(f"$JS.API.DIRECT.GET.{STREAM}", question, inbox)
+                await self.wire.client.publish(f"$JS.API.DIRECT.GET.{stream(epoch)}", question, inbox)
                 await done.wait()
         except TimeoutError:
             log.debug("a batch of %s did not end", subject)
@@ -219,20 +232,77 @@ class JetStreamJournal:
         """As the journal's. Raises Unavailable, also if the journal ends before what was already read of it."""
         if (last := await self.last()) < after:
             raise Unavailable(f"the journal ends at {last}, but was read up to {after}: it has lost its end")
-        tail = JetStreamTail(self.wire, after, deliver)
-        await tail.reader.start(self.deadline)
+        epochs = self.streams.known or await self.streams.look()
+        at = next((one for one in reversed(epochs) if one.first <= after + 1), None)
+        if at is None:
+            raise Unavailable(f"the journal begins at {epochs[0].first}")
+        tail = JetStreamTail(self, at.number, after, deliver)
+        await tail.start(self.deadline, is_over=at.last is not None and at.last <= after)
         return tail
+
+    # Epochs
+
+    async def epochs(self) -> list[Epoch]:
+        """As the journal's."""
+        return list(await self.streams.look())
+
+    async def earlier(self, subject: str, before: int) -> tuple[bool, int]:
+        """As the journal's."""
+        while True:
+            ended = [one.number for one in self.streams.known or await self.streams.look() if one.number < before]
+            try:
+                for number in ended:
+                    if await self.streams.message(number, {"last_by_subj": subject}) is not None:
+                        return True, ended[0]
+                return False, ended[0] if ended else before
+            except ApiError as fault:
+                if fault.number != NO_STREAM:
+                    raise Unavailable(f"the journal cannot be read: {fault}") from fault
+            await self.streams.look()  # one has been dropped
+
+    async def only(self, epoch: int, prefixes: Iterable[str]) -> bool:
+        """As the journal's."""
+        try:
+            return await self.streams.only(epoch, prefixes)
+        except ApiError as fault:
+            raise Unavailable(f"epoch {epoch} cannot be read: {fault}") from fault
+
+    async def end(self, epoch: int, data: bytes) -> int:
+        """As the journal's."""
+        return await self.streams.end(epoch, data)
+
+    async def begin(self, epoch: int, first: int) -> None:
+        """As the journal's."""
+        await self.streams.begin(epoch, first)
+
+    async def drop(self, epoch: int) -> None:
+        """As the journal's."""
+        await self.streams.drop(epoch)
 
 
 class JetStreamTail:
-    """Follows the journal: hands on every entry, in order. Its sequences are contiguous, for nothing is deleted."""
+    """Follows the journal through its epochs: hands on every entry, in order. Its sequences are contiguous."""
 
-    def __init__(self, wire: Wire, after: int, deliver: Deliver) -> None:
+    def __init__(self, journal: JetStreamJournal, epoch: int, after: int, deliver: Deliver) -> None:
         self.position = after
-        self.reader = Reader(wire, STREAM, self, headers=False)
+        self._journal = journal
+        self._epoch = epoch
         self._deliver = deliver
+        self.reader = Reader(journal.wire, stream(epoch), self, headers=False)
+        self._ended = False  # what comes after an epoch's last entry is not of the journal
+        self._turning: asyncio.Task[None] | None = None
+
+    async def start(self, timeout: float, *, is_over: bool) -> None:
+        """Begin, in the next epoch if this one is over. Raises Unavailable."""
+        if is_over:
+            self._end()
+        else:
+            await self.reader.start(timeout)
 
     async def stop(self) -> None:
+        if self._turning is not None:
+            self._turning.cancel()
+            await asyncio.gather(self._turning, return_exceptions=True)
         await self.reader.stop()
 
     def config(self) -> dict[str, Any]:
@@ -245,45 +315,66 @@ class JetStreamTail:
         pass
 
     def take(self, subject: str, data: bytes, headers: dict[str, str], sequence: int, pending: int) -> bool:
+        if self._ended:
+            return True
         if sequence != self.position + 1:
             return sequence <= self.position
         self.position = sequence
         self._deliver(Entry(sequence, subject, data))
+        if subject.startswith(CLOSED):
+            self._end()
         return True
+
+    def _end(self) -> None:
+        self._ended = True
+        self._turning = asyncio.create_task(self._turn(), name=f"the turn of epoch {self._epoch}")
+
+    async def _turn(self) -> None:
+        """Go on in the next epoch's stream, as soon as it is there."""
+        await self.reader.stop()
+        warned = False
+        while True:
+            try:
+                await self._journal.last()
+                known = {one.number for one in self._journal.streams.known}
+                if self._epoch + 1 in known:
+                    break
+                if max(known, default=0) > self._epoch and not warned:
+                    warned = True
+                    log.critical("what followed %s was archived before it was read", self.position)
+            except Unavailable as fault:
+                log.debug("the journal is away: %s", fault)
+            await asyncio.sleep(SOON)
+        self._epoch += 1
+        self._ended = False
+        self.reader = Reader(self._journal.wire, stream(self._epoch), self, headers=False)
+        while True:
+            try:
+                await self.reader.start()
+                return
+            except Unavailable as fault:
+                log.warning("the next epoch cannot be read yet: %s", fault)
 
 
 class _State(msgspec.Struct):
     last_seq: int
 
 
+class _Config(msgspec.Struct):
+    subjects: list[str]
+
+
 class _Info(msgspec.Struct):
     """As much of STREAM.INFO's answer as is wanted."""
 
     state: _State | None = None
+    config: _Config | None = None
     error: dict[str, Any] | None = None
-
-
-def last_sequence(error: dict[str, Any]) -> int | None:
-    """The sequence that a refused guard was up against; None if it was refused for something else."""
-    found = _number(error.get("description", "")) if error.get("err_code") == CONFLICT else None
-    return int(found[1]) if found else None
 
 
 def _mark(subject: str, id: str) -> str:
     """A commit's id for JetStream, which tells duplicates over the whole stream: another on each subject."""
     return urlsafe_b64encode(blake2b(f"{id} {subject}".encode(), digest_size=12).digest()).decode()
-
-
-def _check(config: dict[str, Any], replicas: int) -> None:
-    """Raises UnsafeJournal."""
-    wrong = [f"{name} is {config.get(name)!r}" for name, value in CONFIG.items() if config.get(name, 0) != value]
-    wrong += [f"{name} is set" for name in FORBIDDEN if config.get(name)]
-    if config.get("persist_mode", "default") not in ("", "default"):
-        wrong.append("persist_mode is not the default")
-    if wrong:
-        raise UnsafeJournal(f"stream {STREAM} could lose or change entries: {', '.join(sorted(wrong))}")
-    if config.get("num_replicas") != replicas:
-        log.warning("the journal has %s replicas, not %s as set", config.get("num_replicas"), replicas)
 
 
 def _retrieve(task: asyncio.Task[int]) -> None:

@@ -54,6 +54,7 @@ class NatsServer:
         *,
         sync: str = "always",
         hosts: Iterable[str] = (),
+        consumers: Iterable[str] = (),
         port: int = 0,
         max_memory: int = 0,
         monitoring: bool = False,
@@ -65,6 +66,7 @@ class NatsServer:
         self.member = member
         self._sync = sync
         self._hosts = sorted(set(hosts))
+        self._consumers = sorted(set(consumers))
         self._port = port  # 0: any free one, kept for later starts
         self._max_memory = max_memory
         self._monitoring = monitoring
@@ -95,14 +97,31 @@ class NatsServer:
         """Of one host's agent."""
         return self.access.agent(host)
 
-    async def admit(self, hosts: Iterable[str]) -> None:
-        """Let the agents of further hosts in; nobody's connection is broken."""
+    async def admit(self, hosts: Iterable[str], consumers: Iterable[str] | None = None) -> None:
+        """Let the agents of further hosts in, and these consumers alone; nobody else's connection is broken."""
         wanted = sorted({*self._hosts, *hosts})
-        if wanted == self._hosts:
+        heard = self._consumers if consumers is None else sorted(set(consumers))
+        if (wanted, heard) == (self._hosts, self._consumers):
             return
-        self._hosts = wanted
+        again = heard != self._consumers
+        self._hosts, self._consumers = wanted, heard
         self._write()
+        await self._reload()
+        if again:  # what a new account imports takes hold with the reload after its own: so in 2.15.1
+            await self._reload()
+
+    async def _reload(self) -> None:
+        """Have the configuration read anew, and return once it is, as the server's log tells."""
+        told = self._log_file.stat().st_size if self._log_file.exists() else 0
         _send(self._child, signal.SIGHUP)
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if self._log_file.exists():
+                with self._log_file.open("rb") as file:
+                    file.seek(told)
+                    if b"Reloaded server configuration" in file.read():
+                        return
+        log.warning("the NATS server does not say that it has read its configuration anew")
 
     def configuration(self) -> dict[str, Any]:
         """The server's whole configuration; NATS reads JSON."""
@@ -118,7 +137,7 @@ class NatsServer:
             "logfile_max_num": 3,
             "max_payload": MAX_PAYLOAD,
             "jetstream": jetstream,
-            "accounts": self.access.accounts(self._hosts),
+            "accounts": self.access.accounts(self._hosts, self._consumers),
         }
         if self.member is not None:
             configuration["cluster"] = self._cluster(self.member)

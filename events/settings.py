@@ -37,6 +37,15 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     past_waiting: int = 8  # former moments that may wait to be made; further ones are answered 503
 
 
+class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What others are told of what happens."""
+
+    readers: int = 200  # of `/events` at a time, in one gateway
+    readers_of_project: int = 20
+    patience: float = 30.0  # seconds that a reader may take nothing of what it is sent
+    source: str = "/cumulog"  # the beginning of CloudEvents' `source`: the cloud's own name, a URI or a path
+
+
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tokens and passwords."""
 
@@ -68,6 +77,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     journal: Journal = Journal()
     gateway: Gateway = Gateway()
+    feed: Feed = Feed()
     identity: Identity = Identity()
     compute: Compute = Compute()
 

@@ -84,6 +84,12 @@ class _Client(Client):
         self._pending = []
         self._pending_data_size = 0
 
+    async def _process_pong(self) -> None:
+        """As the client's, which would read nothing more for good if whoever waited for the pong has gone meanwhile."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         taker = self.takers.get(sid) if reply else None
         if taker is None:

@@ -1,6 +1,6 @@
 """What belongs to no service: is it well, how much does it do, what happens now.
 
-`/metrics` is Prometheus' text format, by its own client library; `/events` are server-sent events.
+`/metrics` is Prometheus' text format, by its own client library.
 """
 
 from __future__ import annotations
@@ -8,17 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.fold import Change
-from events.refusals import Refusal
-from gateway import faults
+from gateway import events
 from gateway.cloud import Cloud
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
@@ -88,21 +86,8 @@ def routes(cloud: Cloud, metrics: Metrics) -> list[Route]:
     async def metrics_text(request: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    async def events(request: Request) -> Response:
-        try:
-            token = await cloud.authenticate(request.headers.get("x-auth-token", ""))
-        except Refusal as refusal:
-            fault = faults.fault(refusal, faults.identity, statuses={}, identity_uri="/identity/v3")
-            return Response(fault.body, fault.status, dict(fault.headers), media_type=fault.media_type)
-        if not token.is_admin and token.project is None:
-            body = msgspec.json.encode({"error": {"code": 403, "title": "Forbidden", "message": "No project."}})
-            return Response(body, 403, media_type="application/json")
-        assert cloud.feed is not None, "the gateway has no feed"
-        stream = cloud.feed.read(None if token.is_admin else token.project)
-        return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
-
     return [
         Route("/healthcheck", healthcheck),
         Route("/metrics", metrics_text),
-        Route("/events", events),
+        *events.routes(cloud),
     ]

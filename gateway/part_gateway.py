@@ -83,7 +83,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
     answer to ask elsewhere. What is being answered then is finished.
     """
-    feed = cloud.feed = Feed(cloud.fold)
+    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
     metrics = operations.Metrics(cloud)
     app = application(cloud, faces(), operations.routes(cloud, metrics))
     draining = asyncio.Event()

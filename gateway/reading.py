@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
 from events.journal import Entry, Journal
@@ -135,19 +136,7 @@ def as_json(line: Line) -> str:
 
 def as_cloudevent(line: Line) -> str:
     """CloudEvents 1.0, JSON format: one event for each commit."""
-    prefix, key = split(line.subject)
-    return msgspec.json.encode(
-        {
-            "specversion": "1.0",
-            "id": str(line.sequence),
-            "source": "/" + prefix[3:].replace(".", "/"),
-            "subject": key,
-            "type": f"cumulog.{prefix[3:]}.commit",
-            "time": line.commit.at,
-            "datacontenttype": "application/json",
-            "data": line.commit,
-        }
-    ).decode()
+    return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
 
 
 FORMATS: dict[str, Callable[[Line], str]] = {"text": as_text, "json": as_json, "cloudevents": as_cloudevent}

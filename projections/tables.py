@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 import msgspec
-from immutables import Map
 from msgspec import Struct, inspect
 
 from events import forms
 from events.envelope import State
 from events.fold import Decider, Known
+from events.plain import from_plain, meaning, to_plain
 from events.subjects import prefix_of
 
 S = TypeVar("S", bound=State)
@@ -49,21 +49,6 @@ BORN = (
 _OWN = {*_BEFORE, *_AFTER, BORN}
 
 
-def to_plain(value: Any) -> Any:
-    """For msgspec's encoders: a persistent map as a dict."""
-    if isinstance(value, Map):
-        return dict(value)
-    raise NotImplementedError(type(value))
-
-
-def from_plain(kind: Any, value: Any) -> Any:
-    """For msgspec's decoders: a persistent map of whatever values its type names."""
-    if get_origin(kind) is Map:
-        keys, values = get_args(kind)
-        return Map(msgspec.convert(value, dict[keys, values], dec_hook=from_plain))  # type: ignore[valid-type]
-    raise NotImplementedError(kind)
-
-
 _encode = msgspec.json.Encoder(enc_hook=to_plain).encode
 
 
@@ -86,18 +71,6 @@ def _text(value: Any) -> str | None:
     return None if value is None else _encode(value).decode()
 
 
-def _meaning(kind: Any, found: dict[str, str]) -> dict[str, str]:
-    """What a table's DDL alone does not tell apart, such as a field that was renamed within a nested Struct."""
-    for part in get_args(kind):
-        _meaning(part, found)
-    if isinstance(kind, type) and issubclass(kind, Struct) and str(kind) not in found:
-        hints = get_type_hints(kind)
-        found[str(kind)] = str(hints)
-        for hint in hints.values():
-            _meaning(hint, found)
-    return found
-
-
 class Columns:
     """The columns of a Struct: their SQL types, and how its values go into them."""
 
@@ -109,7 +82,7 @@ class Columns:
         self._makers: list[tuple[str, Callable[[Any], Any] | None]] = [
             (field, _text if self.types[column] == "JSON" else None) for field, column in self.of_field.items()
         ]
-        self.meaning = repr(_meaning(struct, {}))
+        self.meaning = meaning(struct)
 
     def values(self, value: Struct) -> list[Any]:
         return [make(getattr(value, name)) if make else getattr(value, name) for name, make in self._makers]

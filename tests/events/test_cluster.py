@@ -14,8 +14,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from events.compute import flavor
+from events.decider import Executor
+from events.envelope import CLOUD
+from events.epochs import close
+from events.fold import Fold
 from events.jetstream import STREAM, JetStreamJournal
-from events.journal import Entry, Stale
+from events.journal import Entry, Stale, Unavailable
+from events.refusals import Busy
+from events.streams import stream
 from events.wire import Wire
 
 
@@ -117,5 +124,71 @@ async def test_three_servers_lose_no_update_even_when_the_leader_dies(cluster: C
         assert [int(entry.data) for entry in own] == [0, *(entry.sequence for entry in own[:-1])]
         assert await journals[1].of(subject) == own
     await tail.stop()
+    for wire in wires:
+        await wire.close()
+
+
+async def test_three_servers_close_an_epoch_while_a_leader_dies(cluster: Cluster) -> None:
+    """Three processes write through three servers and all close epochs; each acknowledged write stands once."""
+    wires = [await Wire.connect(cluster.urls) for _ in range(3)]
+    doors = []
+    for wire in wires:
+        journal = await JetStreamJournal.open(wire, replicas=3, deadline=20.0)
+        fold = Fold([flavor])
+        await fold.follow(journal)
+        doors.append(Executor(journal, fold))
+    for n in range(3):
+        await doors[0](flavor, flavor.CreateFlavor(id=str(n), name=str(n), ram=1, vcpus=1, disk=1), CLOUD)
+    acknowledged: set[str] = set()
+    unsure: set[str] = set()
+    stop = False
+
+    async def write(door: Executor, name: int) -> None:
+        n = 0
+        while not stop:
+            n += 1
+            project = f"{name}-{n}"
+            try:
+                await door(flavor, flavor.GrantFlavorAccess(id=str(n % 3), project=project), CLOUD)
+                acknowledged.add(project)
+            except Busy:
+                unsure.add(project)
+            await asyncio.sleep(0.002)
+
+    async def shut(door: Executor) -> None:
+        number = door.fold.epoch.number
+        while door.fold.epoch.number == number:
+            try:
+                await close(door.journal, door.fold, part=1000)
+            except (Unavailable, TimeoutError):
+                await asyncio.sleep(0.1)
+
+    writers = [asyncio.create_task(write(door, n)) for n, door in enumerate(doors)]
+    await asyncio.sleep(0.5)
+    await asyncio.gather(*map(shut, doors))
+    await asyncio.sleep(0.3)
+    leader = (await wires[1].api(f"STREAM.INFO.{stream(doors[1].fold.epoch.number)}"))["cluster"]["leader"]
+    closing = asyncio.gather(*map(shut, doors))
+    await asyncio.sleep(0.02)
+    cluster.children[leader].kill()
+    await closing
+    count = len(acknowledged)
+    async with asyncio.timeout(20):
+        while len(acknowledged) < count + 50:
+            await asyncio.sleep(0.02)
+    stop = True
+    await asyncio.gather(*writers)
+    assert doors[0].fold.epoch.number >= 3
+    for door in doors:
+        await door.fold.fence(door.journal)
+        held = [project for state in door.fold.all(flavor) for project in state.projects]
+        assert len(held) == len(set(held))
+        assert acknowledged <= set(held) <= acknowledged | unsure
+        assert door.fold.passage.differs == 0
+    fresh = Fold([flavor])
+    await fresh.follow(doors[0].journal)
+    assert fresh.all(flavor) == doors[0].fold.all(flavor)
+    for fold in (fresh, *(door.fold for door in doors)):
+        await fold.stop()
     for wire in wires:
         await wire.close()

@@ -16,10 +16,11 @@ from events.compute import flavor
 from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
-from events.jetstream import CONFIG, STREAM, JetStreamJournal, JetStreamTail, UnsafeJournal
+from events.jetstream import STREAM, JetStreamJournal, JetStreamTail
 from events.journal import Entry, Stale, Unavailable
 from events.nats_server import MAX_PAYLOAD, NatsServer
 from events.refusals import Conflict, TooLarge
+from events.streams import CONFIG, UnsafeJournal
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
 
@@ -220,9 +221,9 @@ class Counting(JetStreamJournal):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def _leader(self, subject: str, data: bytes = b"") -> Message:
+    async def _leader(self, subject: str) -> Message:
         self.asked += 1
-        answer = await super()._leader(subject, data)
+        answer = await super()._leader(subject)
         await self.gate.wait()
         return answer
 
@@ -271,8 +272,8 @@ async def test_many_entries_of_one_subject_come_in_batches(wire: Wire, journal: 
 
 async def test_what_a_lagging_replica_lacks_comes_from_the_leader(wire: Wire, journal: JetStreamJournal) -> None:
     class Lagging(JetStreamJournal):
-        async def _batch(self, subject: str, after: int) -> list[Entry]:
-            return [entry for entry in await super()._batch(subject, after) if entry.sequence <= 3]
+        async def _batch(self, subject: str, after: int, epoch: int) -> list[Entry]:
+            return [entry for entry in await super()._batch(subject, after, epoch) if entry.sequence <= 3]
 
     for n in range(6):
         await journal.append(A, b"%d" % n, expected=n, id=str(n))
@@ -358,7 +359,7 @@ async def test_a_journal_that_ends_before_what_was_read_is_not_followed(journal:
 
 async def test_a_gap_is_not_delivered_over() -> None:
     heard: list[int] = []
-    tail = JetStreamTail(Wire(), 5, lambda entry: heard.append(entry.sequence))
+    tail = JetStreamTail(JetStreamJournal(Wire()), 1, 5, lambda entry: heard.append(entry.sequence))
     assert tail.take(A, b"", {}, 6, 0)
     assert tail.take(A, b"", {}, 4, 0)
     assert tail.take(A, b"", {}, 6, 0)

@@ -145,3 +145,18 @@ async def test_a_closed_wire_answers_nothing(wire: Wire) -> None:
         await wire.request("report.h1")
     await wire.cast("heartbeat.h1", b"")
     await wire.close()
+
+
+async def test_who_stops_waiting_for_a_flush_breaks_nothing(wire: Wire) -> None:
+    """The client library would read nothing more: its reader fails at a pong that nobody waits for."""
+    for _ in range(20):
+        flush = asyncio.create_task(wire.client.flush())
+        await asyncio.sleep(0)
+        flush.cancel()
+    service = await wire.serve("echo", "echo", _echo)
+    assert await wire.call("echo", b"1", timeout=2, attempt=1) == b"1"
+    await service.stop()
+
+
+async def _echo(subject: str, payload: bytes) -> bytes:
+    return payload

@@ -11,8 +11,8 @@ import msgspec
 
 from events.fold import Fold
 from events.journal import Entry
+from events.plain import to_plain
 from events.services import deciders
-from projections.tables import to_plain
 
 HERE = Path(__file__).parent
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 
-from events.journal import Deliver, Entry, Journal, MemoryJournal, Unavailable
+from events.journal import Deliver, Entry, Epoch, Journal, MemoryJournal, Unavailable
 
 
 class Recorded(MemoryJournal):
@@ -16,12 +16,10 @@ class Recorded(MemoryJournal):
         super().__init__()
         self.watchers: list[Callable[[Entry], None]] = []
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
-        before = len(self.entries)
-        sequence = await super().append(subject, data, expected=expected, id=id)
-        if len(self.entries) > before:
-            for watcher in self.watchers:
-                watcher(self.entries[-1])
+    def _store(self, subject: str, data: bytes) -> int:
+        sequence = super()._store(subject, data)
+        for watcher in self.watchers:
+            watcher(self.entries[-1])
         return sequence
 
 
@@ -38,9 +36,9 @@ class Shaky:
         self.waits_until = 0.0  # loop time before which nothing gets here
         self.asked = 0  # how often for the last sequence
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
         await self._travel()
-        sequence = await self._journal.append(subject, data, expected=expected, id=id)
+        sequence = await self._journal.append(subject, data, expected=expected, id=id, epoch=epoch)
         await self._travel()
         if self._random.random() < self.lost:
             raise Unavailable("the acknowledgement was lost")
@@ -54,6 +52,38 @@ class Shaky:
     async def of(self, subject: str, after: int = 0) -> list[Entry]:
         await self._travel()
         return await self._journal.of(subject, after)
+
+    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
+        await self._travel()
+        return await self._journal.find(subject, id, after=after, epoch=epoch)
+
+    async def newest(self, subject: str, epoch: int) -> Entry | None:
+        await self._travel()
+        return await self._journal.newest(subject, epoch)
+
+    async def earlier(self, subject: str, before: int) -> tuple[bool, int]:
+        await self._travel()
+        return await self._journal.earlier(subject, before)
+
+    async def epochs(self) -> list[Epoch]:
+        await self._travel()
+        return await self._journal.epochs()
+
+    async def only(self, epoch: int, prefixes: Iterable[str]) -> bool:
+        await self._travel()
+        return await self._journal.only(epoch, prefixes)
+
+    async def end(self, epoch: int, data: bytes) -> int:
+        await self._travel()
+        return await self._journal.end(epoch, data)
+
+    async def begin(self, epoch: int, first: int) -> None:
+        await self._travel()
+        await self._journal.begin(epoch, first)
+
+    async def drop(self, epoch: int) -> None:
+        await self._travel()
+        await self._journal.drop(epoch)
 
     async def tail(self, after: int, deliver: Deliver) -> _LateTail:
         return _LateTail(self, self._journal, after, deliver)

@@ -156,8 +156,8 @@ def test_a_journal_without_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Out: the sequence that a write expects on its subject."""
     guard = Recorded.append
 
-    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, id: str) -> int:
-        return await guard(self, subject, data, expected=self._last.get(subject, 0), id=id)
+    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+        return await guard(self, subject, data, expected=self._last.get(subject, 0), id=id, epoch=epoch)
 
     monkeypatch.setattr(Recorded, "append", append)
     caught("is overfull", "was taken from", "has no room", "whose claim is", "says that", "has no share", "Stuck")

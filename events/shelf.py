@@ -1,0 +1,112 @@
+"""A shelf of the fold: one kind of resource, its states by key and by declared index, and how its commits are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from events import forms
+from events.envelope import Commit, State
+from events.plain import from_plain
+from events.subjects import prefix_of
+
+S = TypeVar("S", bound=State)
+S_co = TypeVar("S_co", bound=State)
+
+
+class Decider(Protocol[S_co]):
+    """As much of a resource's module as the fold needs: its name, and a state by what `evolve` returns."""
+
+    __name__: str
+
+    @property
+    def evolve(self) -> Callable[[S_co | None, Any, datetime], S_co]: ...
+
+
+class Known(Struct, Generic[S], frozen=True, gc=False):
+    """A resource's state and where it stands."""
+
+    state: S
+    key: str
+    created_at: datetime
+    updated_at: datetime
+    sequence: int
+    revision: int  # how many commits it has had
+    hash: str  # of its newest commit
+
+
+@cache
+def _reading(evolve: Any) -> tuple[type[State], Callable[[bytes], Commit[Any]]]:
+    """The type of a resource's states, and how its commits are read."""
+    hints = get_type_hints(evolve)
+    return hints["return"], msgspec.json.Decoder(cast(Any, Commit)[hints["event"]]).decode
+
+
+class Shelf:
+    """One kind of resource: its states, its indexes and how its commits are read."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.prefix = prefix_of(module.__name__)
+        self.state_type, self.decode = _reading(module.evolve)
+        self.today: forms.Reform | None = (
+            None  # what makes of a stored commit one of today's forms, where there were others
+        )
+        if older := forms.upcasters(module):
+            self.today = today = forms.reform(older)
+            plain = self.decode
+            self.decode = lambda data: plain(today(data))
+        self.evolve = module.evolve
+        self.decode_known: Callable[[bytes], Known[Any]] = msgspec.json.Decoder(
+            cast(Any, Known)[self.state_type], dec_hook=from_plain
+        ).decode
+        self.known: dict[str, Known[Any]] = {}
+        self.live: dict[str, Any] = {}  # key -> state, in order of creation
+        self.names: tuple[str, ...] = getattr(module, "INDEXES", ())
+        self.indexes: dict[str, dict[Any, dict[str, None]]] = {name: {} for name in self.names}
+        self.dead: dict[str, datetime] = {}
+
+    def put(self, after: Known[Any]) -> Known[Any] | None:
+        """Keep `after`; what stood there before."""
+        key = after.key
+        before = self.known.get(key)
+        old = self.live.get(key)
+        new = None if after.state.deleted else after.state
+        moves = []  # worked out first: if that raises, nothing has been changed
+        for name in self.names:
+            was = getattr(old, name) if old is not None else None
+            now = getattr(new, name) if new is not None else None
+            if was != now:
+                moves.append((name, was, now))
+        self.known[key] = after
+        for name, was, now in moves:
+            self._move(self.indexes[name], key, was, now)
+        if new is None:
+            self.live.pop(key, None)
+            self.dead.pop(key, None)  # they stand in the order of their newest words
+            self.dead[key] = after.updated_at
+        else:
+            self.live[key] = new
+            self.dead.pop(key, None)
+        return before
+
+    def _move(self, index: dict[Any, dict[str, None]], key: str, was: Any, now: Any) -> None:
+        """Values of a tuple are indexed one by one, None not at all."""
+        for value in was if isinstance(was, tuple) else () if was is None else (was,):
+            keys = index[value]
+            keys.pop(key, None)
+            if not keys:
+                del index[value]
+        for value in now if isinstance(now, tuple) else () if now is None else (now,):
+            index.setdefault(value, {})[key] = None
+
+    def bury(self, before: datetime) -> None:
+        for key, died in list(self.dead.items()):
+            if died > before:
+                break  # the dead stand in the order of their deaths
+            del self.dead[key], self.known[key]
