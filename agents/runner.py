@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface, Rule
 from agents.compute.server import Step, report, step
+from agents.diary import Diary
 from agents.link import Link
+from events.clock import Clock
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
 from events.journal import Unavailable
 from events.wire import Faulty
@@ -32,10 +34,18 @@ class Agent:
     """The agent of one host."""
 
     def __init__(
-        self, link: Link, driver: Hypervisor, *, zone: str = "", heartbeat: float = 5.0, period: float = PERIOD
+        self,
+        link: Link,
+        driver: Hypervisor,
+        *,
+        zone: str = "",
+        heartbeat: float = 5.0,
+        period: float = PERIOD,
+        clock: Clock | None = None,
     ) -> None:
         self._link = link
         self._driver = driver
+        self._diary = Diary(clock)
         self._zone = zone
         self._heartbeat = heartbeat
         self._period = period
@@ -134,9 +144,12 @@ class Agent:
             self._wanted.pop(id, None)
             self._said.pop(id, None)
             self._plugged.pop(id, None)
+            self._diary.heard(id)
             return
         guest = _guest(data)
         known = self._wanted.get(id)
+        if known is None or guest.generation > known.generation:
+            self._diary.note(id, "order")
         if known is None or guest.generation >= known.generation:
             self._wanted[id] = guest
             self._schedule(id)
@@ -196,7 +209,8 @@ class Agent:
                     await self._report(guest, found)
                     self._failures.pop(server, None)
                     return
-                await self._do(next_step, guest)
+                with self._diary.taking(server, next_step):
+                    await self._do(next_step, guest)
         except DriverError as fault:
             try:
                 await self._failed(server, fault)
@@ -239,7 +253,9 @@ class Agent:
             return
         if fault.permanent:
             log.warning("host can not serve %s: %s", server, fault)
-            await self._say(Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault)))
+            seen = Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault))
+            await self._say(replace(seen, steps=self._diary.of(server)))
+            self._diary.heard(server)
         else:
             self._again(server, fault)
 
@@ -247,7 +263,8 @@ class Agent:
         seen = report(guest, found)
         if seen is None or self._said.get(guest.id) == seen:
             return
-        await self._say(seen)
+        await self._say(replace(seen, steps=self._diary.of(guest.id)))
+        self._diary.heard(guest.id)
         self._said[guest.id] = seen
 
     async def _say(self, said: Report) -> bytes:

@@ -8,12 +8,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from events.cloudevents import MEDIA_TYPE
+from events.moments import since
 from events.refusals import Forbidden, Invalid, Refusal
 from events.services import SERVICES
 from gateway import bodies, faults
 from gateway.cloud import Cloud
 from gateway.feed import Format, Wanted
-from gateway.reading import since
 from gateway.tokens import Token
 
 

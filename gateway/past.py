@@ -23,7 +23,7 @@ from events.chronicle import Chronicle, Snapshot
 from events.clock import ManualClock
 from events.decider import Executor
 from events.fold import Fold
-from events.journal import Deliver, Entry, Tail, Unavailable
+from events.journal import MemoryJournal, Unavailable
 from events.moments import Moments, fold_to, moment, snapshot
 from events.refusals import Busy, Invalid, NoCapacity
 from gateway.cloud import Cloud
@@ -39,23 +39,18 @@ WEIGHT = 1536  # bytes that a resource takes in a fold, as measured over all kin
 log = logging.getLogger("cumulog.past")
 
 
-class PastJournal:
-    """A journal that has ended: nothing comes to it any more."""
+class PastJournal(MemoryJournal):
+    """A journal that has ended: nothing comes to it any more, and what stood in it is in the fold."""
 
     def __init__(self, sequence: int) -> None:
+        super().__init__()
         self._sequence = sequence
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
         raise Invalid("The past cannot be changed.")
 
     async def last(self) -> int:
         return self._sequence
-
-    async def of(self, subject: str, after: int = 0) -> list[Entry]:
-        return []
-
-    async def tail(self, after: int, deliver: Deliver) -> Tail:
-        raise Invalid("Nothing will come to the past.")
 
 
 class World:
