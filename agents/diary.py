@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,8 +26,7 @@ class Diary:
     @contextmanager
     def taking(self, server: str, step: str) -> Iterator[None]:
         """A step is taken for as long as this lasts."""
-        at, time = self._clock.now(), asyncio.get_running_loop().time
-        began = time()
+        at = self._clock.now()
         failure = None
         try:
             yield
@@ -36,7 +34,8 @@ class Diary:
             failure = str(fault)[:LONGEST]
             raise
         finally:
-            self._put(server, Taken(step=step, at=at, seconds=round(time() - began, 6), failure=failure))
+            seconds = max((self._clock.now() - at).total_seconds(), 0.0)  # the clock may have been set back
+            self._put(server, Taken(step=step, at=at, seconds=seconds, failure=failure))
 
     def of(self, server: str) -> tuple[Taken, ...]:
         """What was done since the last report that was heard."""

@@ -77,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
+    trace.add_argument("--format", choices=["text", "json", "html", "svg"], default="text", help="html: a drawn page")
+    trace.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
     command("rebuild", "make the tables anew from the log", _mend)
     command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
     query = command("query", "ask the tables", _query)
@@ -121,9 +123,9 @@ def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 
 def _trace(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    from gateway import reading
+    from gateway import hindsight
 
-    return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+    return hindsight.trace(options, path, settings)
 
 
 def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import msgspec
 
 from events.chronicle import Chronicle, JournalChronicle
 from events.clock import SystemClock
 from events.refusals import Invalid
 from events.services import deciders
 from events.settings import Settings
-from gateway import past
+from gateway import past, timeline, traces
 from gateway.mending import show
 from gateway.reading import Opened, opened
+from gateway.traces import Trace
 
 
 def chronicle(cloud: Opened) -> Chronicle:
@@ -25,6 +29,33 @@ def chronicle(cloud: Opened) -> Chronicle:
 def query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     """Answer one SELECT over the tables as they were; the exit status. Raises DirectoryFault."""
     return asyncio.run(_query(path, settings, options.sql, options.as_of))
+
+
+def trace(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    """Tell what one request caused, or what ever happened to one resource; the exit status. Raises DirectoryFault."""
+    found = asyncio.run(_trace(path, settings, options.id))
+    if not found.moments:
+        print(f"Nothing in the journal speaks of {options.id}.", file=sys.stderr)
+        return 1
+    text = FORMATS[options.format](found)
+    if options.output is None:
+        print(text)
+    else:
+        options.output.write_text(text + "\n")
+    return 0
+
+
+FORMATS: dict[str, Callable[[Trace], str]] = {
+    "text": lambda found: "\n".join(traces.text(found)),
+    "json": lambda found: msgspec.json.format(msgspec.json.encode(found)).decode(),
+    "html": timeline.page,
+    "svg": timeline.svg,
+}
+
+
+async def _trace(path: Path, settings: Settings, id: str) -> Trace:
+    async with opened(path, settings) as cloud:
+        return await traces.trace(chronicle(cloud), id)
 
 
 async def _query(path: Path, settings: Settings, sql: str, moment: str) -> int:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.chronicle import JournalChronicle
 from events.services import SERVICES
-from gateway import mending, operations
+from gateway import mending, operations, trace_routes
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
@@ -85,7 +85,8 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     """
     feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
     metrics = operations.Metrics(cloud)
-    app = application(cloud, faces(), operations.routes(cloud, metrics))
+    past = JournalChronicle(cloud.execute.journal)
+    app = application(cloud, faces(), [*operations.routes(cloud, metrics), *trace_routes.routes(cloud, past)])
     draining = asyncio.Event()
     server = _Server(_configuration(_parting(operations.measured(app, metrics), draining)))
     task = asyncio.create_task(server.serve(sockets=[listening]), name="gateway")
