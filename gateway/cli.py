@@ -79,6 +79,15 @@ def parser() -> argparse.ArgumentParser:
     trace.add_argument("id", metavar="ID")
     trace.add_argument("--format", choices=["text", "json", "html", "svg"], default="text", help="html: a drawn page")
     trace.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
+    replay = command("replay", "have what people asked for happen again on simulated hosts, and compare", _replay)
+    replay.add_argument("--from", dest="begin", metavar="TIME|SEQ", help="as --as-of's; else from the beginning")
+    replay.add_argument("--to", dest="end", metavar="TIME|SEQ", help="else until now")
+    replay.add_argument("--driver", choices=["simulated"], default="simulated")
+    replay.add_argument("--scheduler", choices=["filter", "simple", "chance"], help="else the cloud's own")
+    replay.add_argument("--hosts", type=int, metavar="N", help="so many, like those that there were; else those")
+    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
+    replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
+    replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
     command("rebuild", "make the tables anew from the log", _mend)
     command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
     query = command("query", "ask the tables", _query)
@@ -140,6 +149,14 @@ def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import hindsight
 
     return hindsight.query(options, path, settings)
+
+
+def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    if options.hosts is not None and options.hosts < 1:
+        sys.exit("cumulog: --hosts takes a number from 1")
+    from gateway import hindsight
+
+    return hindsight.replay(options, path, settings)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:

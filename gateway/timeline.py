@@ -176,10 +176,11 @@ def _label(lane: _Lane, y: float) -> str:
     if lane.host is not None:
         return f'<text x="52" y="{y + 4:.1f}" class="faint">└ agent of {escape(_short(lane.host, 26))}</text>'
     name = first.resource.replace("_", " ")
+    key = first.id if len(first.id) < 40 else "…" + first.id[-38:]
     return (
         f'<rect x="28" y="{y - 11:.1f}" width="4" height="22" rx="2" fill="{_color(first.service)}"/>'
         f'<text x="40" y="{y - 1:.1f}" class="strong">{escape(name)}</text>'
-        f'<text x="40" y="{y + 12:.1f}" class="tiny mono">{escape(first.id if len(first.id) < 40 else "…" + first.id[-38:])}</text>'
+        f'<text x="40" y="{y + 12:.1f}" class="tiny mono">{escape(key)}</text>'
         f"<title>{escape(label(first))}</title>"
     )
 
