@@ -13,6 +13,7 @@ from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Int
 from agents.compute.server import Step, report, step
 from agents.diary import Diary
 from agents.link import Link
+from events import logs, metrics, tracing
 from events.clock import Clock
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
 from events.journal import Unavailable
@@ -38,11 +39,13 @@ class Agent:
         link: Link,
         driver: Hypervisor,
         *,
+        host: str = "",
         zone: str = "",
         heartbeat: float = 5.0,
         period: float = PERIOD,
         clock: Clock | None = None,
     ) -> None:
+        self.host = host  # in logs and traces; what is said is said by the link
         self._link = link
         self._driver = driver
         self._diary = Diary(clock)
@@ -202,6 +205,7 @@ class Agent:
                 if wanted is None:
                     return
                 guest = self._resolved(wanted)
+                logs.about(part="agent", request=guest.request, project=guest.project, host=self.host)
                 found = await self._driver.find(server)
                 next_step = step(guest, found)
                 if next_step is None:
@@ -209,8 +213,10 @@ class Agent:
                     await self._report(guest, found)
                     self._failures.pop(server, None)
                     return
-                with self._diary.taking(server, next_step):
+                about = {"cumulog.host": self.host, "cumulog.id": guest.id}
+                with tracing.below(next_step, guest.trace, **about), self._diary.taking(server, next_step):
                     await self._do(next_step, guest)
+                metrics.STEPS.labels(next_step, "done").inc()
         except DriverError as fault:
             try:
                 await self._failed(server, fault)
@@ -251,6 +257,7 @@ class Agent:
         guest = self._wanted.get(server)
         if guest is None:
             return
+        metrics.STEPS.labels("any", "failed").inc()
         if fault.permanent:
             log.warning("host can not serve %s: %s", server, fault)
             seen = Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault))
@@ -263,7 +270,8 @@ class Agent:
         seen = report(guest, found)
         if seen is None or self._said.get(guest.id) == seen:
             return
-        await self._say(replace(seen, steps=self._diary.of(guest.id)))
+        with tracing.below(f"say {seen.seen}", guest.trace, **{"cumulog.host": self.host, "cumulog.id": guest.id}):
+            await self._say(replace(seen, trace=tracing.current(), steps=self._diary.of(guest.id)))
         self._diary.heard(guest.id)
         self._said[guest.id] = seen
 

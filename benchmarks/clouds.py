@@ -63,9 +63,11 @@ class Measured:
         self.seconds_to_ready = time.perf_counter() - began
 
     async def stop(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        await self._process.wait()
+        """End it, if it runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
         self.url = ""
 
     @property
@@ -120,3 +122,8 @@ class Client:
             if answer.status >= 400:
                 raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
             return await answer.json() if answer.content_type == "application/json" and content else content
+
+    async def exists(self, path: str) -> bool:
+        """Whether a GET finds something."""
+        async with self.session.get(self.url + path, headers={"X-Auth-Token": self.token}) as answer:
+            return answer.status == 200

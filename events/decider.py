@@ -1,24 +1,27 @@
-"""The one door: every change of every resource of every service goes through `execute`."""
+"""The one door: every change of every resource of every service goes through `execute`.
+
+Commands that wait for the same resource are one commit: events/waiting.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Context
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
-from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
 
 from events.clock import Clock, SystemClock
-from events.envelope import Command, Commit, Event, Key, Origin, State
-from events.fold import Fold, Known, Shelf
-from events.ids import new_hex
+from events.envelope import Command, Event, Origin, State
+from events.fold import Fold, Known
 from events.journal import Journal, Stale, Unavailable
 from events.refusals import Busy, Refusal
 from events.subjects import key_of
+from events.waiting import Draft, Queue, Wish
 from events.writing import write
 
 S = TypeVar("S", bound=State)
@@ -28,6 +31,8 @@ E = TypeVar("E", bound=Event)
 log = logging.getLogger("cumulog.decider")
 
 ATTEMPTS = 60
+AT_ONCE = 32  # commands of one caller in the air
+LARGEST = 1 << 20  # bytes of a commit of several commands
 TICK = timedelta(microseconds=1)
 
 
@@ -77,6 +82,22 @@ class Step(Struct, frozen=True, gc=False):
     keeps: bool = False  # what was claimed before it is in use once it is done: that is not undone any more
 
 
+Stride = Step | Sequence[Step]
+"""A step, or several that need nothing of each other and are taken at once."""
+Steps = Iterable[Stride]
+
+
+def one_by_one(steps: Steps) -> Iterator[Step]:
+    """All steps, in an order in which they may be taken."""
+    for some in steps:
+        yield from (some,) if isinstance(some, Step) else some
+
+
+def some_at_once(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Steps that need nothing of each other, as many at once as do not crowd out what others ask for."""
+    return (steps[begin : begin + AT_ONCE] for begin in range(0, len(steps), AT_ONCE))
+
+
 class Executor:
     """The one door: takes commands, has them decided, appends what happened."""
 
@@ -84,7 +105,8 @@ class Executor:
         self.journal = journal
         self.fold = fold
         self.clock: Clock = clock or SystemClock()
-        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._queues: dict[str, Queue] = {}  # of the resources that somebody works on
+        self._workers: dict[asyncio.Task[None], None] = {}
         self._encode = msgspec.json.Encoder().encode
 
     async def __call__(
@@ -97,18 +119,21 @@ class Executor:
         """
         shelf = self.fold.shelf(resource)
         key = key_of(command.id)
-        subject = f"{shelf.prefix}.{key}"
-        queue = self._queues.get(subject)
-        if queue is None:
-            queue = self._queues[subject] = asyncio.Lock()
-        async with queue:  # one at a time within a process; the journal's guard keeps it right over all of them
-            try:
-                return await self._attempt(resource, command, origin, id or new_hex(), shelf, key, subject)
-            except (Unavailable, TimeoutError) as fault:
-                raise Unsure("The journal cannot take the change now; it may or may not have been made.") from fault
+        wish = Wish(command, origin, id)
+        queue = self._queues.get(f"{shelf.prefix}.{key}")
+        if queue is not None:  # one after the other within a process; the journal's guard is for all of them
+            queue.waiting.append(wish)
+            return Outcome(*await wish.done)
+        queue = Queue(resource, shelf, command.id, key)
+        self._queues[queue.subject] = queue
+        try:
+            await self._work(queue, [wish])
+        finally:
+            self._go_on(queue)
+        return Outcome(*wish.done.result())
 
-    async def all(self, steps: Iterable[Step], origin: Origin) -> list[Any]:
-        """Do commands one after the other; if one is refused, undo those before it, the last first, and raise.
+    async def all(self, steps: Steps, origin: Origin) -> list[Any]:
+        """Do commands in order; if one is refused, undo those before it, the last first, and raise.
 
         What is left over when the process dies in between is found by its claims' deadlines (DESIGN 8.2). So is what
         was claimed for a step that may or may not have been done: nothing is undone of which that may make use.
@@ -116,13 +141,20 @@ class Executor:
         states: list[Any] = []
         done: list[Step] = []
         try:
-            for step in steps:
-                outcome: Outcome[Any] = await self(step.resource, step.command, origin)
-                states.append(outcome.found.state if outcome.found else None)
-                if step.keeps:
-                    done.clear()
-                elif outcome.changed:
-                    done.append(step)
+            for some in steps:
+                together = (some,) if isinstance(some, Step) else some
+                faults: list[BaseException] = []
+                for step, outcome in zip(together, await self._together(together, origin), strict=True):
+                    if isinstance(outcome, BaseException):
+                        faults.append(outcome)
+                        continue
+                    states.append(outcome.found.state if outcome.found else None)
+                    if step.keeps:
+                        done.clear()
+                    elif outcome.changed:
+                        done.append(step)
+                if faults:
+                    raise max(faults, key=lambda fault: (not isinstance(fault, Exception), isinstance(fault, Unsure)))
         except Unsure:
             raise
         except Exception:
@@ -139,66 +171,91 @@ class Executor:
                     log.warning("what was done before a refusal was not undone: %s", refusal.message)
                     return  # what that step made may use what was made before it
 
-    async def _attempt(
-        self, resource: Decider[S, C, E], command: C, origin: Origin, id: str, shelf: Shelf, key: str, subject: str
-    ) -> Outcome[S]:
+    async def _together(self, steps: Sequence[Step], origin: Origin) -> Sequence[Outcome[Any] | BaseException]:
+        """What came of each, once all have come to an end."""
+        if len(steps) == 1:
+            return [await self(steps[0].resource, steps[0].command, origin)]
+        commands = [self(step.resource, step.command, origin) for step in steps]
+        outcomes: list[Outcome[Any] | BaseException] = await asyncio.gather(*commands, return_exceptions=True)
+        return outcomes
+
+    # The wishes about one resource
+
+    def _go_on(self, queue: Queue) -> None:
+        """Have those who wait served, by a task of its own: if one of them is cancelled, the others are not."""
+        if queue.waiting:
+            worker = asyncio.create_task(self._serve(queue), name=queue.subject, context=Context())  # no request's own
+            self._workers[worker] = None
+            worker.add_done_callback(lambda done: self._workers.pop(done, None))
+        else:
+            del self._queues[queue.subject]
+
+    async def _serve(self, queue: Queue) -> None:
+        try:
+            while wishes := queue.some():
+                await self._work(queue, wishes)
+        finally:
+            del self._queues[queue.subject]
+            for wish in queue.waiting:
+                wish.done.cancel()
+
+    async def _work(self, queue: Queue, wishes: list[Wish]) -> None:
+        """Tell each what came of it."""
+        try:
+            await self._attempt(queue, wishes)
+        except (Unavailable, TimeoutError) as fault:
+            for wish in wishes:
+                unsure = Unsure("The journal cannot take the change now; it may or may not have been made.")
+                unsure.__cause__ = fault
+                wish.refuse(unsure)
+        except Exception as fault:
+            for wish in wishes:
+                wish.refuse(fault)
+        except BaseException:
+            for wish in wishes:
+                wish.done.cancel()
+            raise
+
+    async def _attempt(self, queue: Queue, wishes: list[Wish]) -> None:
+        fold, shelf, key = self.fold, queue.shelf, queue.key
         dug = False  # whether an earlier epoch was asked for it
         fenced = False  # until then the fold may lag behind what another process has written
         for _ in range(ATTEMPTS):
-            self.fold.check(subject)
-            known: Known[S] | None = shelf.known.get(key)
-            if known is None and self.fold.epoch.number > 1 and not dug:
-                await self.fold.dig(resource, command.id, self.journal)
+            wishes = [wish for wish in wishes if not wish.done.done()]  # but of those whom nobody waits for any more
+            fold.check(queue.subject)
+            known: Known[Any] | None = shelf.known.get(key)
+            if known is None and fold.epoch.number > 1 and not dug:
+                await fold.dig(queue.resource, queue.id, self.journal)
                 dug = True
                 known = shelf.known.get(key)
-            try:
-                events = resource.decide(known.state if known else None, command)
-            except Refusal:
-                if fenced:
-                    raise
-                events = []
-            if not events:  # a refusal, or nothing to do: true only of the newest state
-                if fenced:
-                    return Outcome(known, False)
-                await self._fence(resource, command.id, known)
+            at = max(self.clock.now(), known.updated_at + TICK) if known else self.clock.now()
+            draft = Draft.of(queue.resource, known, wishes, at)
+            if not draft.made and not fenced:  # refusals, or nothing to do: true only of the newest state
+                await fold.fence(self.journal)
+                await self._exhume(queue)
                 fenced = True
                 continue
-            at = max(self.clock.now(), known.updated_at + TICK) if known else self.clock.now()
-            commit = self._commit(resource, known, events, origin, id, at)
-            try:
-                await write(
-                    self.journal, self.fold, subject, self._encode(commit), known=known.sequence if known else 0, id=id
-                )  # whoever asks this process next sees it
-            except Stale as stale:
-                await self.fold.reach(stale.sequence)
-                if shelf.known.get(key) is None:
-                    await self.fold.exhume(resource, command.id, self.journal)
-                continue
-            self.fold.check(subject)
-            return Outcome(shelf.known[key], True)
-        raise Busy(f"{subject} is changing too fast.")
+            if draft.made:
+                commit = draft.commit(known, at)
+                data = self._encode(commit)
+                if len(data) > LARGEST and len(wishes) > 1:
+                    await self._attempt(queue, wishes[: len(wishes) // 2])
+                    await self._attempt(queue, wishes[len(wishes) // 2 :])
+                    return
+                try:
+                    await write(
+                        self.journal, fold, queue.subject, data, known=known.sequence if known else 0, id=commit.id
+                    )  # whoever asks this process next sees it
+                except Stale as stale:
+                    await fold.reach(stale.sequence)
+                    await self._exhume(queue)
+                    continue
+                fold.check(queue.subject)
+                known = shelf.known[key]
+            draft.tell(wishes, known)
+            return
+        raise Busy(f"{queue.subject} is changing too fast.")
 
-    async def _fence(self, resource: Decider[S, C, E], key: Key, known: Known[S] | None) -> None:
-        await self.fold.fence(self.journal)
-        if known is None:
-            await self.fold.exhume(resource, key, self.journal)
-
-    @staticmethod
-    def _commit(
-        resource: Decider[S, C, E], known: Known[S] | None, events: list[E], origin: Origin, id: str, at: datetime
-    ) -> Commit[E]:
-        state = known.state if known else None
-        for event in events:
-            state = resource.evolve(state, event, at)
-        assert state is not None
-        return Commit(
-            id=id,
-            at=at,
-            actor=origin.actor,
-            project=origin.project,
-            request=origin.request,
-            cause=origin.cause,
-            owner=state.owner,
-            previous=known.hash if known else None,
-            events=tuple(events),
-        )
+    async def _exhume(self, queue: Queue) -> None:
+        if queue.shelf.known.get(queue.key) is None:
+            await self.fold.exhume(queue.resource, queue.id, self.journal)

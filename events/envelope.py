@@ -1,16 +1,19 @@
 """The envelope of every change: a command asks, its events happened, one commit carries them.
 
-A commit is one journal message: the events of one command, stored whole or not at all.
+A commit is one journal message, stored whole or not at all: the events of one command, or of several that waited for
+the same resource at the same moment.
 """
 
 from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 E = TypeVar("E")
 
@@ -45,13 +48,26 @@ class Origin(Struct, frozen=True, gc=False, kw_only=True):
     project: str | None = None
     request: str | None = None  # `req-` and a UUID: what `cumulog trace` follows
     cause: int | None = None  # journal sequence of the commit that woke the handler
+    trace: str | None = None  # W3C's `traceparent` of a request that is traced
 
 
 CLOUD = Origin(actor="cumulog")
 
 
+class Part(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A further command of a commit: who asked for it, and how many events are its, after those of the ones before."""
+
+    id: str
+    events: int
+    actor: str | None = None
+    project: str | None = None
+    request: str | None = None
+    cause: int | None = None
+    trace: str | None = None
+
+
 class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One journal message."""
+    """One journal message. What it says of a command - who asked, and why - is of the first; of others, see `each`."""
 
     id: str  # the command's: recognised again after a lost acknowledgement
     at: datetime
@@ -60,8 +76,31 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
     request: str | None = None
     cause: int | None = None
     owner: str | None = None
+    trace: str | None = None
     previous: str | None = None  # digest of the commit before it on its subject
     events: tuple[E, ...]
+    parts: tuple[Part, ...] = ()  # the commands after the first
+
+    def each(self) -> Iterator[Commit[E]]:
+        """Its commands one by one, as if each had had a commit of its own: for whoever asks who did what."""
+        if not self.parts:
+            yield self
+            return
+        begin = len(self.events) - sum(part.events for part in self.parts)
+        yield replace(self, events=self.events[:begin], parts=())
+        for part in self.parts:
+            yield replace(
+                self,
+                id=part.id,
+                actor=part.actor,
+                project=part.project,
+                request=part.request,
+                cause=part.cause,
+                trace=part.trace,
+                events=self.events[begin : begin + part.events],
+                parts=(),
+            )
+            begin += part.events
 
 
 def digest(data: bytes) -> str:

@@ -23,6 +23,7 @@ from msgspec import Struct
 from events import process
 from events.access import Access
 from events.keys import kept
+from events.nats_disk import nurse
 from events.wire import Credentials
 
 MAX_PAYLOAD = 8 << 20  # bytes of a message
@@ -57,7 +58,6 @@ class NatsServer:
         consumers: Iterable[str] = (),
         port: int = 0,
         max_memory: int = 0,
-        monitoring: bool = False,
         member: Member | None = None,
         secret: Path | None = None,
     ) -> None:
@@ -69,13 +69,14 @@ class NatsServer:
         self._consumers = sorted(set(consumers))
         self._port = port  # 0: any free one, kept for later starts
         self._max_memory = max_memory
-        self._monitoring = monitoring
         self._config = directory / "nats.conf"
         self._pid_file = directory / "nats.pid"
         self._log_file = directory / "nats.log"
         self._secret = secret or directory / SECRET
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._nurse: asyncio.Task[None] | None = None
+        self._health_port = 0  # where it tells of its health
 
     # Who may come in
 
@@ -126,6 +127,8 @@ class NatsServer:
     def configuration(self) -> dict[str, Any]:
         """The server's whole configuration; NATS reads JSON."""
         jetstream: dict[str, Any] = {"store_dir": str(self.directory), "sync_interval": self._sync}
+        # Else it is what happens to be free at the start: too little for ever, if that is nothing.
+        jetstream["max_file"] = shutil.disk_usage(self.directory).total
         if self._max_memory:
             jetstream["max_mem"] = self._max_memory
         configuration: dict[str, Any] = {
@@ -136,13 +139,12 @@ class NatsServer:
             "logfile_size_limit": 16 << 20,
             "logfile_max_num": 3,
             "max_payload": MAX_PAYLOAD,
+            "http": "127.0.0.1:-1",
             "jetstream": jetstream,
             "accounts": self.access.accounts(self._hosts, self._consumers),
         }
         if self.member is not None:
             configuration["cluster"] = self._cluster(self.member)
-        if self._monitoring:
-            configuration["http"] = "127.0.0.1:-1"
         return configuration
 
     def _cluster(self, member: Member) -> dict[str, Any]:
@@ -168,8 +170,13 @@ class NatsServer:
         """Return once JetStream answers. Raises StartFault."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._end_leftover()
-        await self._launch()
+        try:
+            await self._launch()
+        except OSError as fault:
+            raise StartFault(f"the NATS server cannot be started: {fault}") from fault
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+        care = nurse(self.directory, lambda: self._health_port, self.restart)
+        self._nurse = asyncio.create_task(care, name="watch over the NATS server's disk")
 
     def attach(self) -> None:
         """Know the address and the credentials of the one that another process runs here. Raises StartFault."""
@@ -181,6 +188,10 @@ class NatsServer:
 
     async def stop(self) -> None:
         """Stop it cleanly."""
+        if self._nurse is not None:
+            self._nurse.cancel()
+            await asyncio.gather(self._nurse, return_exceptions=True)
+            self._nurse = None
         await self._pause()
         self._pid_file.unlink(missing_ok=True)
 
@@ -191,6 +202,24 @@ class NatsServer:
             await self._launch()
         finally:
             self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
+
+    async def well(self) -> None:
+        """Return once this node of a cluster says that all its streams have caught up."""
+        while True:
+            if await self._is_well():
+                return
+            await asyncio.sleep(0.1)
+
+    async def _is_well(self) -> bool:
+        try:
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._health_port)
+                writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+                line = await reader.readline()
+                writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return line.split(b" ")[1:2] == [b"200"]
 
     async def _pause(self) -> None:
         if self._watcher is not None:
@@ -222,6 +251,7 @@ class NatsServer:
         self._child = None
 
     async def _launch(self) -> None:
+        self._health_port = 0
         for old in self.directory.glob("nats-server_*.ports"):
             old.unlink()
         self._write()
@@ -234,14 +264,17 @@ class NatsServer:
                 stderr=complaints,
                 start_new_session=True,  # Ctrl-C is for us; we stop it
             )
-        if (who := process.identity(child.pid)) is not None:
-            process.remember(self._pid_file, who)
         try:
+            if (who := process.identity(child.pid)) is not None:
+                process.remember(self._pid_file, who)
             async with asyncio.timeout(120):  # recovery reads every stream
                 await self._answers(child)
         except TimeoutError as fault:
             await self._end_child()
             raise StartFault(f"the NATS server does not answer: {self._tail_of_log()}") from fault
+        except (StartFault, OSError):  # such as of a full disk: what cannot be used must not run beside the next one
+            await self._end_child()
+            raise
 
     async def _answers(self, child: asyncio.subprocess.Process) -> None:
         """Return once clients are let in, which is after JetStream has recovered."""
@@ -251,14 +284,15 @@ class NatsServer:
                 raise StartFault(f"the NATS server ended with status {child.returncode}: {self._tail_of_log()}")
             if ports.exists() and (text := ports.read_bytes()):
                 try:
-                    url: str = msgspec.json.decode(text)["nats"][0]
+                    bound = msgspec.json.decode(text, type=dict[str, list[str]])
                 except msgspec.DecodeError:
-                    url = ""  # half written
-                if url:
+                    bound = {}  # half written
+                if bound:
                     break
             await asyncio.sleep(0.002)
-        self.url = url
-        self._port = int(url.rpartition(":")[2])
+        self.url = bound["nats"][0]
+        self._port = _port(self.url)
+        self._health_port = _port(bound["monitoring"][0])
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         greeting = await reader.readline()
         writer.close()
@@ -288,6 +322,10 @@ class NatsServer:
         except FileNotFoundError:
             return ""
         return "\n".join([line for line in lines if "[INF]" not in line][-5:])
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _send(child: asyncio.subprocess.Process | None, number: signal.Signals) -> None:

@@ -55,6 +55,10 @@ class TooLarge(Refusal):
     """The request exceeds a bound."""
 
 
+class HeadTooLarge(Refusal):
+    """The request's first line and headers exceed a bound."""
+
+
 class UnsupportedMedia(Refusal):
     """The body has a media type that the operation does not read."""
 

@@ -22,6 +22,7 @@ class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sync: str = "always"  # `always`: fsync before each acknowledgement; or NATS' interval, such as `2m`
     max_memory: int = 0  # bytes for NATS' memory streams; 0: NATS' own choice
     deadline: float = 10.0  # seconds that a question to NATS is repeated before the answer is 503
+    reserve: int = 64 << 20  # bytes that stay free on the journal's disk: with less, nothing is written
 
 
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +44,7 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     readers: int = 200  # of `/events` at a time, in one gateway
     readers_of_project: int = 20
     patience: float = 30.0  # seconds that a reader may take nothing of what it is sent
+    age: int = 7 * 86_400  # seconds that the stream FEED keeps what it told
     source: str = "/cumulog"  # the beginning of CloudEvents' `source`: the cloud's own name, a URI or a path
 
 
@@ -72,6 +74,35 @@ class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     zone: str = "nova"  # the availability zone of hosts that name none
 
 
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one gateway takes on at a time; what is more is refused, and may be tried again."""
+
+    connections: int = 10_000
+    in_flight: int = 4_000  # requests that wait for their answer
+    max_header: int = 64 << 10  # bytes of a request's first line and headers
+    header_seconds: float = 30.0  # until they must have come
+    seconds: float = 60.0  # until a request is given up; the bytes of images have no such limit
+    project_rate: float = 2_000.0  # requests a second of one project, over time
+    project_burst: int = 10_000  # and at once
+    address_rate: float = 500.0  # requests a second without a token, logins for one, from one address
+    address_burst: int = 5_000
+
+
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written to the standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "WARNING"
+    format: Literal["text", "json"] = "text"
+    access: bool = False  # a line for every request
+
+
+class Tracing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """OpenTelemetry traces."""
+
+    enabled: bool = False
+    endpoint: str = ""  # OTLP over HTTP, such as http://127.0.0.1:4318; empty: as OTEL_EXPORTER_OTLP_ENDPOINT says
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, by section."""
 
@@ -80,6 +111,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     feed: Feed = Feed()
     identity: Identity = Identity()
     compute: Compute = Compute()
+    limits: Limits = Limits()
+    log: Log = Log()
+    tracing: Tracing = Tracing()
 
 
 class BadSetting(Exception):

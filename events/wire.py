@@ -23,7 +23,7 @@ from nats.aio.subscription import Subscription
 
 from events.ids import new_hex
 from events.journal import Unavailable
-from events.refusals import TooLarge
+from events.refusals import Busy, TooLarge
 
 __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
 
@@ -365,7 +365,10 @@ class Service:
     def _done(self, task: asyncio.Task[bytes]) -> None:
         self._room.release()
         self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
+        fault = None if task.cancelled() else task.exception()
+        if isinstance(fault, Busy | Unavailable):
+            log.warning("a call could not be served now: %s", fault)
+        elif fault is not None:
             log.error("a call failed", exc_info=fault)
 
     async def stop(self) -> None:

@@ -20,6 +20,7 @@ from events.settings import Settings
 from events.wire import Wire
 from gateway import journals
 from gateway.directory import Directory
+from gateway.health import Health
 from gateway.parts import CannotStart, Parts
 
 DRAIN = 1.0  # seconds in which the clients of a gateway that stops find another one
@@ -35,6 +36,7 @@ class Options(Struct, frozen=True, kw_only=True):
     name: str
     credentials: Path | None = None
     listen: str = "127.0.0.1:8774"  # of a gateway: HOST:PORT, or fd:N
+    metrics: str = ""  # HOST:PORT of /metrics and /healthcheck, beside all else
     hosts: tuple[str, ...] = ()  # of agents
     driver: Literal["auto", "libvirt", "simulated"] = "auto"
 
@@ -48,6 +50,7 @@ class Alone:
         self.options = options
         self.parts = Parts()
         self.own = directory.path  # until it has its folder
+        self.health = Health()  # of an agent: gateways and handlers have their ground's
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Start, tell `ready` what it is, and go on until SIGINT or SIGTERM. Raises CannotStart, DirectoryFault."""
@@ -67,14 +70,16 @@ class Alone:
             lock.release()
 
     async def _gateway(self) -> str:
-        from gateway import ground, part_gateway
+        from gateway import ground, http, part_gateway
         from gateway.fence import Fence
 
-        listening, url = part_gateway.listen_on(self.parts, self.options.listen)
+        listening, url = http.listen_on(self.parts, self.options.listen)
         base = await ground.lay(self.parts, self.settings, self.directory.path, self.own, self._connect())
         cloud = await part_gateway.assemble(base)
         cloud.fence = Fence(base.execute, self.settings)
         await part_gateway.begin(cloud, self.directory, url)
+        await self._aside(base.health)
+        await part_gateway.announce(base, cloud, self.options.name, url)
         await part_gateway.serve(self.parts, cloud, listening, drain=DRAIN)
         return url
 
@@ -83,12 +88,14 @@ class Alone:
 
         base = await ground.lay(self.parts, self.settings, self.directory.path, self.own, self._connect())
         await part_handlers.start(base)
+        await self._aside(base.health)
         return f"handlers {self.options.name}"
 
     async def _agent(self) -> str:
         from gateway import part_agents
         from gateway.hosts import Hosts
 
+        await self._aside(self.health)
         hosts = Hosts(self.directory, self.settings, self.own)
         self.parts.later("hosts", hosts.close)
         names = self.options.hosts or (socket.gethostname(),)
@@ -110,10 +117,19 @@ class Alone:
             await part_agents.start(self.parts, await self._connect(name), self.settings, name, driver)
         return f"agent {' '.join(names)}"
 
+    async def _aside(self, health: Health) -> None:
+        """Tell Prometheus and whoever looks after processes how this one does."""
+        if self.options.metrics:
+            from gateway import aside, http
+
+            listening, _ = http.listen(self.parts, *http.address(self.options.metrics))
+            await aside.serve(self.parts, health, self.settings.limits, listening)
+
     async def _connect(self, host: str | None = None) -> Wire:
         """A connection as soon as there is NATS; waiting for it is said."""
         role, file = self.options.role, self.options.credentials
         given = journals.credentials(self.directory, self.settings, role, host, file)
         wire = await journals.reach(self.directory.path, self.settings, given, f"cumulog {self.options.name}")
         self.parts.later("wire", wire.close)
+        self.health.checks[f"wire {host}"] = lambda: None if wire.is_connected else "there is no connection to NATS"
         return wire

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,12 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from events import logs, tracing
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
 FLAGS = {"public_url": "gateway.public_url", "nats": "journal.nats"}  # that are settings, for short
 
 Run = Callable[[argparse.Namespace, Path, Settings], int]
+
+PARTS = ("up", "gateway", "handlers", "agent")  # the commands that are a cloud, or a part of one
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,11 +58,15 @@ def parser() -> argparse.ArgumentParser:
     for one in (gateway, handlers, agent):
         one.add_argument("--nats", default=None, metavar="URL[,URL…]", help="where NATS is, if not in DIR")
         one.add_argument("--credentials", type=Path, metavar="FILE", help="what `cumulog credentials` wrote")
+        one.add_argument("--metrics", default=None, metavar="HOST:PORT", help="serve /metrics and /healthcheck there")
         one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
 
     credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
-    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "accounts"])
-    credentials.add_argument("host", nargs="?", metavar="HOST", help="of an agent")
+    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "consumer", "accounts"])
+    credentials.add_argument("host", nargs="?", metavar="HOST|NAME", help="of an agent, of a consumer")
+    credentials.add_argument("--project", metavar="ID", help="whose commits alone a consumer is told of")
+    credentials.add_argument("--after", type=int, metavar="SEQUENCE", help="where a new consumer begins, if not now")
+    credentials.add_argument("--remove", action="store_true", help="let the consumer in no longer")
 
     command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
@@ -73,7 +79,11 @@ def parser() -> argparse.ArgumentParser:
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
     events.add_argument("--service", metavar="NAME")
     events.add_argument("--project", metavar="ID")
-    events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
+    events.add_argument("--format", choices=["text", "json", "cloudevents", "cadf"], default="text")
+
+    schemas = command("schemas", "describe what consumers are told", _schemas)
+    schemas.add_argument("--format", choices=["json-schema", "asyncapi"], default="json-schema")
+    schemas.add_argument("-o", "--output", type=Path, metavar="DIR", help="write files there")
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
@@ -101,14 +111,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """The entry point."""
     options = parser().parse_args(arguments)
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=os.environ.get("LOG", "WARNING")
-    )
-    logging.getLogger("cumulog.progress").setLevel(logging.INFO)
     path: Path = (options.state or default(dict(os.environ))).absolute()
     try:
         settings = load(path / "cumulog.toml", os.environ, _assignments(options))
+        _watch(options.command, settings)
         status = options.run(options, path, settings)
+        tracing.stop()
     except (BadSetting, DirectoryFault) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
@@ -116,6 +124,17 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         status = 0
     sys.exit(status)
+
+
+def _watch(command: str, settings: Settings) -> None:
+    """Logs and traces of this process, as set."""
+    logs.configure(settings.log)
+    if command in PARTS:
+        logs.name(command)
+        try:
+            tracing.start(settings.tracing, command)
+        except ImportError as fault:
+            sys.exit(f"cumulog: tracing.enabled: {fault.name} is missing (pip install 'cumulog[otel]')")
 
 
 def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
@@ -167,7 +186,7 @@ def _assignments(options: argparse.Namespace) -> list[str]:
 
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
-    from gateway.part_gateway import address
+    from gateway.http import address
     from gateway.up import Options, Up
 
     if options.hosts < 1:
@@ -211,6 +230,7 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
         name=options.name or "-".join([role, *hosts[:1]]),
         credentials=options.credentials,
         listen=getattr(options, "listen", ""),
+        metrics=options.metrics or "",
         hosts=hosts,
         driver=getattr(options, "driver", "auto"),
     )
@@ -220,8 +240,12 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _credentials(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import journals
 
-    if (options.role == "agent") != bool(options.host):
-        sys.exit("cumulog: the credentials of an agent, and of nobody else, are for a HOST")
+    if (options.role in ("agent", "consumer")) != bool(options.host):
+        sys.exit("cumulog: the credentials of an agent are for a HOST, those of a consumer for a NAME")
+    if options.role == "consumer":
+        return _consumer(options, path, settings)
+    if options.project or options.after is not None or options.remove:
+        sys.exit("cumulog: --project, --after and --remove are for a consumer")
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = Directory(path)
     if options.role == "accounts":
@@ -231,10 +255,40 @@ def _credentials(options: argparse.Namespace, path: Path, settings: Settings) ->
     return 0
 
 
+def _consumer(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import consumers
+
+    if options.remove:
+        asyncio.run(consumers.remove(path, settings, options.host))
+    else:
+        print(asyncio.run(consumers.add(path, settings, options.host, options.project, options.after)))
+    return 0
+
+
 def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import many
 
     asyncio.run(many.restart(path))
+    return 0
+
+
+def _schemas(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    import msgspec
+
+    from events import schemas
+
+    made = {"asyncapi": schemas.asyncapi()} if options.format == "asyncapi" else schemas.json_schemas()
+    texts = {name: msgspec.json.format(msgspec.json.encode(one)).decode() for name, one in made.items()}
+    if options.output is None:
+        print(
+            texts["asyncapi"]
+            if options.format == "asyncapi"
+            else msgspec.json.format(msgspec.json.encode(made)).decode()
+        )
+        return 0
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (options.output / f"{name}.json").write_text(text + "\n")
     return 0
 
 

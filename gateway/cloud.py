@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from events.clock import Clock
@@ -11,6 +10,8 @@ from events.fold import Fold
 from events.settings import Settings
 from events.vault import Vault
 from gateway.fence import Fence
+from gateway.health import Health
+from gateway.limits import Limits
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Cloud:
         self.as_of: int | None = None  # the sequence as of which it is, of a cloud of the past
         self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
-        self.checks: dict[str, Callable[[], str | None]] = {}  # part -> why it is ill, or None: for /healthcheck
+        self.health = Health()
+        self.limits = Limits(settings.limits)
 
     def put(self, part: object, kind: type[Any] | None = None) -> None:
         """Put a part in, under its own type or the protocol that it is asked for by."""

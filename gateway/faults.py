@@ -6,7 +6,7 @@ Sources: the "Faults" and "Errors" sections of each service's API guide.
 from __future__ import annotations
 
 import html
-import traceback
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from events import refusals
 from events.refusals import Refusal
+
+log = logging.getLogger("cumulog.gateway")
 
 STATUS: dict[type[Refusal], int] = {
     refusals.Invalid: 400,
@@ -31,6 +33,7 @@ STATUS: dict[type[Refusal], int] = {
     refusals.UnsupportedMedia: 415,
     refusals.OverQuota: 403,
     refusals.TooMany: 429,
+    refusals.HeadTooLarge: 431,
     refusals.NotImplementedHere: 501,
     refusals.Busy: 503,
     refusals.NoCapacity: 503,
@@ -109,7 +112,10 @@ _COMPUTE = {
 
 
 def compute(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
-    return _json({_COMPUTE.get(status, "computeFault"): {"code": status, "message": message}})
+    told: dict[str, Any] = {"code": status, "message": message}
+    if isinstance(refusal, refusals.TooMany) and status in (413, 429):
+        told["retryAfter"] = str(refusal.retry_after)
+    return _json({_COMPUTE.get(status, "computeFault"): told})
 
 
 def network(status: int, message: str, refusal: Refusal | None) -> tuple[bytes, str]:
@@ -183,6 +189,6 @@ def fault(refusal: Refusal, form: Format, *, statuses: Mapping[type[Refusal], in
 
 def mistake(error: Exception, form: Format, request: str) -> Fault:
     """Our own mistake: a 500 that tells the caller nothing but the request's id."""
-    traceback.print_exception(error)
+    log.error("a request failed", exc_info=error)
     body, media_type = form(500, f"An unexpected error prevented the server from fulfilling {request}.", None)
     return Fault(status=500, body=body, media_type=media_type)

@@ -10,19 +10,22 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from events import tracing
 from events.assignments import Assignments
 from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
-from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
 from events.services import deciders
 from events.settings import Settings
 from events.vault import NatsVault
+from events.watched import TracedExecutor, WatchedJournal
 from events.wire import Wire
 from gateway import journals
+from gateway.health import Health
 from gateway.parts import Parts
 from gateway.progress import Progress
+from gateway.watch import Watch
 from projections.projector import Projector
 
 T = TypeVar("T")
@@ -43,6 +46,8 @@ class Ground(Struct, frozen=True, kw_only=True):
     tables: Projector
     assignments: Assignments
     vault: NatsVault
+    journal: WatchedJournal
+    health: Health
 
 
 async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connecting: Awaitable[Wire]) -> Ground:
@@ -52,12 +57,16 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     opening = asyncio.create_task(tables.open())
     wire = await connecting
     replicas = journals.replicas(wire, settings)
-    journal = await _open(lambda: JetStreamJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
-    execute = Executor(journal, fold, SystemClock())
+    journal = await _open(lambda: WatchedJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
+    execute = (TracedExecutor if tracing.is_on() else Executor)(journal, fold, SystemClock())
+    tracing.learn(fold)
     await opening
     await _follow(parts, execute, tables)
     assignments = await _open(lambda: Assignments.open(wire, replicas=replicas))
     vault = await _open(lambda: NatsVault.open(wire, path / "keys", replicas=replicas))
+    watch, health = Watch(wire, journal, fold, tables, execute.clock), Health()
+    watch.look(health)
+    parts.background("watch", watch.run())
     return Ground(
         parts=parts,
         settings=settings,
@@ -67,6 +76,8 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
         tables=tables,
         assignments=assignments,
         vault=vault,
+        journal=journal,
+        health=health,
     )
 
 

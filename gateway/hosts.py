@@ -11,9 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.compute.download import download
 from agents.compute.hypervisor import DriverError, Hypervisor
 from agents.compute.simulated import Memory, SimulatedHypervisor
+from events.compute.guest import ImageSource
 from events.compute.metadata import Metadata
+from events.journal import Unavailable
 from events.settings import Settings
 from gateway.directory import Directory
 from gateway.image.store import IMAGES, stored
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cumulog.hosts")
 
 AskMetadata = Callable[[str], Awaitable[Metadata | None]]
+AskImage = Callable[[str], Awaitable[ImageSource | None]]
 HOST = "host"  # the folder in DIR of what the hypervisor keeps
 PROGRAMS = ("libvirtd", "virtlogd", "qemu-system-x86_64", "qemu-img", "dnsmasq", "nft", "ip")
 
@@ -52,7 +56,7 @@ class Hosts:
         memory = self._memory = Memory(self._own / "simulated.db")
         return [(name, SimulatedHypervisor(name, memory)) for name in names]
 
-    def real(self, ask: AskMetadata) -> Hypervisor:
+    def real(self, ask_metadata: AskMetadata, ask_image: AskImage) -> Hypervisor:
         """This machine."""
         from agents.compute.libvirt import LibvirtSettings
         from agents.machine import libvirt_host
@@ -65,7 +69,11 @@ class Hosts:
             virt_type=compute.virt_type,
             shutdown_timeout=compute.shutdown,
         )
-        self._real = libvirt_host(settings, self._fetch, ask)
+
+        async def fetch(image: str, destination: Path) -> None:
+            await self._fetch(image, destination, ask_image)
+
+        self._real = libvirt_host(settings, fetch, ask_metadata)
         return self._real
 
     async def stop_guests(self) -> None:
@@ -73,12 +81,19 @@ class Hosts:
         if self._real is not None:
             await self._real.end_all()
 
-    async def _fetch(self, image: str, destination: Path) -> None:
-        """An image's bytes for the host's cache: the store is on this machine."""
-        source = stored(self._directory.path / IMAGES, image)
+    async def _fetch(self, image: str, destination: Path, ask: AskImage) -> None:
+        """An image's bytes for the host's cache: copied, if the store is on this machine, else fetched."""
+        here = stored(self._directory.path / IMAGES, image)
+        if here is not None:
+            await asyncio.to_thread(shutil.copyfile, here, destination)
+            return
+        try:
+            source = await ask(image)
+        except Unavailable as fault:
+            raise DriverError(f"Nobody says where image {image} is: {fault}") from fault
         if source is None:
-            raise DriverError(f"Image {image} has no bytes here.", permanent=True)
-        await asyncio.to_thread(shutil.copyfile, source, destination)
+            raise DriverError(f"Image {image} has no bytes.", permanent=True)
+        await download(image, source, destination)
 
     async def close(self) -> None:
         if self._memory is not None:

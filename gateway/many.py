@@ -22,7 +22,7 @@ from events.nats_cluster import NatsCluster, settled
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import journals, part_gateway
+from gateway import consumers, http, journals
 from gateway.children import Child
 from gateway.directory import Directory, DirectoryFault
 from gateway.hosts import Hosts
@@ -68,7 +68,7 @@ class Many:
         names = [*(f"gateway-{n}" for n in range(1, EACH + 1)), *(f"handlers-{n}" for n in range(1, EACH + 1)), *hosts]
         for name in names:
             await Child(path / name, ()).end_leftover()  # before the listener: they may hold it
-        listening, url = part_gateway.listen(parts, options.host, options.port)
+        listening, url = http.listen(parts, options.host, options.port)
         cluster, wire = await self._start_journal([host for shared in hosts.values() for host in shared])
         children = [self._child(name, hosts.get(name, ()), listening, cluster) for name in names]
 
@@ -105,6 +105,7 @@ class Many:
             await cluster.start()
         except StartFault as fault:
             raise CannotStart(str(fault)) from fault
+        self.parts.background("consumers", consumers.admit(self.directory, cluster))
         wire = await Wire.connect(cluster.urls, cluster.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         await settled(wire, self.options.nodes)
@@ -137,6 +138,7 @@ class Many:
                     await cluster.restart(wire)
                     for child in children:
                         await child.restart()
+                        log.info("%s is restarted", child.name)
                 except (StartFault, CannotStart) as failed:
                     log.critical("the rolling restart stops: %s", failed)
                     fault = str(failed)

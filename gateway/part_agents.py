@@ -10,7 +10,7 @@ import msgspec
 from agents.compute.hypervisor import DriverError, Hypervisor
 from agents.link import WireLink
 from agents.runner import Agent
-from events.compute.guest import MetadataAsked
+from events.compute.guest import ImageAsked, ImageSource, MetadataAsked
 from events.compute.metadata import Metadata
 from events.settings import Settings
 from events.wire import Wire
@@ -50,12 +50,16 @@ def host_names(number: int) -> list[str]:
 
 async def start_real(parts: Parts, wire: Wire, settings: Settings, hosts: Hosts, name: str) -> None:
     """The agent of this machine, under a name. Raises DriverError."""
-    await start(parts, wire, settings, name, hosts.real(lambda server: ask_metadata(wire, name, server)))
+    driver = hosts.real(
+        lambda server: ask_metadata(wire, name, server),
+        lambda image: ask_image(wire, name, image),
+    )
+    await start(parts, wire, settings, name, driver)
 
 
 async def start(parts: Parts, wire: Wire, settings: Settings, name: str, driver: Hypervisor) -> None:
     """One host's agent. Raises DriverError."""
-    agent = Agent(WireLink(wire, name), driver, heartbeat=settings.compute.heartbeat)
+    agent = Agent(WireLink(wire, name), driver, host=name, heartbeat=settings.compute.heartbeat)
     await agent.start()
     parts.later(f"agent of {name}", agent.stop)
 
@@ -65,3 +69,9 @@ async def ask_metadata(wire: Wire, host: str, server: str) -> Metadata | None:
     asked = msgspec.json.encode(MetadataAsked(server=server))
     answer = await WireLink(wire, host).report(asked)
     return msgspec.json.decode(answer, type=Metadata) if answer else None
+
+
+async def ask_image(wire: Wire, host: str, image: str) -> ImageSource | None:
+    """Where the host's agent finds the bytes of an image; None if it is none of the host's. Raises Unavailable."""
+    answer = await WireLink(wire, host).report(msgspec.json.encode(ImageAsked(image=image)))
+    return msgspec.json.decode(answer, type=ImageSource) if answer else None

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TypeVar
 
-from events.chronicle import Chronicle, Snapshot
+from events.chronicle import Chronicle, JournalChronicle, Snapshot
 from events.clock import ManualClock
 from events.decider import Executor
 from events.fold import Fold
@@ -27,6 +27,8 @@ from events.journal import MemoryJournal, Unavailable
 from events.moments import Moments, fold_to, moment, snapshot
 from events.refusals import Busy, Invalid, NoCapacity
 from gateway.cloud import Cloud
+from projections.archive import Archive
+from projections.archive import Chronicle as archived
 from projections.projector import Projector
 from projections.query import Answer, query
 from projections.tables import Row
@@ -300,8 +302,14 @@ async def answer(chronicle: Chronicle, text: str, now: datetime, kinds: list[Any
             await tables.stop()
 
 
+def chronicle_of(execute: Executor) -> Chronicle:
+    """The whole past that a process of the cloud can read: its journal, and the archive if it has one."""
+    archive = execute.fold.past
+    return archived(execute.journal, archive) if isinstance(archive, Archive) else JournalChronicle(execute.journal)
+
+
 def _kinds(fold: Fold) -> list[Any]:
     return [shelf.module for shelf in fold.shelves.values()]
 
 
-__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked", "tables_as_of"]
+__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked", "chronicle_of", "tables_as_of"]

@@ -6,7 +6,7 @@ What is printed is what stands in the journal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from events.cadf import cadf
 from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
@@ -44,6 +45,10 @@ class Line(Struct, frozen=True):
     subject: str
     commit: RawCommit
 
+    def each(self) -> Iterator[Line]:
+        """The commands of the commit, one by one."""
+        return (Line(self.sequence, self.subject, one) for one in self.commit.each())
+
 
 class Opened(Struct, frozen=True):
     """A cloud's journal, opened from the command line."""
@@ -61,8 +66,12 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
     directory, cloud = Directory(path), journals.access(path).cloud
     if settings.journal.nats:
         wire = await Wire.connect(journals.urls(path, settings), cloud, name="cumulog reading")
-        async with _reading(wire, settings, True) as found:
-            yield found
+        is_running = bool(directory.sharers()) or not directory.try_open()
+        try:
+            async with _reading(wire, settings, is_running) as found:
+                yield found
+        finally:
+            directory.close()
         return
     server = journals.servers(path, settings)
     is_running = not directory.try_open()
@@ -114,7 +123,7 @@ def passes(line: Line, wanted: Filter) -> bool:
     return (
         (wanted.since is None or line.commit.at >= wanted.since)
         and (wanted.service is None or wanted.service == service)
-        and (wanted.project is None or wanted.project in (line.commit.owner, line.commit.project))
+        and (wanted.project is None or any(wanted.project in (one.owner, one.project) for one in line.commit.each()))
     )
 
 
@@ -136,11 +145,26 @@ def as_cloudevent(line: Line) -> str:
     return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
 
 
-FORMATS: dict[str, Callable[[Line], str]] = {"text": as_text, "json": as_json, "cloudevents": as_cloudevent}
+def as_cadf(line: Line) -> str:
+    """An audit record as DMTF's CADF has it."""
+    return cadf(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+
+
+FORMATS: dict[str, Callable[[Line], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "cloudevents": as_cloudevent,
+    "cadf": as_cadf,
+}
 
 
 async def events(
-    path: Path, settings: Settings, *, follow: bool, wanted: Filter, form: Literal["text", "json", "cloudevents"]
+    path: Path,
+    settings: Settings,
+    *,
+    follow: bool,
+    wanted: Filter,
+    form: Literal["text", "json", "cloudevents", "cadf"],
 ) -> None:
     """Print the log."""
     async with opened(path, settings) as cloud:

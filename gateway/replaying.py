@@ -171,7 +171,7 @@ class _Cloud:
         planners = cast(list[Planner], [server_plans, host_plans])
         self.runner = Runner(self.execute, sight, planners)
         self.orders = Orders(self.fold, self.assignments, [guests], poison=sight.poison, clock=self.clock)
-        self.desk = Desk(self.execute, sight, self.assignments, metadata=_nothing, read=_nowhere)
+        self.desk = Desk(self.execute, sight, self.assignments, metadata=_nothing, images=_nothing, read=_nowhere)
         self.settings = settings
         self.agents: dict[str, Agent] = {}
         self.watch = Watch()
@@ -277,7 +277,7 @@ def _others(history: History, number: int) -> dict[str, Place]:
     return {f"host-{n + 1}": one for n, one in enumerate(islice(cycle(found.values()), number if found else 0))}
 
 
-async def _nothing(host: str, server: str) -> bytes:
+async def _nothing(host: str, asked: str) -> bytes:
     return b""
 
 

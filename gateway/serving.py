@@ -7,9 +7,10 @@ returns a view, or an `Answer` where the status or a header is the answer.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 from uuid import uuid4
 
@@ -19,14 +20,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from events.decider import Decider, Outcome, Step
+from events import logs, metrics, tracing
+from events.decider import Decider, Outcome, Step, Steps
 from events.envelope import Command, Key, Origin, State
 from events.fold import Fold
-from events.refusals import Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
+from events.journal import Unavailable
+from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import bodies, faults, past, policy
 from gateway.cloud import Cloud
+from gateway.entrance import passage
 from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
 from gateway.microversions import name as version_name
 from gateway.policy import ANYONE, Who
@@ -35,8 +39,9 @@ from gateway.tokens import Token
 S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
+log = logging.getLogger("cumulog.gateway")
+
 JSON = ("application/json",)
-_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.%]{2,60}\])(?::\d{1,5})?\Z")
 FIRST: Version = (0, 0)
 LAST: Version = (9999, 9999)
 
@@ -54,6 +59,7 @@ class Route(Struct, frozen=True):
     past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists
     last: Version = LAST
+    timed: bool = True  # it must be answered in `limits.seconds`: all but what waits for the bytes of images
     fences: bool = True  # beside other gateways: whether it waits for the newest state, or only before it refuses
 
 
@@ -122,8 +128,9 @@ class Call:
     @property
     def origin(self) -> Origin:
         if self.token is None:
-            return Origin(request=self.id)
-        return Origin(actor=self.token.user, project=self.token.project, request=self.id)
+            return Origin(request=self.id, trace=tracing.current())
+        user, project = self.token.user, self.token.project
+        return Origin(actor=user, project=project, request=self.id, trace=tracing.current())
 
     # What they ask
 
@@ -167,8 +174,8 @@ class Call:
         outcome: Outcome[S] = await self.cloud.execute(resource, command, self.origin)
         return outcome.state
 
-    async def do_all(self, steps: Sequence[Step]) -> list[Any]:
-        """Do commands one after the other; if one is refused, undo those before it and raise."""
+    async def do_all(self, steps: Steps) -> list[Any]:
+        """Do commands in order; if one is refused, undo those before it and raise."""
         return await self.cloud.execute.all(steps, self.origin)
 
 
@@ -189,7 +196,7 @@ class _Handler:
 class _Endpoint:
     """All routes of one path: an ASGI application."""
 
-    def __init__(self, application: _Service, path: str) -> None:
+    def __init__(self, application: Service, path: str) -> None:
         self.application = application
         self.path = path
         self.handlers: dict[str, list[_Handler]] = {}
@@ -205,7 +212,7 @@ class _Endpoint:
         await self.application.answer(scope, receive, send, self)
 
 
-class _Service:
+class Service:
     """One service's routes over one cloud."""
 
     def __init__(self, cloud: Cloud, face: Face) -> None:
@@ -230,10 +237,21 @@ class _Service:
             return
         request = Request(scope, receive)
         call = Call(self.cloud, self.face, request, None, self.face.versions.minimum if self.face.versions else FIRST)
+        passing = passage(scope)
+        passing.service, passing.route = self.face.name, endpoint.path if endpoint else "-"
+        passing.request = call.id
+        logs.about(part="gateway", request=call.id)
         try:
+            if passing.refusal is not None:
+                raise passing.refusal
+            self.cloud.limits.check()
             response = await self._currently(call, endpoint)
         except Refusal as refusal:
             response = self._refuse(call, refusal)
+        except (Unavailable, TimeoutError) as fault:
+            log.warning("a request was not answered in time: %s", fault)
+            late = Busy("The request could not be finished in time; it may or may not have been done.", retry_after=2)
+            response = self._refuse(call, late)
         except ClientDisconnect:
             return  # nobody is left to be answered
         except Exception as error:  # the rim: whatever it is, the caller gets the service's own 500
@@ -279,6 +297,11 @@ class _Service:
         public = bool(candidates) and candidates is not None and candidates[0].route.who.public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)
+            passage(request.scope).project = call.token.project
+            logs.of_project(call.token.project)
+            self.cloud.limits.admit(call.token)
+        else:
+            self.cloud.limits.admit_stranger(request.client)
         if self.face.versions is not None:
             call.version = self.face.versions.asked(request.headers)
         as_of = past.asked(request.headers, request.method)
@@ -294,20 +317,25 @@ class _Service:
             policy.enforce(handler.route.who, call.token, handler.operation, self.face.denial)
         call.path = request.path_params
         arguments: list[Any] = [call]
-        if handler.body is not None:
-            data = await bodies.read(request, self.cloud.settings.gateway.max_body)
-            media_type = request.headers.get("content-type", "")
-            body = bodies.decode(data, handler.body, media_type, handler.route.media_types, self.face.explain)
-            if self.face.versions is not None:
-                try:
-                    refuse_foreign(body, call.version)
-                except ForeignField as foreign:
-                    raise Invalid(self.face.explain(foreign.message, data, handler.body)) from foreign
-            call.data = data
-            arguments.append(body)
-        if as_of is not None:
-            return await self._as_of(as_of, call, handler, arguments)
-        return self._response(call, handler.route, await handler.function(*arguments))
+        async with asyncio.timeout(self.cloud.limits.settings.seconds if handler.route.timed else None):
+            if handler.body is not None:
+                arguments.append(await self._body(call, handler, handler.body))
+            if as_of is not None:
+                return await self._as_of(as_of, call, handler, arguments)
+            result = await handler.function(*arguments)
+        return self._response(call, handler.route, result)
+
+    async def _body(self, call: Call, handler: _Handler, kind: Any) -> Any:
+        data = await bodies.read(call.request, self.cloud.settings.gateway.max_body)
+        media_type = call.request.headers.get("content-type", "")
+        body = bodies.decode(data, kind, media_type, handler.route.media_types, self.face.explain)
+        if self.face.versions is not None:
+            try:
+                refuse_foreign(body, call.version)
+            except ForeignField as foreign:
+                raise Invalid(self.face.explain(foreign.message, data, kind)) from foreign
+        call.data = data
+        return body
 
     async def _as_of(self, moment: str, call: Call, handler: _Handler, arguments: list[Any]) -> Response:
         """The answer that there would have been at a former moment, to who asks now."""
@@ -320,8 +348,13 @@ class _Service:
     async def _authenticate(self, request: Request) -> Token:
         text = request.headers.get("x-auth-token")
         if not text:
+            self.cloud.limits.admit_stranger(request.client)
             raise Unauthenticated("The request you have made requires authentication.")
-        return await self.cloud.authenticate(text)
+        try:
+            return await self.cloud.authenticate(text)
+        except Unauthenticated:
+            self.cloud.limits.admit_stranger(request.client)
+            raise
 
     def _response(self, call: Call, route: Route, result: Any) -> Response:
         answer = result if isinstance(result, Answer) else Answer(body=result)
@@ -346,6 +379,7 @@ class _Service:
     def _refuse(self, call: Call, refusal: Refusal) -> Response:
         form = self._format(call.request)
         uri = f"{call.base}/identity" + ("/v3" if self.face.format is faults.identity else "")
+        metrics.REFUSALS.labels(self.face.name, type(refusal).__name__).inc()
         response = self._answer(faults.fault(refusal, form, statuses=self.face.statuses, identity_uri=uri))
         response.headers.update(call.headers)
         return response
@@ -360,29 +394,4 @@ class _Service:
         return response
 
 
-def _has_host(scope: Scope) -> bool:
-    """Whether the Host header can stand in links: it comes from whoever asks."""
-    return all(_HOST.match(value) is not None for name, value in scope["headers"] if name == b"host")
-
-
-def application(cloud: Cloud, faces: Sequence[Face], extra: Sequence[StarletteRoute] = ()) -> ASGIApp:
-    """The whole gateway: each service under its path, and what belongs to none beside them."""
-    services = {face.path: _Service(cloud, face).router for face in faces}
-    rest = Router(list(extra), redirect_slashes=False)
-
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope.get("path", "")
-        first = path[: path.find("/", 1)] if path.find("/", 1) > 0 else path
-        service = services.get(first)
-        if scope["type"] == "http" and not _has_host(scope):
-            await Response("The Host header names no host.\n", 400)(scope, receive, send)
-        elif service is None or scope["type"] != "http":
-            await rest(scope, receive, send)
-        else:
-            full = path if len(path) > len(first) else path + "/"
-            await service({**scope, "path": full, "root_path": scope.get("root_path", "") + first}, receive, send)
-
-    return dispatch
-
-
-__all__ = ["ANYONE", "Answer", "Call", "Face", "Route", "Step", "application"]
+__all__ = ["ANYONE", "Answer", "Call", "Face", "Route", "Service", "Step"]

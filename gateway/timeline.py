@@ -126,9 +126,9 @@ def _lanes(moments: list[Moment]) -> list[_Lane]:
 
 def _panel(request: str | None, moments: list[Moment], top: int) -> Drawn:
     lanes = _lanes(moments)
-    shown = {moment.sequence for lane in lanes for moment in lane.moments}
+    shown = {(moment.sequence, moment.part) for lane in lanes for moment in lane.moments}
     missing = len(moments) - len(shown)
-    moments = [moment for moment in moments if moment.sequence in shown]
+    moments = [moment for moment in moments if (moment.sequence, moment.part) in shown]
     height = HEAD + RULER + LANE * len(lanes) + 12
     steps = [step for moment in moments for step in moment.steps]
     times = [moment.at for moment in moments] + [step.at for step in steps]
@@ -143,13 +143,13 @@ def _panel(request: str | None, moments: list[Moment], top: int) -> Drawn:
         f'<text x="30" y="{top + 43}" class="faint">{escape(_short(head, 150))}</text>',
         _ruler(moments, axis, top + HEAD, top + height - 10),
     ]
-    places: dict[int, tuple[float, float]] = {}
+    places: dict[tuple[int, int], tuple[float, float]] = {}
     for number, lane in enumerate(lanes):
         y = top + HEAD + RULER + LANE * number + LANE / 2
         parts.append(_label(lane, y))
         parts.append(_agent(lane, axis, y) if lane.host is not None else _bars(lane, axis, y))
         if lane.host is None:
-            places.update({moment.sequence: (axis(moment.at), y) for moment in lane.moments})
+            places.update({(moment.sequence, moment.part): (axis(moment.at), y) for moment in lane.moments})
     parts.append(_path(moments, places))
     parts += [_dots(lane, axis, places) for lane in lanes if lane.host is None]
     return Drawn("".join(parts), height)
@@ -226,9 +226,9 @@ def _agent(lane: _Lane, axis: Axis, y: float) -> str:
     return "".join(parts)
 
 
-def _path(moments: list[Moment], places: dict[int, tuple[float, float]]) -> str:
+def _path(moments: list[Moment], places: dict[tuple[int, int], tuple[float, float]]) -> str:
     """From commit to commit, in order."""
-    points = [places[moment.sequence] for moment in moments]
+    points = [places[moment.sequence, moment.part] for moment in moments]
     parts = []
     for (a, y), (b, z) in pairwise(points):
         if y != z:
@@ -238,11 +238,11 @@ def _path(moments: list[Moment], places: dict[int, tuple[float, float]]) -> str:
     return "".join(parts)
 
 
-def _dots(lane: _Lane, axis: Axis, places: dict[int, tuple[float, float]]) -> str:
+def _dots(lane: _Lane, axis: Axis, places: dict[tuple[int, int], tuple[float, float]]) -> str:
     """The commits, each with its name where there is room before the lane's next one."""
     parts = []
     for number, moment in enumerate(lane.moments):
-        x, y = places[moment.sequence]
+        x, y = places[moment.sequence, moment.part]
         color = FAILED if moment.failed else _color(moment.service)
         following = lane.moments[number + 1] if number + 1 < len(lane.moments) else None
         end = axis(following.at) if following else WIDTH - RIGHT + 10

@@ -38,9 +38,10 @@ class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Moment(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A commit of a trace."""
+    """A command of a trace, as committed."""
 
     sequence: int
+    part: int = 0  # among the commands of the commit
     at: datetime
     service: str
     resource: str
@@ -72,9 +73,12 @@ class Trace(Struct, frozen=True, kw_only=True):
 
 class _Found(Struct, frozen=True, gc=False):
     sequence: int
+    part: int  # of a commit of several commands
     subject: str
     commit: Commit[dict[str, Any]]
 
+
+_ByPlace = dict[tuple[int, int], _Found]  # by sequence and part
 
 _decode = msgspec.json.Decoder(Commit[dict[str, Any]]).decode
 
@@ -86,7 +90,8 @@ async def trace(chronicle: Chronicle, id: str, fold: Fold | None = None, project
     """
     last = await chronicle.last()
     begin = await _begin(chronicle, id, fold)
-    ids, found = {id}, dict[int, _Found]()
+    found: _ByPlace = {}
+    ids = {id}
     for _ in range(ROUNDS):
         await _search(chronicle, ids, begin, last, found)
         more = _made_for(found.values()) - ids
@@ -110,16 +115,17 @@ async def _begin(chronicle: Chronicle, id: str, fold: Fold | None) -> int:
         return 0
 
 
-async def _search(chronicle: Chronicle, ids: set[str], begin: int, last: int, found: dict[int, _Found]) -> None:
+async def _search(chronicle: Chronicle, ids: set[str], begin: int, last: int, found: _ByPlace) -> None:
     texts = {text for id in ids for text in (id, token(id))}
     holds = re.compile("|".join(map(re.escape, sorted(texts)))).search
     in_data = re.compile("|".join(re.escape(text) for text in sorted(texts)).encode()).search
     keys = {token(id) for id in ids}
     async for entry in read(chronicle, begin, last):
-        if entry.sequence not in found and (in_data(entry.data) or holds(entry.subject)):
-            one = _Found(entry.sequence, entry.subject, _decode(entry.data))
-            if _concerns(one, ids, keys):
-                found[entry.sequence] = one
+        if in_data(entry.data) or holds(entry.subject):
+            for part, commit in enumerate(_decode(entry.data).each()):
+                one = _Found(entry.sequence, part, entry.subject, commit)
+                if _concerns(one, ids, keys):
+                    found[entry.sequence, part] = one
 
 
 def _concerns(one: _Found, ids: set[str], keys: set[str]) -> bool:
@@ -154,6 +160,7 @@ def _moment(one: _Found, for_tenant: bool) -> Moment:
         actor = host = "host"
     return Moment(
         sequence=one.sequence,
+        part=one.part,
         at=one.commit.at,
         service=service,
         resource=resource,

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from events import tracing
 from events.clock import Clock, SystemClock
 from events.fold import Change, Fold
 from events.journal import Unavailable
@@ -34,6 +35,7 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     id: str
     data: bytes
     sequence: int
+    trace: str | None = None  # of the request that it follows from
 
 
 class Orderly(Protocol):
@@ -103,6 +105,10 @@ class Orders:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def waiting(self) -> int:
+        """How many orders are to be put."""
+        return len(self._ripe) + len(self._due)
+
     def _hear(self, change: Change) -> None:
         now = self._clock.now()
         for module in self._modules:
@@ -156,7 +162,10 @@ class Orders:
         if self._put_last.get(place) == digest:
             return True
         try:
-            await self._assignments.put(order.host, order.kind, order.id, order.data, order.sequence)
+            with tracing.below(
+                f"order {order.kind}", order.trace, **{"cumulog.id": order.id, "cumulog.host": order.host}
+            ):
+                await self._assignments.put(order.host, order.kind, order.id, order.data, order.sequence)
         except Unavailable:
             return False
         self._put_last[place] = digest

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from events import metrics
+
 log = logging.getLogger("cumulog.poison")
 
 PAUSES = (5, 15, 60, 300)  # seconds until the next attempt; the last repeats
@@ -34,7 +36,6 @@ class Poison:
 
     def __init__(self) -> None:
         self.held: dict[str, Held] = {}
-        self.total = 0  # how often anything failed, ever
 
     def apart(self, id: str, now: datetime, work: Callable[..., Iterable[T]], *arguments: Any) -> list[T]:
         """What `work` yields about one resource; nothing if it raises, or did so lately."""
@@ -62,7 +63,7 @@ class Poison:
             held = self.held[name] = Held(repr(fault), now, now)
             if len(self.held) > MOST:
                 del self.held[next(iter(self.held))]
-        self.total += 1
+        metrics.PLAN_FAULTS.labels(_kind(name)).inc()
         held.why = repr(fault)
         held.until = now + timedelta(seconds=PAUSES[min(held.count, len(PAUSES) - 1)])
         held.count += 1
@@ -79,3 +80,8 @@ class Poison:
 
 def _name(work: Callable[..., object], id: str) -> str:
     return f"{work.__module__}.{work.__name__} of {id}"
+
+
+def _kind(name: str) -> str:
+    """What failed, without whom it failed at."""
+    return name.partition(" about ")[0].removeprefix("a wish of ").partition(" of ")[0]

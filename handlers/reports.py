@@ -11,9 +11,10 @@ from datetime import datetime
 
 import msgspec
 
+from events import logs, tracing
 from events.compute import host as hosts
 from events.compute import server as servers
-from events.compute.guest import ConsoleRead, Joined, MetadataAsked, Reports, Seen
+from events.compute.guest import ConsoleRead, ImageAsked, Joined, MetadataAsked, Reports, Seen
 from events.compute.host import JoinHost
 from events.compute.server import ReportServer
 from events.decider import Executor
@@ -39,11 +40,13 @@ class Desk:
         *,
         metadata: Callable[[str, str], Awaitable[bytes]],
         read: Callable[[str, str], Awaitable[None]],
+        images: Callable[[str, str], Awaitable[bytes]],
     ) -> None:
         self._execute = execute
         self._sight = sight
         self._assignments = assignments
         self._metadata = metadata  # (host, server) -> the document that a guest sees; empty if it is none of the host's
+        self._images = images  # (host, image) -> where its bytes are; empty if it is none of the host's
         self._read = read  # (question, text): hand a console's text to who asked for it
 
     async def take(self, host: str, payload: bytes) -> bytes:
@@ -60,6 +63,8 @@ class Desk:
                 await self._read(question, text)
             case MetadataAsked(server=server):
                 return await self._metadata(host, server)
+            case ImageAsked(image=image):
+                return await self._images(host, image)
         return b""
 
     async def _seen(self, host: str, seen: Seen) -> None:
@@ -73,8 +78,10 @@ class Desk:
             reason=seen.reason,
             steps=seen.steps,
         )
+        logs.about(part="handlers", request=origin.request, host=host)
         try:
-            await self._execute(servers, command, origin)
+            with tracing.below(f"report {seen.seen}", seen.trace, **{"cumulog.host": host}):
+                await self._execute(servers, command, origin)
         except NotFound:
             if seen.seen != "gone":
                 await self._stray(host, seen.server)

@@ -15,11 +15,12 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from events.decider import Executor, Step
+from events import logs, metrics, tracing
+from events.decider import Executor, Step, Steps
 from events.envelope import Event, Origin
-from events.fold import Change, Fold, Spoiled
+from events.fold import Change, Fold
 from events.journal import Unavailable
-from events.refusals import Refusal
+from events.refusals import Busy, Refusal
 from events.settings import Settings
 from events.vault import Vault
 from handlers.poison import Poison
@@ -35,6 +36,7 @@ REST = 5.0  # seconds that a plan rests after it failed
 SHARE = 4.0  # a plan rests so many times as long as it took: it has a fifth of the time at most
 SHORT = 0.004  # seconds of rest that are not worth waiting for
 PAUSE = 0.05  # seconds until what was refused is planned again
+BUSY = 1.0  # and until then, if the journal takes nothing now
 
 
 class Sight(Struct, kw_only=True):
@@ -45,6 +47,8 @@ class Sight(Struct, kw_only=True):
     random: Random = field(default_factory=Random)
     vault: Vault
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
+    listened: datetime | None = None  # when this process last looked who was heard
+    is_deaf: Callable[[], bool] = lambda: False  # whether no agent can be heard now: NATS is away
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
     poison: Poison = field(default_factory=Poison)
@@ -161,7 +165,8 @@ class Runner:
         now, poison = self.execute.clock.now(), self.sight.poison
         wishes: list[Wish | Wishes] = []
         try:
-            wishes.extend(module.plan(self.sight, now))
+            with metrics.PLAN_SECONDS.labels(_short(module)).time():
+                wishes.extend(module.plan(self.sight, now))
         except Exception as fault:
             poison.failed(module.__name__, fault, now)
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
@@ -180,17 +185,23 @@ class Runner:
         self._bell.set()
 
     async def _fulfil(self, module: Planner, about: str, wish: Wish | Wishes) -> None:
-        pause, name = min(REST, self._period), _name(module, about)
+        pause, kind, name = min(REST, self._period), _short(module), _name(module, about)
+        logs.about(part="handlers", request=wish.request)
+        outcome = "failed"
         try:
             async with self._room:
-                pause = 0.0 if await fulfil(self.execute, self.sight.vault, wish) else PAUSE
-        except (Spoiled, Unavailable) as fault:  # the one is reported where it is found, the other mends itself
-            log.info("%s could not be done: %s", name, fault)
+                with tracing.below(f"wish {kind}", tracing.of(wish.request)):
+                    done = await fulfil(self.execute, self.sight.vault, wish)
+            pause, outcome = (0.0, "done") if done else (PAUSE, "refused")
+        except (Busy, Unavailable) as fault:  # what cannot be written or read now would be refused at once again
+            log.info("%s waits: %s", name, fault)
+            pause, outcome = min(BUSY, self._period), "busy"
         except Exception as fault:
             self.sight.poison.failed(name, fault, self.execute.clock.now(), f"request {wish.request}")
         else:
             self.sight.poison.well(name)
         finally:
+            metrics.WISHES.labels(kind, outcome).inc()
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)
 
@@ -199,9 +210,13 @@ def _name(module: Planner, about: str) -> str:
     return f"a wish of {module.__name__} about {about}"
 
 
+def _short(module: Planner) -> str:
+    return module.__name__.removeprefix("handlers.")
+
+
 async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
-    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so."""
-    steps: Iterable[Step]
+    """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so. Raises Busy."""
+    steps: Steps
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:
@@ -211,7 +226,7 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
         await vault.delete(name)
     try:
         await execute.all(steps, origin)
-    except Spoiled:
+    except Busy:
         raise
     except Refusal as refusal:
         log.debug("a wish was refused: %s", refusal.message)

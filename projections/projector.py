@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from events.fold import Change, Fold, Known
+from events.refusals import Busy
 from events.services import modules
 from projections.restore import restore
+from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, table
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ATTEMPTS = 3  # a disk or a memory that is full now may not be so a second later
+_PAUSE = 10.0  # seconds at most until a failed flush is tried again: a disk that is full now may have room then
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +82,12 @@ class Projector:
         self._rows = rows
         self._dirty = Dirty({}, {}, [])
         self._heard = self._written = Bookmark(0, None)
+        self._late = False  # something older than the bookmark is dirty: it could not be folded before
+        self.failure = ""  # why the tables could not be written, if they could not
         self._flushing: asyncio.Future[None] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
+        self._spoils = Spoils(path)
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
 
     # Its life
@@ -99,6 +104,7 @@ class Projector:
         self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
         self.fold.listeners.append(self._hear)
         if self._written.sequence:
+            self.fold.suspect(self._spoils.read())
             await self._call(self.store.rest)
         return self._written.sequence
 
@@ -108,21 +114,20 @@ class Projector:
         self.fold.listeners.append(self._hear)
 
     async def run(self) -> None:
-        """Flush what changes, until cancelled. Raises what a flush raises, if it does so several times in a row."""
-        failures = 0
+        """Flush what changes, until cancelled; what could not be written is tried again, less and less often."""
+        pause = self._every
         while True:
             await self._some.wait()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._every):
+                async with asyncio.timeout(pause):
                     await self._many.wait()
             try:
                 await self.flush()
             except Exception:  # it has been logged
-                failures += 1
-                if failures == _ATTEMPTS:
-                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE)
             else:
-                failures = 0
+                pause = self._every
 
     async def stop(self) -> None:
         """Write what is left, and let go of the file."""
@@ -134,11 +139,19 @@ class Projector:
             await self._call(self.store.close)
             self._thread.shutdown(wait=False)
 
+    @property
+    def lag(self) -> int:
+        """How many commits the tables are behind the fold."""
+        return self._heard.sequence - self._written.sequence
+
     # What it does
 
     async def ask(self, question: str, values: Sequence[Any] = ()) -> list[Row]:
-        """The rows that a SELECT finds in tables no older than the fold is now."""
-        await self.flush()
+        """The rows that a SELECT finds in tables no older than the fold is now. Raises Busy: they cannot be written."""
+        try:
+            await self.flush()
+        except Exception as fault:  # it has been logged
+            raise Busy("The tables cannot be brought up to date now; try again.", retry_after=5) from fault
         return await self._call(partial(self.store.ask, question, values))
 
     async def another(self) -> DuckDBPyConnection:
@@ -148,13 +161,14 @@ class Projector:
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
         heard = self._heard.sequence
-        while self._written.sequence < heard:
+        while self._written.sequence < heard or self._late:
             if self._flushing is None or self._flushing.done():
                 self._flushing = self._write()
             await asyncio.shield(self._flushing)  # others may wait for it too
 
     def _write(self) -> asyncio.Future[None]:
-        work, self._dirty = self._dirty, Dirty({}, {}, [])
+        self._spoils.keep(self.fold.spoiled)  # before the bookmark passes by what is not in the tables
+        work, self._dirty, self._late = self._dirty, Dirty({}, {}, []), False
         heard = self._heard
         self._some.clear()
         self._many.clear()
@@ -167,10 +181,13 @@ class Projector:
     def _written_or_not(self, work: Dirty, heard: Bookmark, writing: asyncio.Future[None]) -> None:
         fault = writing.exception()
         if fault is None:
-            self._written = heard
+            self._written, self.failure = heard, ""
+            if not self._late:
+                self._spoils.forget(self.fold.spoiled)
             return
+        self.failure = str(fault)
         _log.error("The tables could not be written: %r", fault)
-        newer = self._dirty
+        newer, self._late = self._dirty, self._late or self._written.sequence >= heard.sequence
         self._dirty = Dirty({**work.known, **newer.known}, {**work.born, **newer.born}, [*work.changes, *newer.changes])
         self._some.set()
 
@@ -182,7 +199,10 @@ class Projector:
             dirty.born[change.subject] = change.sequence
         if self._histories and _prefix(change.subject, after) in self._histories:
             dirty.changes.append(change)
-        self._heard = Bookmark(change.sequence, change.commit.at)
+        if change.sequence > self._heard.sequence:
+            self._heard = Bookmark(change.sequence, change.commit.at)
+        else:
+            self._late = True
         self._some.set()
         if len(dirty.known) + len(dirty.changes) >= self._rows:
             self._many.set()

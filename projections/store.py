@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
@@ -184,6 +185,8 @@ class Store:
         A torn file is made anew when it is opened. Once torn by a failure, every further write fails.
         """
         assert not self._torn, "the tables were left torn by an earlier failure"
+        if self._connection is None:
+            self._connect()
         self.connection.begin()
         try:
             weight = 0
@@ -199,12 +202,22 @@ class Store:
             self.connection.execute("UPDATE bookmark SET sequence = ?, newest_at = ?, torn = false", list(bookmark))
             self.connection.commit()
         except BaseException:
-            self.connection.rollback()
+            self._let_go()
             raise
         self._torn = False
         self._weight += weight
         if self._weight > _TRANSACTION // 2:
             self.rest()
+
+    def _let_go(self) -> None:
+        """After a failure: a file that DuckDB could not write to may be of no use to it until it is opened anew."""
+        import duckdb
+
+        with suppress(duckdb.Error):
+            self.connection.rollback()
+        if self.path is not None:
+            with suppress(duckdb.Error):
+                self.close()
 
     def _tear(self) -> None:
         self.connection.execute("UPDATE bookmark SET torn = true")

@@ -41,7 +41,9 @@ KNOWS = {  # a technology has one place, or a few that are named here
     "duckdb": ("projections/",),
     "libvirt": ("agents/compute/",),
     "starlette": ("gateway/",),
-    "uvicorn": ("gateway/part_gateway.py",),
+    "uvicorn": ("gateway/http.py", "gateway/protocol.py"),
+    "prometheus_client": ("events/metrics.py",),
+    "opentelemetry": ("events/otel.py",),
 }
 LONGEST = 400  # lines of a file
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from events.chronicle import JournalChronicle
 from events.clock import Clock, SystemClock
@@ -20,9 +21,10 @@ from events.refusals import Unauthenticated
 from events.services import SERVICES, deciders
 from events.settings import Settings
 from events.vault import MemoryVault
+from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.past import Past
-from gateway.serving import Face, application
+from gateway.serving import Face
 from gateway.tokens import Role, Token
 
 PROJECT = "11111111111111111111111111111111"
@@ -80,8 +82,9 @@ def faces() -> list[Face]:
 class World:
     """One cloud. `http` calls its gateway as an admin unless a request brings its own `X-Auth-Token`."""
 
-    def __init__(self, cloud: Cloud, http: httpx.AsyncClient) -> None:
+    def __init__(self, cloud: Cloud, http: httpx.AsyncClient, app: ASGIApp) -> None:
         self.cloud = cloud
+        self.app = app
         self.fold = cloud.fold
         self.execute = cloud.execute
         self.http = http
@@ -113,8 +116,9 @@ async def world(
         cloud.parts[type(part)] = part
     past = Past(cloud, JournalChronicle(journal))
     cloud.put(past)
-    transport = httpx.ASGITransport(app=application(cloud, faces()))
+    app = application(cloud, faces())
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
-        yield World(cloud, http)
+        yield World(cloud, http, app)
     await past.stop()
     await fold.stop()

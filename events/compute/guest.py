@@ -69,6 +69,8 @@ class Guest(Struct, frozen=True, gc=False, kw_only=True):
     image_format: str = "qcow2"
     image_checksum: str | None = None  # sha512, hexadecimal: names the cached base
     interfaces: tuple[Interface, ...] = ()
+    request: str | None = None  # the wish's
+    trace: str | None = None  # W3C's `traceparent`, if it is traced
 
 
 class Report(Struct, frozen=True, gc=False, kw_only=True, tag=True):
@@ -99,6 +101,7 @@ class Seen(Report, frozen=True, gc=False, kw_only=True):
     seen: Literal["running", "stopped", "missing", "failed", "gone"]
     reason: str | None = None
     steps: tuple[Taken, ...] = ()  # what was done since the last report
+    trace: str | None = None  # W3C's `traceparent`, if what led to it is traced
 
 
 class ConsoleRead(Report, frozen=True, gc=False, kw_only=True):
@@ -114,7 +117,20 @@ class MetadataAsked(Report, frozen=True, gc=False, kw_only=True):
     server: str
 
 
-Reports = Joined | Seen | ConsoleRead | MetadataAsked
+class ImageAsked(Report, frozen=True, gc=False, kw_only=True):
+    """The host lacks an image; the answer to this report is an ImageSource."""
+
+    image: str
+
+
+class ImageSource(Struct, frozen=True, gc=False, kw_only=True):
+    """Where an image's bytes are to be had, for a few minutes: the same at each URL."""
+
+    urls: tuple[str, ...]
+    size: int  # bytes
+
+
+Reports = Joined | Seen | ConsoleRead | MetadataAsked | ImageAsked
 
 
 class ConsoleAsked(Struct, frozen=True, gc=False, kw_only=True, tag=True):

@@ -13,7 +13,7 @@ from events.compute import quota as quotas
 from events.compute import server as servers
 from events.compute.quota import ClaimRoom, ReturnRoom
 from events.compute.server import ChangeServer, DeleteServer, RequestServer, Server
-from events.decider import Step
+from events.decider import Step, some_at_once
 from events.fold import Known
 from events.ids import new_id
 from events.refusals import Conflict, NotFound
@@ -116,7 +116,8 @@ async def _request(call: Call, wishes: list[RequestServer]) -> None:
         for w in wishes
     ]
     try:
-        await call.do_all([*claims, *(Step(servers, w, DeleteServer(id=w.id)) for w in wishes)])
+        wanted = [Step(servers, w, DeleteServer(id=w.id)) for w in wishes]
+        await call.do_all([*some_at_once(claims), *some_at_once(wanted)])
     except quotas.Exceeded as exceeded:
         raise quota.over(exceeded.lacking) from exceeded
 

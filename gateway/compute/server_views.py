@@ -295,11 +295,14 @@ class Viewer:
 
 
 def _host_status(host: Host | None) -> str:
+    """What is said of a silent host: it is not known whether its guests run."""
     if host is None:
-        return "UNKNOWN"
-    if not host.alive:
+        return ""
+    if host.forced_down:
         return "DOWN"
-    return "MAINTENANCE" if host.disabled else "UP"
+    if host.disabled:
+        return "MAINTENANCE"
+    return "UP" if host.up else "UNKNOWN"
 
 
 def addresses(ports: list[PortFacts]) -> dict[str, list[AddressView]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from events import tracing
 from events.compute import server as servers
 from events.compute.guest import Address, Guest, Interface, Rule
 from events.compute.server import Server
@@ -48,8 +49,10 @@ def orders(fold: Fold, key: str) -> list[Order]:
     if known is None or known.state.host is None or (known.state.removed and not known.state.abandoned):
         return []
     server = known.state
+    trace = tracing.of(server.request)
     guest = msgspec.json.encode(guest_of(fold, server))
-    return [Order(host=server.host or "", kind="server", id=server.id, data=guest, sequence=fold.position)]
+    host = server.host or ""
+    return [Order(host=host, kind="server", id=server.id, data=guest, sequence=fold.position, trace=trace)]
 
 
 def unsettled(fold: Fold) -> list[str]:
@@ -83,6 +86,8 @@ def guest_of(fold: Fold, server: Server) -> Guest:
         image_format=server.image_properties.get("disk_format", "qcow2"),
         image_checksum=server.image_properties.get("os_hash_value"),
         interfaces=interfaces(fold, server),
+        request=server.request,
+        trace=tracing.of(server.request),
     )
 
 

@@ -11,11 +11,16 @@ from handlers.runner import Sight
 from handlers.wishes import Wish, Wishes
 
 WAKES = (HostJoined,)
+ASLEEP = timedelta(seconds=15)  # without a look: this process stood still, and has heard nobody meanwhile
 
 
 def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
     """Who is to be marked down. A process that has just begun to listen gives every agent the time to be heard."""
     silence = timedelta(seconds=sight.settings.compute.host_down)
+    asleep = sight.listened is not None and now - sight.listened > max(ASLEEP, silence / 2)
+    sight.listened = now
+    if asleep or sight.is_deaf():
+        sight.heard.clear()
     for host in sight.fold.all(hosts):
         if host.up and now - sight.heard.setdefault(host.id, now) > silence:
             yield Wish(hosts, MissHost(id=host.id))

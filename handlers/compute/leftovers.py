@@ -15,7 +15,7 @@ from events.compute import host_room, quota
 from events.compute import server as servers
 from events.compute.host_room import ReturnRoom
 from events.compute.server import Server
-from events.decider import Step
+from events.decider import Step, Stride
 from events.fold import Fold
 from events.ids import derived
 from events.network import port as ports
@@ -31,7 +31,7 @@ PORTS = 2000
 MOST = 64  # ports that one server was ever made with
 
 
-def steps(fold: Fold, id: str) -> Iterator[Step]:
+def steps(fold: Fold, id: str) -> Iterator[Stride]:
     """What gives back what a server needs no more; nothing while it is being placed."""
     known = fold.known(servers, id)
     if known is None or known.state.phase == "place":

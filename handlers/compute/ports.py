@@ -8,7 +8,7 @@ from datetime import datetime
 from events.compute import server as servers
 from events.compute.host import Host
 from events.compute.server import Attachment, Server
-from events.decider import Step
+from events.decider import Step, Stride
 from events.fold import Fold
 from events.ids import derived
 from events.network import network as networks
@@ -62,7 +62,7 @@ def usable(fold: Fold, project: str) -> list[Network]:
     return [network for network in (own or shared) if fold.count(subnets, "network", network.id)]
 
 
-def steps_to_attach(sight: Sight, server: Server, host: Host, now: datetime) -> Iterator[Step]:
+def steps_to_attach(sight: Sight, server: Server, host: Host, now: datetime) -> Iterator[Stride]:
     """What gives `server` its ports on `host`, one by one. Raises Refusals if it cannot be."""
     owner = f"compute:{host.zone}"
     for i, one in enumerate(attachments(sight.fold, server)):
@@ -113,7 +113,7 @@ def _groups(fold: Fold, server: Server) -> tuple[str, ...] | None:
     return tuple(found)
 
 
-def steps_to_detach(fold: Fold, server: Server) -> Iterator[Step]:
+def steps_to_detach(fold: Fold, server: Server) -> Iterator[Stride]:
     """What takes them away: those made for the server are deleted, those it was given are let go."""
     given = {one.port for one in server.attachments if one.port}
     for port in fold.by(ports, "device_id", server.id):

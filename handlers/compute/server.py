@@ -22,7 +22,8 @@ from events.compute.server import (
     ServerRequested,
     ServerStarted,
 )
-from events.decider import Step
+from events.decider import Step, Stride
+from events.network import quota as network_quota
 from events.refusals import Busy, Conflict, Refusal
 from events.room import RoomReturned
 from handlers.compute import leftovers, ports, scheduler
@@ -112,14 +113,19 @@ def _placement(sight: Sight, server: Server, chosen: Candidate, now: datetime) -
     )
 
 
-def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> Iterator[Step]:
+def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> Iterator[Stride]:
     """Room on the host, the server's ports, and the server itself. Nothing is undone: see leftovers.py."""
     host = chosen.host.id
     claim = ClaimRoom(
         id=host, holder=server.id, amounts=scheduler.amounts(server), defaults=chosen.limits, until=now + CLAIM
     )
-    yield Step(host_room, claim)
-    yield from ports.steps_to_attach(sight, server, chosen.host, now)
+    attaching = ports.steps_to_attach(sight, server, chosen.host, now)
+    first = next(attaching, None)
+    sums = [step for step in (first,) if isinstance(step, Step) and step.resource is network_quota]
+    yield [Step(host_room, claim), *sums]
+    if first is not None and not sums:
+        yield first
+    yield from attaching
     deadline = now + timedelta(seconds=sight.settings.compute.build_deadline)
     yield Step(servers, PlaceServer(id=server.id, host=host, ports=ports.ids(sight.fold, server), deadline=deadline))
 
@@ -136,7 +142,7 @@ def _instead(sight: Sight, server: Server, refusal: Refusal) -> Wishes:
 def _failure(sight: Sight, server: Server, message: str, details: str | None = None) -> Wishes:
     """It is not placed any more, and has nothing of what was made for it."""
 
-    def steps() -> Iterator[Step]:
+    def steps() -> Iterator[Stride]:
         yield Step(servers, _fail(server, message, details))
         yield from leftovers.steps(sight.fold, server.id)
 
@@ -190,7 +196,7 @@ def _clean_one(sight: Sight, server: Server) -> Plans:
     yield Wishes(about=server.id, steps=_cleaning(sight, server), request=server.request, secrets=secrets)
 
 
-def _cleaning(sight: Sight, server: Server) -> Iterator[Step]:
+def _cleaning(sight: Sight, server: Server) -> Iterator[Stride]:
     yield from leftovers.steps(sight.fold, server.id)
     yield Step(quota, ReturnRoom(id=server.project, holder=server.id))
     yield Step(servers, ForgetServer(id=server.id))

@@ -77,20 +77,21 @@ def what(event: Events) -> str | None:
 
 def apply(change: Change) -> Iterator[Happening]:
     """The rows that follow from one commit of a server."""
-    commit, server = change.commit, change.after.state
-    for event in commit.events:
-        name = what(event)
-        if name is not None:
-            failed = event if isinstance(event, ServerFailed) else None
-            yield Happening(
-                server=server.id,
-                sequence=change.sequence,
-                at=commit.at,
-                what=name,
-                request=commit.request,
-                user=commit.actor,
-                project=commit.project,
-                host=server.host,
-                message=failed.message if failed else None,
-                details=failed.details if failed else None,
-            )
+    server = change.after.state
+    for commit in change.commit.each():
+        for event in commit.events:
+            name = what(event)
+            if name is not None:
+                failed = event if isinstance(event, ServerFailed) else None
+                yield Happening(
+                    server=server.id,
+                    sequence=change.sequence,
+                    at=commit.at,
+                    what=name,
+                    request=commit.request,
+                    user=commit.actor,
+                    project=commit.project,
+                    host=server.host,
+                    message=failed.message if failed else None,
+                    details=failed.details if failed else None,
+                )

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from events.decider import Executor, Step
+from events.decider import Executor, Step, Stride
 from events.envelope import Origin
 from events.fold import Fold
 from events.network import address as addresses
@@ -60,7 +60,7 @@ class NewPort(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RANDOM) -> list[Step]:
+def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RANDOM) -> list[Stride]:
     """The steps that make a port, for `Executor.all`; the last is the port's own. Nothing, if one of its id exists.
 
     A Conflict without a kind, from here or from a step, says that another was faster with an address, and a Leaving
@@ -77,17 +77,21 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
     mac = new.mac or free_mac(fold, network.id, rng)
     chosen = choose(fold, network, new.fixed_ips, mac, new.device_owner, rng)
     share = share_of(new.id, claim)
-    steps = list(steps_to_default(fold, new.project, claim=claim, now=now)) if wants_default else []
-    steps.append(
+    steps: list[Stride] = []
+    if wants_default:
+        steps += steps_to_default(fold, new.project, claim=claim, now=now)
+    steps.append(  # first: who has no quota left is not to have an address either, were it for a moment
         Step(
             quota,
             quota.ClaimShares(id=new.project, holders=((share, "port"),), until=now + PATIENCE),
             quota.ReturnShares(id=new.project, holders=(share,)),
         )
     )
-    steps.append(claim_mac(fold, network.id, mac, new.id, claim, now))
-    steps += [claim_address(subnet.id, ip, new.id, claim, now) for subnet, ip in chosen]
-    steps += still_there(network.id, chosen)
+    claims = [
+        claim_mac(fold, network.id, mac, new.id, claim, now),
+        *(claim_address(subnet.id, ip, new.id, claim, now) for subnet, ip in chosen),
+    ]
+    steps += [claims, still_there(network.id, chosen)]
     groups_of = (groups.default_id(new.project),) if wants_default else (new.security_groups or ())
     wish = CreatePort(
         id=new.id,
@@ -134,7 +138,7 @@ async def create_port(execute: Executor, origin: Origin, new: NewPort, *, rng: R
 
 async def _persist(
     execute: Executor,
-    work_out: Callable[[datetime], list[Step]],
+    work_out: Callable[[datetime], list[Stride]],
     origin: Origin,
     failure: str,
     otherwise: Callable[[], Port | None],
@@ -173,7 +177,7 @@ async def change_port(
     """The port, changed; with other addresses or another MAC address, if they are asked for. Raises Refusals."""
     before: list[Port] = []
 
-    def work_out(now: datetime) -> list[Step]:
+    def work_out(now: datetime) -> list[Stride]:
         port = execute.fold.get(ports, id)
         if port is None:
             raise ports.not_found(id)
@@ -182,7 +186,7 @@ async def change_port(
 
     after = await _persist(execute, work_out, origin, f"Port {id} is changing too fast.", lambda: None)
     if fixed_ips is not None or mac is not None:
-        await execute.all(gone(before[0], after), origin)
+        await execute.all([gone(before[0], after)], origin)
     return after
 
 
@@ -195,10 +199,10 @@ def steps_to_change(
     *,
     now: datetime,
     rng: Random = RANDOM,
-) -> list[Step]:
+) -> list[Stride]:
     """The steps that change a port; what it had before is to be released after them."""
     at_revision(port, change.expected)
-    claim, steps = name_of_attempt(rng), list[Step]()
+    claim, steps = name_of_attempt(rng), list[Stride]()
     values: dict[str, Any] = {}
     if mac is not None and mac != port.mac:
         steps.append(claim_mac(fold, port.network, mac, port.id, claim, now))
@@ -221,12 +225,12 @@ def steps_to_change(
 async def delete_port(execute: Executor, origin: Origin, id: str, *, expected: int | None = None) -> None:
     """Delete it, then give back what it had. Raises NotFound, PreconditionFailed, Busy."""
     outcome = await execute(ports, DeletePort(id=id, expected=expected), origin)
-    await execute.all(steps_after_deletion(outcome.state), origin)
+    await execute.all([steps_after_deletion(outcome.state)], origin)
 
 
-def steps_to_delete(port: Port) -> list[Step]:
+def steps_to_delete(port: Port) -> list[Stride]:
     """The steps that delete a port and give back what it had."""
-    return [Step(ports, DeletePort(id=port.id)), *steps_after_deletion(port)]
+    return [Step(ports, DeletePort(id=port.id)), steps_after_deletion(port)]
 
 
 def steps_after_deletion(port: Port) -> list[Step]:
@@ -250,7 +254,7 @@ def gone(before: Port, after: Port | None) -> list[Step]:
 
 async def fence(execute: Executor) -> None:
     """Return once the fold holds all that is in the journal now."""
-    await execute.fold.reach(await execute.journal.last())
+    await execute.fold.fence(execute.journal)
 
 
 def share_of(id: str, claim: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from events.jetstream import JetStreamJournal
 from events.journal import Journal, MemoryJournal
+from events.nats_cluster import NatsCluster
 from events.nats_server import NatsServer
 from events.wire import Wire
 
@@ -27,9 +28,11 @@ async def no_task_is_left() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def server(no_task_is_left: None, tmp_path: Path) -> AsyncIterator[NatsServer]:
-    """A running server; without fsync, which the tests of semantics do not need."""
-    server = NatsServer(tmp_path / "nats", sync="2m", hosts=HOSTS)
+async def server(request: Any, no_task_is_left: None, tmp_path: Path) -> AsyncIterator[NatsServer | NatsCluster]:
+    """A running server, or a cluster of three if so asked; without fsync, which the tests of semantics do not need."""
+    three = getattr(request, "param", "one") == "three"
+    nats = tmp_path / "nats"
+    server = NatsCluster(nats, 3, sync="2m", hosts=HOSTS) if three else NatsServer(nats, sync="2m", hosts=HOSTS)
     await server.start()
     yield server
     await server.stop()
@@ -41,7 +44,7 @@ async def connect(server: NatsServer) -> AsyncIterator[Callable[..., Awaitable[W
     wires = []
 
     async def make(host: str | None = None, url: str | None = None) -> Wire:
-        wire = await Wire.connect([url or server.url], server.agent(host) if host else server.cloud)
+        wire = await Wire.connect([url] if url else server.urls, server.access.agent(host) if host else server.cloud)
         wires.append(wire)
         return wire
 

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from events.access import ROLES
 from events.assignments import Assignment, Assignments, OwnAssignments
 from events.bucket import Bucket
-from events.jetstream import JetStreamJournal
-from events.journal import Stale
+from events.jetstream import STREAM, JetStreamJournal
+from events.journal import Stale, Unavailable
 from events.nats_server import NatsServer
 from events.wire import NoAnswer, Wire
 
@@ -181,9 +182,12 @@ async def test_an_agent_takes_more_than_one_page(connect: Connect, assignments: 
     await own.stop()
 
 
-# What an agent may not
+# What an agent may not, nor a gateway
+
+on_one_and_on_three = pytest.mark.parametrize("server", ["one", "three"], indirect=True)
 
 
+@on_one_and_on_three
 async def test_an_agent_may_report_for_its_own_host_only(wire: Wire, connect: Connect) -> None:
     served: list[str] = []
 
@@ -201,6 +205,7 @@ async def test_an_agent_may_report_for_its_own_host_only(wire: Wire, connect: Co
     await service.stop()
 
 
+@on_one_and_on_three
 async def test_an_agent_may_read_its_own_assignments_only(connect: Connect, assignments: Assignments) -> None:
     await assignments.put("h2", "server", "secret", b"1", 1)
     agent, host = await connect("h1"), Host()
@@ -217,6 +222,7 @@ async def test_an_agent_may_read_its_own_assignments_only(connect: Connect, assi
     await other.stop()
 
 
+@on_one_and_on_three
 async def test_an_agent_may_not_speak_to_jetstream_nor_append(wire: Wire, connect: Connect) -> None:
     journal = await JetStreamJournal.open(wire)
     await Assignments.open(wire)
@@ -227,6 +233,7 @@ async def test_an_agent_may_not_speak_to_jetstream_nor_append(wire: Wire, connec
     assert await journal.last() == 0
 
 
+@on_one_and_on_three
 async def test_no_answer_to_an_agent_is_led_into_the_journal(wire: Wire, connect: Connect) -> None:
     """An answer goes wherever a question says. An agent's question comes from another account, which has no journal."""
     journal = await JetStreamJournal.open(wire)
@@ -246,6 +253,51 @@ async def test_no_answer_to_an_agent_is_led_into_the_journal(wire: Wire, connect
     await asyncio.sleep(0.05)
     assert await journal.last() == 0
     await service.stop()
+
+
+async def may(wire: Wire, subject: str, data: bytes = b"{}") -> bool:
+    """Whether anybody hears what is asked on a subject, or NATS keeps it from them."""
+    try:
+        await wire.request(subject, data, timeout=0.1)
+    except NoAnswer:
+        return False
+    return True
+
+
+async def test_gateways_and_handlers_may_append_but_take_no_stream_down(
+    server: NatsServer, wire: Wire, assignments: Assignments
+) -> None:
+    for role in ROLES:
+        mine = await Wire.connect(server.urls, server.access.role(role))
+        journal = await JetStreamJournal.open(mine)
+        await journal.append("ev.compute.server.a", b"1", expected=await journal.last(), id=role)
+        for verb in ("DELETE", "PURGE", "UPDATE", "MSG.DELETE"):
+            assert not await may(mine, f"$JS.API.STREAM.{verb}.{STREAM}")
+        await mine.close()
+    assert await may(wire, f"$JS.API.STREAM.UPDATE.{STREAM}")  # an operator's command may
+
+
+async def test_a_gateway_may_neither_give_orders_nor_take_reports(
+    server: NatsServer, connect: Connect, assignments: Assignments
+) -> None:
+    taken: list[str] = []
+
+    async def take(subject: str, payload: bytes) -> bytes:
+        taken.append(subject)
+        return b""
+
+    mine = await Wire.connect(server.urls, server.access.role("gateway"))
+    orders = await Assignments.open(mine, deadline=0.3)
+    with pytest.raises(Unavailable):
+        await orders.put(*WEB, b"mine", 1)
+    service = await mine.serve("report.*", "reports", take)
+    assert not await may(await connect("h1"), "report.h1")
+    assert taken == []
+    await service.stop()
+    await mine.close()
+    theirs = await Wire.connect(server.urls, server.access.role("handlers"))
+    assert await (await Assignments.open(theirs)).put(*WEB, b"theirs", 1)
+    await theirs.close()
 
 
 # The bucket beneath

@@ -17,7 +17,9 @@ from events import process
 CUMULOG = str(Path(sys.executable).parent / "cumulog")
 PATIENCE = 90.0  # seconds until a part that is started must be ready
 AGAIN = 1.0  # seconds after which a part that could not start is started again, as a keeper of services does
-_TROUBLE = re.compile(r"Traceback|\b(?:CRITICAL|ERROR)\b")
+_TROUBLE = re.compile(  # a line of the log, or a traceback to its end
+    r"^.*\b(?:CRITICAL|ERROR)\b.*$|^ *[+|]? *(?:Exception Group )?Traceback .*\n(?:[ |].*\n)*.*$", re.MULTILINE
+)
 
 
 class Part(Protocol):
@@ -140,7 +142,7 @@ class Process:
     def complaints(self) -> list[str]:
         """The lines of its log that speak of trouble."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return [line for line in text.splitlines() if _TROUBLE.search(line)]
+        return [found[0] for found in _TROUBLE.finditer(text)]
 
 
 class Child:

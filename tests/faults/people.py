@@ -30,8 +30,11 @@ NOW = ("project", "port", "image")  # kinds whose deletion is done when it is an
 class Place(Protocol):
     """Where a cloud answers."""
 
-    starts: int
-    password: str
+    @property
+    def starts(self) -> int: ...
+
+    @property
+    def password(self) -> str: ...
 
     def address(self, random: Random) -> str:
         """The URL of one of its gateways."""

@@ -12,6 +12,7 @@ class Thing:
     def __init__(self, url: str, kind: str, name: str, birth: int) -> None:
         self.url = url
         self.kind = kind
+        self.name = name  # the first one
         self.birth = birth  # the cloud's life in which it was acknowledged
         self.names = {name}  # those that it may have now
         self.unsure: set[str] = set()  # those that were asked for and neither acknowledged nor refused
@@ -29,11 +30,6 @@ class Promises:
         self.things: dict[str, Thing] = {}
         self.answers: Counter[str] = Counter()  # method and status, or the name of what went wrong
         self.lies: list[str] = []  # answers that are never honest
-
-    @property
-    def refused(self) -> dict[str, int]:
-        """The answers that were no."""
-        return {answer: count for answer, count in self.answers.items() if not answer.split()[-1].startswith("2")}
 
     def made(self, url: str, kind: str, name: str, birth: int) -> Thing:
         thing = self.things[url] = Thing(url, kind, name, birth)

@@ -46,12 +46,18 @@ class Volume:
         subprocess.run(["umount", "-l", str(self.path)], check=False, capture_output=True)
 
 
+def clock_library(folder: Path) -> Path:
+    """What makes the clocks of the processes that preload it ours."""
+    library = folder / "clock.so"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(library), str(SOURCE)], check=True)
+    return library
+
+
 class SteppedClock:
     """The wall clock of the processes that are started in its environment."""
 
-    def __init__(self, folder: Path) -> None:
-        library, self._file = folder / "clock.so", folder / "clock.step"
-        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(library), str(SOURCE)], check=True)
+    def __init__(self, library: Path, name: str) -> None:
+        self._file = library.with_name(f"{name}.clock")
         self.step(0)
         self.environment = {"LD_PRELOAD": str(library), "STEPPED_CLOCK": str(self._file)}
 

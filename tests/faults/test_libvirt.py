@@ -21,19 +21,21 @@ from agents.commands import running
 from agents.destroy import belongings, destroy
 from gateway.hosts import HOST
 from tests.agents.conftest import guest_image, real_host
-from tests.faults.people import Person, Promises
-from tests.faults.running import Running
+from tests.faults.checks import kept, log_agrees
+from tests.faults.people import COLLECTIONS, Person
+from tests.faults.promises import Promises
+from tests.faults.together import Together
 
 DAEMON = Path("/run/libvirtd.pid")
 
 
 @pytest_asyncio.fixture
-async def cloud(real_host: None) -> AsyncIterator[Running]:
+async def cloud(real_host: None) -> AsyncIterator[Together]:
     """A cloud on this machine's own hypervisor, of which nothing is left in the end."""
     state = Path(tempfile.mkdtemp(prefix="cumulog-test-", dir="/var/tmp"))
     state.chmod(0o755)
     settings = ("--set", "compute.shutdown=2", "--set", "compute.host_down=10", "--driver", "libvirt")
-    running = Running(state, *settings)
+    running = Together(state, *settings)
     try:
         async with running:
             yield running
@@ -41,26 +43,25 @@ async def cloud(real_host: None) -> AsyncIterator[Running]:
         id = (state / "cloud").read_text().strip()
         await destroy(id, state / HOST)
         shutil.rmtree(state)
-        running.log.unlink()
+        running.main.log.unlink()
 
 
-async def a_person(cloud: Running, image: Path) -> Person:
+async def a_person(cloud: Together, image: Path) -> Person:
     person = Person(cloud, Promises(), Random(0))
     flavor = {"name": "nano", "ram": 128, "vcpus": 1, "disk": 1}
-    person.flavor = await person.make("/compute/v2.1/flavors", "flavor", flavor)
-    person.image = await person.make(
-        "/image/v2/images", "", {"name": "guest", "disk_format": "qcow2", "container_format": "bare"}
-    )
-    await person.upload(image.read_bytes())
-    person.network = await person.make("/network/v2.0/networks", "network", {"name": "net"})
-    subnet = {"network_id": (person.network or "").rpartition("/")[2], "ip_version": 4, "cidr": "10.9.0.0/24"}
-    assert await person.make("/network/v2.0/subnets", "subnet", subnet)
+    person.flavor = await person.make(COLLECTIONS["flavor"], "flavor", flavor)
+    guest = {"name": "guest", "disk_format": "qcow2", "container_format": "bare"}
+    person.image = await person.make(COLLECTIONS["image"], "", guest)
+    assert await person.upload(image.read_bytes())
+    person.network = await person.make(COLLECTIONS["network"], "network", {"name": "net"})
+    subnet = {"network_id": person.network.rpartition("/")[2], "ip_version": 4, "cidr": "10.9.0.0/24"}
+    assert await person.make(COLLECTIONS["subnet"], "subnet", subnet)
     return person
 
 
 async def create(person: Person, name: str) -> str:
-    url = await person.make("/compute/v2.1/servers", "server", person.server(name))
-    assert url, person.promises.refused
+    url = await person.make(COLLECTIONS["server"], "server", person.server(name))
+    assert url, person.promises.answers
     return url
 
 
@@ -94,13 +95,13 @@ def kill_libvirtd() -> None:
     kill(running(DAEMON, "libvirtd"))
 
 
-async def again(cloud: Running) -> None:
+async def again(cloud: Together) -> None:
     """The cloud dies, and is started again."""
     await cloud.kill()
     await cloud.start()
 
 
-async def test_whatever_dies_while_guests_come_and_go(cloud: Running, guest_image: Path) -> None:
+async def test_whatever_dies_while_guests_come_and_go(cloud: Together, guest_image: Path) -> None:
     person = await a_person(cloud, guest_image)
     id = (cloud.state / "cloud").read_text().strip()
 
@@ -140,10 +141,11 @@ async def test_whatever_dies_while_guests_come_and_go(cloud: Running, guest_imag
     await becomes(person, first, "GONE")
     await becomes(person, third, "GONE")
 
-    assert not await person.broken()
+    await kept(person)
     await person.close()
     await cloud.stop()
-    await cloud.verify()
+    await log_agrees(cloud)
+    assert not cloud.main.troubles
     left = await belongings(id, cloud.state / HOST)
     assert not left.domains, left
     assert not list((cloud.state / HOST / "servers").glob("*")), left

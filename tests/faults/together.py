@@ -1,7 +1,8 @@
-"""A cloud as most people run it: `cumulog up`, one process and the NATS server that it starts."""
+"""A cloud that one command runs: `cumulog up` beside one NATS server, or `up --nodes 3` with each part in processes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -9,37 +10,43 @@ from types import TracebackType
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from tests.faults.harms import Full, Harm, Jump, Kill, Pause
-from tests.faults.parts import CUMULOG, Child, Process, command
-from tests.faults.surroundings import SteppedClock, Volume, need
+from tests.faults.parts import CUMULOG, Child, Part, Process, command
+from tests.faults.surroundings import SteppedClock, Volume, clock_library, need
 
 SETTINGS = ("--set", "identity.bcrypt_cost=4", "--set", "journal.deadline=3")
 SIMULATED = ("--driver", "simulated", "--hosts", "3")
+THREE = ("gateway-1", "gateway-2", "handlers-1", "handlers-2", "agent-1", "agent-2", "agent-3")
 
 
 class Together:
     """One cloud in one directory, entered when it is ready and left when it is dead."""
 
-    def __init__(self, state: Path, *options: str, faulty: bool = False) -> None:
+    def __init__(self, state: Path, *options: str, nodes: int = 1, faulty: bool = False) -> None:
         self.state = state
+        self.nodes = nodes
         self.volumes: dict[str, Volume] = {}
-        environment: dict[str, str] = {}
         self.harms: list[Harm] = []
+        environment: dict[str, str] = {}
+        journals = {"nats": state / "journal"} if nodes == 1 else {}
+        journals |= {f"nats-{n}": state / "journal" / f"n{n}" for n in range(1, nodes + 1) if nodes > 1}
         if faulty:
             need("mount", "umount", "gcc")
-            self.clock = SteppedClock(state.parent)
-            environment = self.clock.environment
-            self.volumes = {"nats": Volume(state / "journal", 96), "images": Volume(state / "images", 64)}
-        up = (CUMULOG, "up", "--state", state, "--listen", "127.0.0.1:0", *SETTINGS, *options)
+            clock = SteppedClock(clock_library(state.parent), "cloud")
+            environment = clock.environment
+            places = {**journals, "images": state / "images"}
+            self.volumes = {name: Volume(path, 192) for name, path in places.items()}
+            self.harms = [Jump("cloud", clock), *(Full(name, volume) for name, volume in self.volumes.items())]
+        up: list[str | Path] = [CUMULOG, "up", "--state", state, "--listen", "127.0.0.1:0", *SETTINGS, *options]
+        if nodes > 1:
+            up += ["--nodes", str(nodes)]
         self.main = Process("cloud", up, state.with_name(state.name + ".log"), environment=environment)
-        self.nats = Child("nats", state / "journal" / "nats.pid")
         self.processes = [self.main]
+        children = [Child(name, path / "nats.pid") for name, path in journals.items()]
+        children += [Child(name, state / name / "pid") for name in THREE if nodes > 1]
+        self.nats = children[0]
+        self.parts: list[Part] = [self.main, *children]
         if faulty:
-            self.harms = [
-                *(Kill(part) for part in (self.main, self.nats)),
-                *(Pause(part) for part in (self.main, self.nats)),
-                *(Full(name, volume) for name, volume in self.volumes.items()),
-                Jump("cloud", self.clock),
-            ]
+            self.harms += [kind(part) for part in self.parts for kind in (Kill, Pause)]
 
     async def __aenter__(self) -> Together:
         try:
@@ -53,7 +60,8 @@ class Together:
         await self._leave()
 
     async def _leave(self) -> None:
-        self.nats.resume()
+        for part in self.parts:
+            part.resume()
         await self.main.kill()
         for volume in self.volumes.values():
             volume.remove()
@@ -82,8 +90,12 @@ class Together:
 
     @property
     def memories(self) -> list[Path]:
-        """Where its simulated hosts keep their guests."""
-        return [self.state / "simulated.db"]
+        return [self.state / "simulated.db", *self.state.glob("agent-*/simulated.db")]
+
+    @property
+    def tables(self) -> Iterator[Path]:
+        """The tables of its processes, each in a file of its own."""
+        yield from self.state.glob("*/tables.duckdb")
 
     async def ask(self, *words: str) -> tuple[int, str]:
         """What a command about it says, and its status."""

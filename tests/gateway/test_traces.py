@@ -18,7 +18,7 @@ from events.compute.host import Capacity, JoinHost
 from events.compute.server import Attachment, ReportServer
 from events.envelope import CLOUD, Origin
 from gateway import timeline, traces
-from gateway.serving import application
+from gateway.application import application
 from gateway.trace_routes import routes
 from gateway.traces import Moment, Said, Trace, trace
 from tests.gateway.compute.clouds import HOST, boot, furnish, run

@@ -149,7 +149,7 @@ class Process:
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
         poison, clock = self.sight.poison, self.execute.clock
         self.orders = Orders(self.fold, assignments, [guests, groups], poison=poison, clock=clock)
-        self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere)
+        self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere, images=_nothing)
         self._calls: dict[asyncio.Task[Any], None] = {}  # in their order: a set has none that a seed could fix
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 from events.compute import host_room
 from events.compute import server as servers
 from events.compute.server import PlaceServer, ReportServer, ServerPlaced
-from events.decider import Executor, Step
+from events.decider import Executor, Step, Steps, one_by_one
 from events.envelope import Origin
 from events.network import address as addresses
 from events.network.address import Claimed, Take
@@ -102,11 +101,11 @@ def test_a_server_that_is_placed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_undoing_what_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """In: undo also where it is not known whether the step was done."""
 
-    async def careless(self: Executor, steps: Iterable[Step], origin: Origin) -> list[Any]:
+    async def careless(self: Executor, steps: Steps, origin: Origin) -> list[Any]:
         done: list[Step] = []
         states: list[Any] = []
         try:
-            for step in steps:
+            for step in one_by_one(steps):
                 outcome = await self(step.resource, step.command, origin)
                 states.append(outcome.found.state if outcome.found else None)
                 done.append(step)

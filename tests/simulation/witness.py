@@ -73,7 +73,7 @@ class Witness:
         match service, resource:
             case "compute", "server":
                 self._check_server(state)
-                self._check_word(change.commit.events, state)
+                self._check_word(change)
             case "compute", "host_room":
                 self._check_sum(state, self._limits)
                 for server in self.fold.by(servers, "host", state.id):
@@ -105,10 +105,12 @@ class Witness:
             if quota is None or server.id not in quota.shares:
                 self.alarm(f"{server.id} has no share of the quota of {server.project}")
 
-    def _check_word(self, events: tuple[Any, ...], server: Server) -> None:
-        """What is said of a guest is so on its host: for this wish, not for one before it."""
-        guest = self._memory.guests.get(server.host or "", {}).get(server.id)
-        for event in events:
+    def _check_word(self, change: Change) -> None:
+        """What is said of a guest is so on its host: for the wish that stood when it was said, not for one before."""
+        server = change.before.state if change.before else None
+        for event in change.commit.events:
+            server = servers.evolve(server, event, change.commit.at)
+            guest = self._memory.guests.get(server.host or "", {}).get(server.id)
             if isinstance(event, ServerStarted | ServerStopped) and (
                 guest is None or guest.generation < server.generation
             ):

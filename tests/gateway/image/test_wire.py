@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 
 from events.refusals import Invalid
+from gateway.application import application
 from gateway.image.store import ImageStore
-from gateway.serving import application
 from tests.gateway.image.calls import Images
 from tests.worlds import faces
 

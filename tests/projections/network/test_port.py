@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from events.decider import one_by_one
 from events.envelope import CLOUD
 from events.network import address, mac, quota
 from events.network import network as networks
@@ -105,7 +106,7 @@ async def test_steps_worked_out_before_the_mark_are_refused_after_it() -> None:
 async def test_what_a_dead_attempt_claimed_is_given_back_and_the_attempt_never_ends(after: int) -> None:
     async with doors() as [door]:
         await a_network(door)
-        steps = steps_to_create(door.fold, a_port(), now=door.clock.now(), rng=Random(1))
+        steps = list(one_by_one(steps_to_create(door.fold, a_port(), now=door.clock.now(), rng=Random(1))))
         for step in steps[:after]:
             await door(step.resource, step.command, CLOUD)
         assert await settle(door) == 0  # it may still be at it
@@ -125,7 +126,7 @@ async def test_another_attempt_at_the_same_port_may_end_after_one_was_given_up()
     async with doors() as [door]:
         await a_network(door)
         new = a_port()
-        for step in steps_to_create(door.fold, new, now=door.clock.now())[:-1]:
+        for step in list(one_by_one(steps_to_create(door.fold, new, now=door.clock.now())))[:-1]:
             await door(step.resource, step.command, CLOUD)
         later(door)
         await settle(door)

@@ -1,0 +1,55 @@
+"""A disk that is full: writes are refused while they cannot be stored, and all goes on by itself once there is room."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from events.jetstream import JetStreamJournal
+from events.journal import Unavailable
+from events.nats_server import NatsServer
+from events.wire import Wire
+from tests.faults.surroundings import Volume, need
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Volume]:
+    need("mount", "umount")
+    volume = Volume(tmp_path / "journal", 48)
+    yield volume
+    volume.remove()
+
+
+async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_room(volume: Volume) -> None:
+    server = NatsServer(volume.path)
+    await server.start()
+    wire = await Wire.connect([server.url], server.cloud)
+    journal = await JetStreamJournal.open(wire, deadline=1.0)
+    written: dict[str, int] = {}
+
+    async def write(some: range) -> None:
+        for n in some:
+            subject = f"ev.compute.server.{n}"
+            written[subject] = await journal.append(subject, b"x" * 9000, expected=0, id=str(n))
+
+    await write(range(9))
+    volume.fill()
+    with pytest.raises(Unavailable):
+        await write(range(9, 99))
+    assert [entry.sequence for entry in await journal.of("ev.compute.server.3")] == [4]  # it can be read all the while
+    await asyncio.sleep(1.5)
+    volume.free()
+    end = time.monotonic() + 20
+    while "ev.compute.server.99" not in written:
+        with suppress(Unavailable):
+            await write(range(99, 100))
+        assert time.monotonic() < end
+    for subject, sequence in written.items():
+        assert [entry.sequence for entry in await journal.of(subject)] == [sequence]
+    await wire.close()
+    await server.stop()
