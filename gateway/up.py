@@ -54,6 +54,7 @@ class Up:
             keeper = Keeper(node.directory, base.journal, self.settings.journal.reserve)
             parts.background("keeper of the journal", keeper.run())
         cloud = await part_gateway.assemble(base)
+        await part_gateway.mind_others(base, cloud)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
         hosts = Hosts(self.directory, self.settings, path)

@@ -96,6 +96,19 @@ def test_a_token_of_one_gateway_is_good_at_the_other_and_so_is_what_it_made(
     assert found(answer)["project"]["name"] == "shared"
 
 
+def test_what_one_gateway_answered_the_other_knows_at_once(
+    cloud: RunningCloud, admin: httpx.Client, gateway: Part
+) -> None:
+    """The one that runs in `cumulog up` minds the other from the moment that it is there."""
+    with httpx.Client(base_url=cloud.url, headers=admin.headers) as first:
+        pair = [first, admin]
+        for n in range(40):
+            made = found(pair[n % 2].post("/identity/v3/projects", json={"project": {"name": f"p{n}"}}), 201)["project"]
+            found(pair[1 - n % 2].get(f"/identity/v3/projects/{made['id']}"))
+            found(pair[1 - n % 2].delete(f"/identity/v3/projects/{made['id']}"), 204)
+            assert pair[n % 2].get(f"/identity/v3/projects/{made['id']}").status_code == 404
+
+
 def test_a_directory_has_one_process_of_a_name(cloud: RunningCloud, gateway: Part) -> None:
     second = cumulog(cloud.state, "gateway", "--listen", "127.0.0.1:0", "--name", "second")
     assert second.returncode == 1
