@@ -54,6 +54,7 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     """The ground, once everything that stands in the journal is folded in. `own` has this process's tables."""
     fold = Fold(deciders())
     tables = Projector(fold, own / TABLES)
+    parts.later("tables", tables.stop)
     opening = asyncio.create_task(tables.open())
     wire = await connecting
     replicas = journals.replicas(wire, settings)
@@ -94,7 +95,6 @@ async def _follow(parts: Parts, execute: Executor, tables: Projector) -> None:
     fold = execute.fold
     last = await _open(execute.journal.last)
     await tables.load(execute.clock.now(), last)
-    parts.later("tables", tables.stop)
     parts.background("tables' flushes", tables.run())
     telling = asyncio.create_task(_tell(fold, last))
     await _open(lambda: fold.follow(execute.journal))

@@ -53,6 +53,7 @@ class Up:
         keeper = Keeper(path / journals.JOURNAL, base.journal, self.settings.journal.reserve)
         parts.background("keeper of the journal's disk", keeper.run())
         cloud = await part_gateway.assemble(base)
+        await part_gateway.mind_others(base, cloud)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
         hosts = Hosts(self.directory, self.settings, path)
