@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 
 from events.clock import SystemClock
+from events.compute import host as hosts
+from events.compute import server as servers
+from events.compute.host import Capacity, JoinHost, MissHost
+from events.compute.server import RequestServer, Size
+from events.envelope import CLOUD
 from events.fold import Fold
 from events.journal import MemoryJournal, Unavailable
 from events.services import deciders
@@ -19,6 +25,7 @@ from gateway import watch as watching
 from gateway.health import Health
 from gateway.watch import Watch
 from projections.projector import Projector
+from tests.worlds import world
 
 
 class Known(MemoryJournal):
@@ -111,6 +118,36 @@ async def test_a_write_that_failed_is_told_of_until_one_succeeds(scene: Scene) -
 async def test_tables_that_cannot_be_written_are_told_of(scene: Scene) -> None:
     scene.tables.failure = "no space"
     assert "no space" in scene.health.report().degraded["tables"]
+
+
+class Ahead(SystemClock):
+    """A clock that is some minutes ahead."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(minutes=5)
+
+
+async def test_hosts_that_are_down_and_what_waits_by_age_are_seen() -> None:
+    async with world() as cloud:
+        journal, line = cast(WatchedJournal, Known()), cast(Wire, Line())
+        watch = Watch(line, journal, cloud.fold, Projector(cloud.fold, None), Ahead())
+        health = Health()
+        watch.look(health)
+        capacity = Capacity(vcpus=1, ram=1, disk=1, hypervisor_type="simulated", hypervisor_version=1)
+        for name in ("a", "b"):
+            await cloud.execute(hosts, JoinHost(id=name, zone="nova", capacity=capacity), CLOUD)
+        await cloud.execute(hosts, MissHost(id="b"), CLOUD)
+        assert health.report(verbose=True).figures["hosts"] == {"up": 1, "down": 1}  # type: ignore[index]
+        size = Size(id="1", name="small", vcpus=1, ram=64, disk=1)
+        wish = RequestServer(id="s", project="p", user="u", name="s", hostname="s", size=size, image=None)
+        await cloud.execute(servers, wish, CLOUD)
+        waiting = {(state, age): n for (kind, state, age), n in watch.waiting((60, 600)) if kind == "compute.server"}
+        assert (waiting["place", "60"], waiting["place", "600"], waiting["build", "60"]) == (1, 0, 0)
+        report = health.report()
+        assert report.degraded == {
+            "hosts": "1 of 2 are down",
+            "waiting": "servers for more than 120 s: 1 in place",
+        }
 
 
 def test_a_part_that_is_only_behind_is_no_reason_to_go_elsewhere() -> None:
