@@ -115,7 +115,7 @@ def _watch(command: str, settings: Settings) -> None:
     """Logs and traces of this process, as set."""
     logs.configure(settings.log)
     if command in PARTS:
-        logs.about(part=command)
+        logs.name(command)
         try:
             tracing.start(settings.tracing, command)
         except ImportError as fault:

@@ -15,7 +15,7 @@ from events.chronicle import JournalChronicle
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
 from events.services import SERVICES
-from gateway import http, journals, mending, operations
+from gateway import aside, events, http, journals, mending
 from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
@@ -70,7 +70,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     answer to ask elsewhere. What is being answered then is finished.
     """
     feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
-    extra = [*operations.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
+    extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
     app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)

@@ -50,9 +50,8 @@ class Up:
         parts, options, path = self.parts, self.options, self.directory.path
         listening, url = http.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
-        for node in self._servers.nodes:
-            keeper = Keeper(node.directory, base.journal, self.settings.journal.reserve)
-            parts.background("keeper of the journal", keeper.run())
+        keeper = Keeper(path / journals.JOURNAL, base.journal, self.settings.journal.reserve)
+        parts.background("keeper of the journal's disk", keeper.run())
         cloud = await part_gateway.assemble(base)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
@@ -66,7 +65,7 @@ class Up:
         return url
 
     async def _start_journal(self) -> Wire:
-        server = self._servers = journals.servers(self.directory.path, self.settings, 1)
+        server = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
         try:
             await server.start()
