@@ -188,6 +188,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
     from gateway.http import address
     from gateway.up import Options, Up
+    from gateway.upgrading import upgrade
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
@@ -212,7 +213,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             passed = [f"--set={setting}" for setting in _assignments(options)]
             await Many(directory, settings, asked, passed).run(_ready)
 
-    directory.open()
+    directory.open(lambda path, found: upgrade(path, found, settings))
     try:
         return _live(run())
     finally:
