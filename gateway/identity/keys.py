@@ -7,9 +7,12 @@ number is the primary, which seals; those between unseal what is older. Source: 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from events.ids import new_hex
 
 KEPT = 3  # keys: the staged, the primary, and one before it
 
@@ -55,13 +58,14 @@ class KeyRepository:
         return {int(file.name) for file in self._directory.iterdir() if file.name.isascii() and file.name.isdigit()}
 
     def _write(self, number: int) -> None:
-        scratch = self._directory / f".{number}.new"
-        scratch.unlink(missing_ok=True)
+        scratch = self._directory / f".{number}.{new_hex()}"
         with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(Fernet.generate_key())
             file.flush()
             os.fsync(file.fileno())
-        scratch.rename(self._directory / str(number))
+        with suppress(FileExistsError):  # another gateway was faster: its key is the one that seals
+            os.link(scratch, self._directory / str(number))
+        scratch.unlink()
 
     def _load(self) -> bool:
         """Read the keys if the directory has changed since; whether it had."""

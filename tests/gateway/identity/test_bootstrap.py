@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from events.decider import Executor
+from events.fold import Fold
 from events.identity import role as roles
-from events.services import SERVICES
+from events.services import SERVICES, deciders
 from gateway.identity.bootstrap import bootstrap
 from tests.gateway.identity.people import PASSWORD, SETTINGS, people
 from tests.worlds import world
@@ -17,6 +20,18 @@ async def test_a_second_bootstrap_asks_nothing_of_the_journal() -> None:
         before = await w.execute.journal.last()
         assert not await bootstrap(w.execute, SETTINGS, "another")
         assert await w.execute.journal.last() == before
+
+
+async def test_several_gateways_may_begin_a_cloud_at_once() -> None:
+    async with world() as w:
+        folds = [Fold(deciders()) for _ in range(3)]
+        for fold in folds:
+            await fold.follow(w.execute.journal)
+        doors = [Executor(w.execute.journal, fold) for fold in folds]
+        await asyncio.gather(*(bootstrap(door, SETTINGS, PASSWORD) for door in doors))
+        assert {role.name for role in w.execute.fold.all(roles)} == {"admin", "manager", "member", "reader", "service"}
+        for fold in folds:
+            await fold.stop()
 
 
 async def test_a_cloud_begins_with_what_clients_expect(tmp_path: Path) -> None:
