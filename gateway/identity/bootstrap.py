@@ -56,7 +56,7 @@ async def bootstrap(execute: Executor, settings: Settings, password: str, *, men
         except Conflict as conflict:  # most likely another gateway does the same: what it did needs not be done
             last = conflict
             changed = changed or cloud.changed
-            await execute.fold.reach(await execute.journal.last())
+            await execute.fold.fence(execute.journal)
     raise last
 
 
