@@ -35,6 +35,7 @@ tests:
 soak: install
 	$(BIN)/python -m tests.simulation.soak --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) --nice $(or $(NICE),10)
 	$(BIN)/python -m tests.faults $(or $(PROCESSES),20) --first $(or $(FIRST),0)
+	$(BIN)/pytest tests/watching/test_overload.py --crowd $(or $(CROWD),2000) $(ARGS)
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)

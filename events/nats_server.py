@@ -195,16 +195,6 @@ class NatsServer:
         await self._pause()
         self._pid_file.unlink(missing_ok=True)
 
-    @property
-    def log_file(self) -> Path:
-        """What it says."""
-        return self._log_file
-
-    @property
-    def nodes(self) -> list[NatsServer]:
-        """Itself: as a cluster's."""
-        return [self]
-
     async def restart(self) -> None:
         """Stop it cleanly and start it again, on its port. Raises StartFault."""
         await self._pause()
