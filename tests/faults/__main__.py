@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,8 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS), help="of clouds, which take turns")
     parser.add_argument("--state", type=Path, default=Path(".soak-faults"), help="what was run; a failure is run again")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way what was started is ended
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     done = {(one.seed, one.kind): one for one in _read(options.state) if not one.fault}
     kinds = options.kinds.split(",")
     for seed in range(options.first, options.first + options.number):
