@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from events import logs, tracing
+from events.journal import Unavailable
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
@@ -117,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
         _watch(options.command, settings)
         status = options.run(options, path, settings)
         tracing.stop()
-    except (BadSetting, DirectoryFault) as fault:
+    except (BadSetting, DirectoryFault, Unavailable) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
         status = 130
