@@ -26,7 +26,7 @@ from projections.projector import Projector
 
 EVERY = 1.0  # seconds between two questions to the journal
 LATE = 5.0  # seconds behind the journal that are worth a word
-STUCK = 60.0  # seconds after which what waits counts as stuck
+STUCK = 120  # seconds after which a server that waits counts as stuck; an upload may take as long as it likes
 SHOWN = 5  # resources that are told of
 AGES = (1, 10, 60, 600)  # seconds
 WAITING = (  # the resources that wait for something, by the values of an index
@@ -128,8 +128,9 @@ class Watch:
         return found
 
     def something_is_stuck(self) -> str | None:
-        stuck = [f"{n:.0f} {kind} in {state}" for (kind, state, _), n in self.waiting((int(STUCK),)) if n]
-        return f"for more than {STUCK:.0f} s: {', '.join(stuck)}" if stuck else None
+        waiting = self.waiting((STUCK,))
+        stuck = [f"{n:.0f} in {state}" for (kind, state, _), n in waiting if n and kind == "compute.server"]
+        return f"servers for more than {STUCK} s: {', '.join(stuck)}" if stuck else None
 
     def _hosts(self, up: bool) -> int:
         return sum(1 for host in self._fold.all(hosts) if host.up is up)
