@@ -80,8 +80,10 @@ def parser() -> argparse.ArgumentParser:
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
-    command("rebuild", "make the tables anew from the log", _mend)
-    command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
+    command("archive", "close an epoch of the log and move it to the archive", _keep)
+    command("rebuild", "make the tables anew from the log", _keep)
+    verify = command("verify", "check the log and the archive, and that the tables agree with them", _keep)
+    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="a signed one that the log must go on from")
     command("query", "ask the tables", _mend).add_argument("sql", metavar="SELECT")
     return top
 
@@ -137,6 +139,12 @@ def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import mending
 
     return mending.run(options, path, settings)
+
+
+def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import upkeep
+
+    return upkeep.run(options, path, settings)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:
