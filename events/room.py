@@ -38,6 +38,11 @@ class Room(State, frozen=True, gc=False, kw_only=True):
     def owner(self) -> str | None:
         return None
 
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who has a share: for an index, of rooms that hold some hundreds."""
+        return tuple(self.shares)
+
 
 class LimitsSet(Event, frozen=True, gc=False, kw_only=True):
     id: str

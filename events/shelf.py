@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
@@ -96,13 +96,18 @@ class Shelf:
         return before
 
     def _move(self, index: dict[Any, dict[str, None]], key: str, was: Any, now: Any) -> None:
-        """Values of a tuple are indexed one by one, None not at all."""
-        for value in was if isinstance(was, tuple) else () if was is None else (was,):
+        """Values of a tuple are indexed one by one, None not at all; what stays is not touched."""
+        old: Sequence[Any] = was if isinstance(was, tuple) else () if was is None else (was,)
+        new: Sequence[Any] = now if isinstance(now, tuple) else () if now is None else (now,)
+        if old and new:
+            stays = set(old).intersection(new)
+            old, new = [one for one in old if one not in stays], [one for one in new if one not in stays]
+        for value in old:
             keys = index[value]
             keys.pop(key, None)
             if not keys:
                 del index[value]
-        for value in now if isinstance(now, tuple) else () if now is None else (now,):
+        for value in new:
             index.setdefault(value, {})[key] = None
 
     def bury(self, before: datetime) -> None:
