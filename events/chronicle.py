@@ -15,6 +15,8 @@ from msgspec import Struct
 from events.fold import Known
 from events.journal import Entry, Journal
 
+ROOM = 20_000  # entries that may wait for who reads; a large one counts as many
+
 
 class Snapshot(Struct, frozen=True):
     """The states of all resources as of a sequence: a fold that begins with it need not read what came before."""
@@ -59,15 +61,29 @@ class JournalChronicle:
             return
         if last <= after:
             return
-        queue: asyncio.Queue[Entry] = asyncio.Queue()
-        tail = await self._journal.tail(after, queue.put_nowait)
-        try:
-            position = after
-            while position < last:
-                entry = await queue.get()
+        position = after
+        while position < last:
+            async for entry in self._some(position, last):
                 position = entry.sequence
-                if position <= last:
-                    yield entry
+                yield entry
+
+    async def _some(self, after: int, last: int) -> AsyncIterator[Entry]:
+        """As many entries as come before those that nobody has taken yet are too many."""
+        queue: asyncio.Queue[Entry | None] = asyncio.Queue()
+        room = ROOM
+
+        def deliver(entry: Entry) -> None:
+            nonlocal room
+            if room > 0 and entry.sequence <= last:
+                room -= 1 + len(entry.data) // 1024
+                queue.put_nowait(entry)
+            if room <= 0 or entry.sequence >= last:
+                queue.put_nowait(None)
+
+        tail = await self._journal.tail(after, deliver)
+        try:
+            while (entry := await queue.get()) is not None:
+                yield entry
         finally:
             await tail.stop()
 

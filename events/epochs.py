@@ -18,7 +18,6 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
-import msgspec
 from msgspec import Raw, Struct
 
 from events.clock import Clock, SystemClock
@@ -27,13 +26,12 @@ from events.fold import Fold
 from events.ids import new_hex
 from events.journal import CARRIED, CLOSED, Journal, Moved, Stale
 from events.passage import CarryBegun, EpochClosed, EpochOpened, StatesCarried, opened, word
-from events.plain import to_plain
+from events.shelf import encode_known
 
 PART = 512 << 10  # bytes of states in one entry
 PATIENCE = 2.0  # seconds without a word after which another's attempt is taken for dead
 
 log = logging.getLogger("cumulog.journal")
-_encode = msgspec.json.Encoder(enc_hook=to_plain).encode
 
 
 class CannotClose(Exception):
@@ -74,7 +72,7 @@ class _Closer:
         self.clock = clock
         self.part = part
         self.number = fold.epoch.number
-        self.prefixes = tuple(sorted(fold.shelves))
+        self.forms = {prefix: shelf.form for prefix, shelf in fold.shelves.items()}
 
     async def run(self) -> Closed:
         await self._check()
@@ -95,14 +93,14 @@ class _Closer:
         return Closed(self.number, last, self.fold.living(), pause)
 
     async def _check(self) -> None:
-        """Raises CannotClose if there may be a resource that this process does not know."""
+        """Raises CannotClose if there may be a kind of resource that this process does not know."""
         if self.fold.spoiled:
-            raise CannotClose(f"this process cannot fold {', '.join(sorted(self.fold.spoiled))}")
+            raise CannotClose(f"this process cannot read {', '.join(self.fold.spoiled)}")
         strange = set(self.fold.strange)
         entry = await self.journal.newest(f"{CARRIED}.{self.number}", self.number) if self.number > 1 else None
         if entry is not None and (begun := opened(entry.data)) is not None:
-            strange |= set(begun.prefixes) - set(self.prefixes)
-        if not strange and not await self.journal.only(self.number, (*self.prefixes, CARRIED, CLOSED)):
+            strange |= set(begun.forms) - set(self.forms)
+        if not strange and not await self.journal.only(self.number, (*self.forms, CARRIED, CLOSED)):
             strange = {"a kind of resource that is not named"}
         if strange:
             raise CannotClose(f"this process does not know {', '.join(sorted(strange))}")
@@ -123,7 +121,7 @@ class _Closer:
         fold, attempt = self.fold, new_hex()
         assert fold.ends.get(self.number) == last, "the end of the epoch was not read"
         assert fold.position >= last, "the epoch was not read to its end"
-        common: dict[str, Any] = {"attempt": attempt, "version": fold.version, "prefixes": self.prefixes}
+        common: dict[str, Any] = {"attempt": attempt, "forms": self.forms}
         expected = await self._say(CarryBegun(**common), fold.passage.newest, attempt)
         digest, parts, count = sha256(), 0, 0
         for states in self._parts():
@@ -142,7 +140,7 @@ class _Closer:
         size = 0
         for shelf in self.fold.shelves.values():
             for key in list(shelf.live):
-                raw = _encode(shelf.known[key])
+                raw = encode_known(shelf.known[key])
                 states.append((shelf.prefix, Raw(raw)))
                 size += len(raw)
                 if size >= self.part:

@@ -2,8 +2,7 @@
 
 It is the only place in which states are folded. What it tells is true as of `position`. A resource with a commit that
 cannot be folded is *spoiled*: nobody reads or changes it here until its commits can be, and everything else goes on.
-Where the journal goes over into a new epoch, the fold reads the passage (events/passage.py); from then on its process
-writes into the new one.
+Where the journal goes over into a new epoch it reads the passage (events/passage.py), and then writes into the new one.
 """
 
 from __future__ import annotations
@@ -11,20 +10,17 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from events.envelope import Commit, Event, Key, State, digest
 from events.journal import Entry, Epoch, Journal, Tail, Unavailable
-from events.passage import Passage, is_of_passage
-from events.plain import fingerprint
-from events.refusals import Busy
-from events.shelf import Decider, Known, Shelf
+from events.passage import Foreign, Passage, is_of_passage
+from events.shelf import Change, Decider, Known, Listener, Shelf, Spoil, Spoiled
 from events.subjects import key_of, prefix_of, split
 
 S = TypeVar("S", bound=State)
@@ -34,42 +30,25 @@ BURIAL = timedelta(hours=1)  # how long a deleted resource stays in the fold
 log = logging.getLogger("cumulog.fold")
 
 
-class Change(Struct, frozen=True, gc=False):
-    """One commit as applied."""
+class _Unfoldable(Exception):
+    """A commit cannot be folded."""
 
-    subject: str
-    sequence: int
-    commit: Commit[Any]
-    before: Known[Any] | None
-    after: Known[Any]
-
-
-class Spoil(Struct, gc=False):
-    """Why a resource cannot be folded."""
-
-    why: str
-    sequence: int  # of the commit that could not be
-    newest: int  # the newest commit of its subject that was passed over
-
-
-class Spoiled(Busy):
-    """The resource cannot be read or changed by this process. Another version of the program may be able to."""
-
-
-Listener = Callable[[Change], None]
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(f"commit {entry.sequence} of {entry.subject}")
+        self.entry = entry
 
 
 class Past(Protocol):
-    """What the journal itself has no more."""
+    """What the journal itself has no more. Everything here may raise Unavailable."""
 
     def entries(self, after: int = 0, until: int | None = None, subject: str | None = None) -> AsyncIterator[Entry]:
-        """The entries after one sequence up to another, in order. Raises Unavailable."""
+        """The entries after one sequence up to another, in order."""
 
     async def holds(self, subject: str, before: int) -> bool:
-        """Whether the subject may have had a resource in an epoch before this one. Raises Unavailable."""
+        """Whether the subject may have had a resource in an epoch before this one."""
 
-    async def newest(self, subject: str) -> bytes | None:
-        """A resource as it last was in the past, a `Known` as JSON. Raises Unavailable."""
+    async def newest(self, subject: str) -> tuple[bytes, int] | None:
+        """A resource as it last was in the past: a `Known` as JSON, and the form of its state."""
 
 
 class Fold:
@@ -144,7 +123,7 @@ class Fold:
         shelf = self.shelves.get(prefix)
         if entry.subject in self.spoiled:
             self.spoiled[entry.subject].newest = entry.sequence
-        elif shelf is not None:
+        elif shelf is not None:  # else: a resource of a service that this process does not have
             change = self._fold(shelf, key, entry)
             if change is not None:
                 self.newest_at = change.commit.at
@@ -152,7 +131,7 @@ class Fold:
                 self._tell(change)
         elif is_of_passage(entry.subject):
             self.passage.take(entry)
-        else:  # a resource of a service that this process does not have
+        else:
             self.strange.add(prefix)
         self.position = entry.sequence
         while self._waiting and self._waiting[0][0] <= self.position:
@@ -201,31 +180,52 @@ class Fold:
             self.shelves[prefix].put(one)
         self.position = position
 
-    def take_over(self, carried: Iterable[tuple[str, bytes]]) -> None:
-        """Begin with the states that were carried into an epoch. Raises KeyError for a kind that is not known here."""
+    def suspect(self, subjects: Iterable[str]) -> None:
+        """These could not be folded by whoever kept what was restored: `follow` tries them anew."""
+        for subject in subjects:
+            if split(subject)[0] in self.shelves:
+                self.spoiled[subject] = Spoil("it could not be folded before this process began", 0, 0)
+
+    def take_over(self, carried: Iterable[tuple[str, bytes]], forms: Mapping[str, int]) -> None:
+        """Begin with the states that were carried into an epoch. Raises what reading them raises."""
         for prefix, raw in carried:
             shelf = self.shelves[prefix]
-            shelf.put(shelf.decode_known(raw))
+            shelf.put(shelf.decode_known(raw, forms[prefix]))
         for listener in self.taken_over:
             listener()
 
-    async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
-        """A resource that the fold has buried, folded anew from its own commits; None if it never was.
-
-        Raises Spoiled.
-        """
-        shelf, name = self.shelf(resource), key_of(key)
-        subject = f"{shelf.prefix}.{name}"
-        raw = await self.past.newest(subject) if self.past else None
-        known: Known[Any] | None = shelf.decode_known(raw) if raw else None
+    async def _anew(self, shelf: Shelf, key: str, journal: Journal) -> tuple[Known[Any] | None, Change | None]:
+        """A resource from its own commits, and the newest of them. Raises Unavailable, _Unfoldable."""
+        subject = f"{shelf.prefix}.{key}"
+        kept = await self.past.newest(subject) if self.past else None
+        known: Known[Any] | None = shelf.decode_known(*kept) if kept else None
+        change: Change | None = None
         for entry in await journal.of(subject, known.sequence if known else 0):
             if entry.sequence > self.position:
                 break
             try:
-                known = self._after(shelf, name, known, shelf.decode(entry.data), entry)
+                commit = shelf.decode(entry.data)
+                if commit.previous is not None and known is None:
+                    raise Unavailable(f"the first commits of {subject} are not here")
+                before, known = known, self._after(shelf, key, known, commit, entry)
+            except Unavailable:
+                raise
             except Exception as fault:
-                self._spoil(entry, fault)
-                break
+                raise _Unfoldable(entry) from fault
+            change = Change(subject, entry.sequence, commit, before, known)
+        return known, change
+
+    async def exhume(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
+        """A resource that the fold has buried, folded anew from its own commits; None if it never was.
+
+        Raises Spoiled, Unavailable.
+        """
+        shelf, name = self.shelf(resource), key_of(key)
+        subject = f"{shelf.prefix}.{name}"
+        try:
+            known, _ = await self._anew(shelf, name, journal)
+        except _Unfoldable as fault:
+            self._spoil(fault.entry, fault)
         self.check(subject)
         current = shelf.known.get(name)
         if known is not None and current is None:
@@ -233,26 +233,16 @@ class Fold:
             return known
         return current
 
-    async def dig(self, resource: Decider[S], key: Key, journal: Journal) -> Known[S] | None:
-        """Whom the guard of this epoch does not tell of: a resource that died in an earlier one, before it is made."""
-        if self.epoch.number > 1:
-            subject = f"{self.shelf(resource).prefix}.{key_of(key)}"
-            if await self._in_earlier_epochs(subject, journal):
-                return await self.exhume(resource, key, journal)
-        return None
-
-    async def _in_earlier_epochs(self, subject: str, journal: Journal) -> bool:
+    async def dig(self, resource: Decider[S], key: Key, journal: Journal) -> None:
+        """Bring back what the guard of this epoch does not tell of: who died in an earlier one. Raises Unavailable."""
+        subject = f"{self.shelf(resource).prefix}.{key_of(key)}"
         found, oldest = await journal.earlier(subject, self.epoch.number)
-        return found or (oldest > 1 and self.past is not None and await self.past.holds(subject, oldest))
+        if found or (oldest > 1 and self.past is not None and await self.past.holds(subject, oldest)):
+            await self.exhume(resource, key, journal)
 
     def living(self) -> int:
         """How many resources live."""
         return sum(len(shelf.live) for shelf in self.shelves.values())
-
-    @cached_property
-    def version(self) -> str:
-        """What the states mean to this code."""
-        return fingerprint({shelf.prefix: shelf.state_type for shelf in self.shelves.values()})
 
     async def follow(self, journal: Journal) -> None:
         """Keep current by a tail of `journal`, and return once everything stored so far is folded in.
@@ -276,6 +266,8 @@ class Fold:
                 self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
         await self.reach(last)
+        if self.passage.foreign:
+            raise Foreign(self.passage.foreign)
         for subject in list(self.spoiled):
             await self.refold(subject, journal)
 
@@ -286,22 +278,20 @@ class Fold:
         """
         prefix, key = split(subject)
         shelf, spoil = self.shelves[prefix], self.spoiled[subject]
-        entries: list[Entry] = []
-        while not entries or entries[-1].sequence < spoil.newest:  # more may have come while the journal answered
-            entries = [entry for entry in await journal.of(subject) if entry.sequence <= self.position]
-        known: Known[Any] | None = None
+        before = shelf.known.get(key)
         try:
-            for entry in entries:
-                commit = shelf.decode(entry.data)
-                known = self._after(shelf, key, known, commit, entry)
-            assert known is not None
-            change = Change(subject, known.sequence, commit, shelf.put(known), known)
-        except Exception as fault:
-            spoil.why = repr(fault)
-            log.error("%s still cannot be folded: %r", subject, fault)
+            known, change = await self._anew(shelf, key, journal)
+            while known is not None and known.sequence < spoil.newest:  # more came while the journal answered
+                known, change = await self._anew(shelf, key, journal)
+        except _Unfoldable as fault:
+            spoil.why, spoil.sequence = repr(fault.__cause__), fault.entry.sequence
+            log.error("%s still cannot be folded: %s", subject, spoil.why)
             return
         del self.spoiled[subject]
-        self._tell(change)
+        if known is not None:
+            shelf.put(known)
+        if change is not None:
+            self._tell(replace(change, before=before))
 
     def turn(self, epoch: Epoch) -> None:
         """Write into this epoch from now on."""
@@ -351,4 +341,16 @@ class Fold:
             self._tail = None
 
 
-__all__ = ["BURIAL", "Change", "Decider", "Fold", "Known", "Shelf", "Spoiled"]
+__all__ = [
+    "BURIAL",
+    "Change",
+    "Decider",
+    "Fold",
+    "Foreign",
+    "Known",
+    "Listener",
+    "Past",
+    "Shelf",
+    "Spoil",
+    "Spoiled",
+]

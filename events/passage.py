@@ -34,8 +34,7 @@ class CarryBegun(Event, frozen=True):
     """Somebody carries what lives into the new epoch; what was carried before this counts for nothing."""
 
     attempt: str
-    version: str  # fingerprint of all states: other code cannot read them, and begins from the archive
-    prefixes: tuple[str, ...]  # of all kinds of resources that the carrier knows
+    forms: dict[str, int]  # of the states of each kind that the carrier knows, by prefix
 
 
 class StatesCarried(Event, frozen=True):
@@ -55,8 +54,7 @@ class EpochOpened(Event, frozen=True):
     parts: int
     count: int
     digest: str  # SHA-256 over the parts as stored, in hexadecimal
-    version: str
-    prefixes: tuple[str, ...]
+    forms: dict[str, int]
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -74,7 +72,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Foreign(Exception):
-    """The states were carried by other code: they are to be folded anew from the archive."""
+    """What was carried cannot be read: the states are to be folded anew from the archive."""
 
 
 class Passage:
@@ -85,6 +83,7 @@ class Passage:
         self.newest = 0  # sequence of the newest word of the epoch that is not opened yet
         self.differs = 0  # how many resources were carried otherwise than this fold knows them
         self.is_new = False  # whether the fold begins here
+        self.foreign = ""  # why what was carried cannot be read
         self._begun: CarryBegun | None = None
         self._carried: list[tuple[str, Raw]] = []
         self._count = self._parts = 0
@@ -132,11 +131,13 @@ class Passage:
             log.critical("epoch %s was opened with other states than were carried", word.number)
             self.differs += 1
         if self.is_new:
-            if not whole:
-                raise Foreign(f"what was carried into epoch {word.number} is not whole")
-            if word.version != self.fold.version:
-                raise Foreign(f"epoch {word.number} was opened by another version")
-            self.fold.take_over(self._carried)
+            try:
+                assert whole, "it is not whole"
+                self.fold.take_over(self._carried, word.forms)
+            except Exception as fault:
+                self.foreign = f"what was carried into epoch {word.number} cannot be read: {fault!r}"
+                log.critical(self.foreign)
+                return
         elif not self.differs and not self.fold.strange and self._count != self.fold.living():
             self.differs += 1
             log.critical("%s resources were carried into epoch %s, known are others", self._count, word.number)

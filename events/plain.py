@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -28,11 +27,6 @@ def from_plain(kind: Any, value: Any) -> Any:
 def meaning(struct: type[Struct]) -> str:
     """What tells two versions of a Struct apart, such as a field that was renamed within a nested one."""
     return repr(_meaning(struct, {}))
-
-
-def fingerprint(structs: dict[str, type[Struct]]) -> str:
-    """One word for what named Structs mean: code that has another cannot read what was written under this one."""
-    return sha256(repr([(name, meaning(struct)) for name, struct in sorted(structs.items())]).encode()).hexdigest()
 
 
 def _meaning(kind: Any, found: dict[str, str]) -> dict[str, str]:

@@ -42,6 +42,7 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     readers: int = 200  # of `/events` at a time, in one gateway
     readers_of_project: int = 20
     patience: float = 30.0  # seconds that a reader may take nothing of what it is sent
+    age: int = 7 * 86_400  # seconds that the stream FEED keeps what it told
     source: str = "/cumulog"  # the beginning of CloudEvents' `source`: the cloud's own name, a URI or a path
 
 

@@ -1,4 +1,4 @@
-"""A shelf of the fold: one kind of resource, its states by key and by declared index, and how its commits are read."""
+"""A shelf: all resources of one kind, by id and by declared index, and how their commits and kept states are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from events import forms
 from events.envelope import Commit, State
-from events.plain import from_plain
+from events.plain import from_plain, to_plain
+from events.refusals import Busy
 from events.subjects import prefix_of
 
 S = TypeVar("S", bound=State)
@@ -40,6 +41,34 @@ class Known(Struct, Generic[S], frozen=True, gc=False):
     hash: str  # of its newest commit
 
 
+class Change(Struct, frozen=True, gc=False):
+    """One commit as applied."""
+
+    subject: str
+    sequence: int
+    commit: Commit[Any]
+    before: Known[Any] | None
+    after: Known[Any]
+
+
+class Spoil(Struct, gc=False):
+    """Why a resource cannot be folded."""
+
+    why: str
+    sequence: int  # of the commit that could not be
+    newest: int  # the newest commit of its subject that was passed over
+
+
+class Spoiled(Busy):
+    """The resource cannot be read or changed by this process. Another version of the program may be able to."""
+
+
+Listener = Callable[[Change], None]
+
+
+encode_known: Callable[[Known[Any]], bytes] = msgspec.json.Encoder(enc_hook=to_plain).encode
+
+
 @cache
 def _reading(evolve: Any) -> tuple[type[State], Callable[[bytes], Commit[Any]]]:
     """The type of a resource's states, and how its commits are read."""
@@ -54,17 +83,15 @@ class Shelf:
         self.module = module
         self.prefix = prefix_of(module.__name__)
         self.state_type, self.decode = _reading(module.evolve)
-        self.today: forms.Reform | None = (
-            None  # what makes of a stored commit one of today's forms, where there were others
-        )
+        self.today: forms.Reform | None = None  # makes of a stored commit one of today's forms, if there were others
         if older := forms.upcasters(module):
             self.today = today = forms.reform(older)
             plain = self.decode
             self.decode = lambda data: plain(today(data))
         self.evolve = module.evolve
-        self.decode_known: Callable[[bytes], Known[Any]] = msgspec.json.Decoder(
-            cast(Any, Known)[self.state_type], dec_hook=from_plain
-        ).decode
+        self.form = forms.state_form(module)
+        kind = cast(Any, Known)[self.state_type]
+        self._decode_known: Callable[[bytes], Known[Any]] = msgspec.json.Decoder(kind, dec_hook=from_plain).decode
         self.known: dict[str, Known[Any]] = {}
         self.live: dict[str, Any] = {}  # key -> state, in order of creation
         self.names: tuple[str, ...] = getattr(module, "INDEXES", ())
@@ -94,6 +121,14 @@ class Shelf:
             self.live[key] = new
             self.dead.pop(key, None)
         return before
+
+    def decode_known(self, data: bytes, form: int) -> Known[Any]:
+        """A resource that was kept as JSON in some form. Raises UnknownForm, msgspec.DecodeError."""
+        if form == self.form:
+            return self._decode_known(data)
+        plain = msgspec.json.decode(data)
+        plain["state"] = forms.state_today(self.module, plain["state"], form)
+        return self._decode_known(msgspec.json.encode(plain))
 
     def _move(self, index: dict[Any, dict[str, None]], key: str, was: Any, now: Any) -> None:
         """Values of a tuple are indexed one by one, None not at all; what stays is not touched."""

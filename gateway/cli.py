@@ -62,8 +62,11 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
 
     credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
-    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "accounts"])
-    credentials.add_argument("host", nargs="?", metavar="HOST", help="of an agent")
+    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "consumer", "accounts"])
+    credentials.add_argument("host", nargs="?", metavar="HOST|NAME", help="of an agent, of a consumer")
+    credentials.add_argument("--project", metavar="ID", help="whose commits alone a consumer is told of")
+    credentials.add_argument("--after", type=int, metavar="SEQUENCE", help="where a new consumer begins, if not now")
+    credentials.add_argument("--remove", action="store_true", help="let the consumer in no longer")
 
     command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
@@ -76,7 +79,11 @@ def parser() -> argparse.ArgumentParser:
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
     events.add_argument("--service", metavar="NAME")
     events.add_argument("--project", metavar="ID")
-    events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
+    events.add_argument("--format", choices=["text", "json", "cloudevents", "cadf"], default="text")
+
+    schemas = command("schemas", "describe what consumers are told", _schemas)
+    schemas.add_argument("--format", choices=["json-schema", "asyncapi"], default="json-schema")
+    schemas.add_argument("-o", "--output", type=Path, metavar="DIR", help="write files there")
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
@@ -108,7 +115,7 @@ def _watch(command: str, settings: Settings) -> None:
     """Logs and traces of this process, as set."""
     logs.configure(settings.log)
     if command in PARTS:
-        logs.about(part=command)
+        logs.name(command)
         try:
             tracing.start(settings.tracing, command)
         except ImportError as fault:
@@ -201,8 +208,12 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _credentials(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import journals
 
-    if (options.role == "agent") != bool(options.host):
-        sys.exit("cumulog: the credentials of an agent, and of nobody else, are for a HOST")
+    if (options.role in ("agent", "consumer")) != bool(options.host):
+        sys.exit("cumulog: the credentials of an agent are for a HOST, those of a consumer for a NAME")
+    if options.role == "consumer":
+        return _consumer(options, path, settings)
+    if options.project or options.after is not None or options.remove:
+        sys.exit("cumulog: --project, --after and --remove are for a consumer")
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = Directory(path)
     if options.role == "accounts":
@@ -212,10 +223,40 @@ def _credentials(options: argparse.Namespace, path: Path, settings: Settings) ->
     return 0
 
 
+def _consumer(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import consumers
+
+    if options.remove:
+        asyncio.run(consumers.remove(path, settings, options.host))
+    else:
+        print(asyncio.run(consumers.add(path, settings, options.host, options.project, options.after)))
+    return 0
+
+
 def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import many
 
     asyncio.run(many.restart(path))
+    return 0
+
+
+def _schemas(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    import msgspec
+
+    from events import schemas
+
+    made = {"asyncapi": schemas.asyncapi()} if options.format == "asyncapi" else schemas.json_schemas()
+    texts = {name: msgspec.json.format(msgspec.json.encode(one)).decode() for name, one in made.items()}
+    if options.output is None:
+        print(
+            texts["asyncapi"]
+            if options.format == "asyncapi"
+            else msgspec.json.format(msgspec.json.encode(made)).decode()
+        )
+        return 0
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (options.output / f"{name}.json").write_text(text + "\n")
     return 0
 
 

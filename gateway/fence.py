@@ -33,7 +33,7 @@ class Fence:
         spare = reads and self._stale_reads
         try:
             async with asyncio.timeout(min(self._deadline, PATIENCE) if spare else self._deadline):
-                await self._execute.fold.reach(await self._execute.journal.last())
+                await self._execute.fold.fence(self._execute.journal)
         except (Unavailable, TimeoutError) as fault:
             if spare:
                 return False

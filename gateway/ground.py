@@ -15,7 +15,6 @@ from events.assignments import Assignments
 from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
-from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
 from events.services import deciders
 from events.settings import Settings
@@ -58,8 +57,7 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     opening = asyncio.create_task(tables.open())
     wire = await connecting
     replicas = journals.replicas(wire, settings)
-    opened = await _open(lambda: JetStreamJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
-    journal = WatchedJournal(opened)
+    journal = await _open(lambda: WatchedJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
     execute = (TracedExecutor if tracing.is_on() else Executor)(journal, fold, SystemClock())
     tracing.learn(fold)
     await opening

@@ -56,10 +56,11 @@ def servers(path: Path, settings: Settings, nodes: int | None = None, hosts: Ite
     found = nats_cluster.size(directory) or (1 if (directory / "jetstream").exists() else 0)
     if nodes and found and nodes != found:
         raise CannotStart(f"--nodes {nodes}: the journal in {path} is on {found}; a cloud keeps their number")
-    hosts = {*admitted(path), *hosts}
+    hosts, heard = {*admitted(path), *hosts}, consumers(path)
     if (nodes or found) > 1:
-        return NatsCluster(directory, nodes or found, sync=sync, hosts=hosts)
-    return NatsServer(directory, sync=sync, hosts=hosts, max_memory=settings.journal.max_memory)
+        return NatsCluster(directory, nodes or found, sync=sync, hosts=hosts, consumers=heard)
+    memory = settings.journal.max_memory
+    return NatsServer(directory, sync=sync, hosts=hosts, consumers=heard, max_memory=memory)
 
 
 def urls(path: Path, settings: Settings) -> list[str]:
@@ -112,7 +113,7 @@ def write(directory: Directory, role: str, host: str | None) -> Path:
 
 def write_accounts(directory: Directory) -> Path:
     """The accounts for the configuration of an operator's own NATS servers, with all agents that have credentials."""
-    accounts = access(directory.path).accounts(admitted(directory.path))
+    accounts = access(directory.path).accounts(admitted(directory.path), consumers(directory.path))
     return directory.write_private(f"{CREDENTIALS}/{ACCOUNTS}", _text({"accounts": accounts}))
 
 
@@ -120,6 +121,11 @@ def admitted(path: Path) -> list[str]:
     """The hosts whose agents have files of credentials here."""
     found = [_read(file).host for file in (path / CREDENTIALS).glob("agent.*.json")]
     return sorted(host for host in found if host)
+
+
+def consumers(path: Path) -> list[str]:
+    """The consumers of the feed that have files of credentials here."""
+    return sorted(file.name.split(".")[1] for file in (path / CREDENTIALS).glob("consumer.*.json"))
 
 
 def credentials(

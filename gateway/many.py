@@ -22,7 +22,7 @@ from events.nats_cluster import NatsCluster, settled
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import http, journals
+from gateway import consumers, http, journals
 from gateway.children import Child
 from gateway.directory import Directory, DirectoryFault
 from gateway.hosts import Hosts
@@ -105,6 +105,7 @@ class Many:
             await cluster.start()
         except StartFault as fault:
             raise CannotStart(str(fault)) from fault
+        self.parts.background("consumers", consumers.admit(self.directory, cluster))
         wire = await Wire.connect(cluster.urls, cluster.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         await settled(wire, self.options.nodes)

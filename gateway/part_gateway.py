@@ -15,7 +15,7 @@ from events.chronicle import JournalChronicle
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
 from events.services import SERVICES
-from gateway import http, journals, mending, operations
+from gateway import aside, events, http, journals, mending
 from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
@@ -25,6 +25,7 @@ from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
 from gateway.image.store import IMAGES, ImageStore
@@ -37,7 +38,9 @@ TICK = 0.02  # seconds between two looks at who is still connected
 async def assemble(ground: Ground) -> Cloud:
     """What every function of the gateway works with; SQL is answered from now on."""
     execute, tables, wire = ground.execute, ground.tables, ground.wire
-    tokens = Tokens(execute.fold, ground.settings, execute.clock, ground.path / "keys")
+    keys = await KeyRing.open(ground.vault, execute.clock, ground.path / "keys" / "fernet")
+    ground.parts.background("tokens' keys", keys.watch())
+    tokens = Tokens(execute.fold, ground.settings, execute.clock, keys)
     cloud = Cloud(execute, ground.settings, tokens.authenticate, ground.vault)
     cloud.put(tokens)
     cloud.put(tables)
@@ -67,7 +70,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     answer to ask elsewhere. What is being answered then is finished.
     """
     feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
-    extra = [*operations.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
+    extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
     app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+from events.chronicle import JournalChronicle
+from events.feed_stream import FeedStream
+from events.following import Following
 from events.gateways import Gateways, Links
 from events.services import modules
 from events.subjects import untoken
@@ -13,6 +16,7 @@ from gateway.ground import Ground
 from handlers.compute import guests
 from handlers.compute.images import Sources
 from handlers.compute.metadata import Metadatas
+from handlers.filling import Filler
 from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
@@ -48,6 +52,8 @@ async def start(ground: Ground) -> Runner:
     parts.later("orders", orders.stop)
     runner.start()
     parts.later("handlers", runner.stop)
+    following = Following(execute.fold, JournalChronicle(execute.journal))
+    parts.background("feed", Filler(following, FeedStream(wire), ground.settings.feed.source).run())
     ground.health.worries["handlers"] = Watch(runner, orders).faults
     return runner
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from events.cadf import cadf
 from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
@@ -156,11 +157,26 @@ def as_cloudevent(line: Line) -> str:
     return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
 
 
-FORMATS: dict[str, Callable[[Line], str]] = {"text": as_text, "json": as_json, "cloudevents": as_cloudevent}
+def as_cadf(line: Line) -> str:
+    """An audit record as DMTF's CADF has it."""
+    return cadf(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+
+
+FORMATS: dict[str, Callable[[Line], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "cloudevents": as_cloudevent,
+    "cadf": as_cadf,
+}
 
 
 async def events(
-    path: Path, settings: Settings, *, follow: bool, wanted: Filter, form: Literal["text", "json", "cloudevents"]
+    path: Path,
+    settings: Settings,
+    *,
+    follow: bool,
+    wanted: Filter,
+    form: Literal["text", "json", "cloudevents", "cadf"],
 ) -> None:
     """Print the log."""
     async with opened(path, settings) as cloud:

@@ -23,6 +23,7 @@ from events.fold import Change, Fold, Known
 from events.refusals import Busy
 from events.services import modules
 from projections.restore import restore
+from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, table
 
@@ -81,10 +82,12 @@ class Projector:
         self._rows = rows
         self._dirty = Dirty({}, {}, [])
         self._heard = self._written = Bookmark(0, None)
+        self._late = False  # something older than the bookmark is dirty: it could not be folded before
         self.failure = ""  # why the tables could not be written, if they could not
         self._flushing: asyncio.Future[None] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
+        self._spoils = Spoils(path)
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
 
     # Its life
@@ -101,6 +104,7 @@ class Projector:
         self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
         self.fold.listeners.append(self._hear)
         if self._written.sequence:
+            self.fold.suspect(self._spoils.read())
             await self._call(self.store.rest)
         return self._written.sequence
 
@@ -152,13 +156,14 @@ class Projector:
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
         heard = self._heard.sequence
-        while self._written.sequence < heard:
+        while self._written.sequence < heard or self._late:
             if self._flushing is None or self._flushing.done():
                 self._flushing = self._write()
             await asyncio.shield(self._flushing)  # others may wait for it too
 
     def _write(self) -> asyncio.Future[None]:
-        work, self._dirty = self._dirty, Dirty({}, {}, [])
+        self._spoils.keep(self.fold.spoiled)  # before the bookmark passes by what is not in the tables
+        work, self._dirty, self._late = self._dirty, Dirty({}, {}, []), False
         heard = self._heard
         self._some.clear()
         self._many.clear()
@@ -172,10 +177,12 @@ class Projector:
         fault = writing.exception()
         if fault is None:
             self._written, self.failure = heard, ""
+            if not self._late:
+                self._spoils.forget(self.fold.spoiled)
             return
         self.failure = str(fault)
         _log.error("The tables could not be written: %r", fault)
-        newer = self._dirty
+        newer, self._late = self._dirty, self._late or self._written.sequence >= heard.sequence
         self._dirty = Dirty({**work.known, **newer.known}, {**work.born, **newer.born}, [*work.changes, *newer.changes])
         self._some.set()
 
@@ -187,7 +194,10 @@ class Projector:
             dirty.born[change.subject] = change.sequence
         if self._histories and _prefix(change.subject, after) in self._histories:
             dirty.changes.append(change)
-        self._heard = Bookmark(change.sequence, change.commit.at)
+        if change.sequence > self._heard.sequence:
+            self._heard = Bookmark(change.sequence, change.commit.at)
+        else:
+            self._late = True
         self._some.set()
         if len(dirty.known) + len(dirty.changes) >= self._rows:
             self._many.set()

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from events.clock import Clock, SystemClock
 from events.decider import Executor
@@ -79,8 +80,9 @@ def faces() -> list[Face]:
 class World:
     """One cloud. `http` calls its gateway as an admin unless a request brings its own `X-Auth-Token`."""
 
-    def __init__(self, cloud: Cloud, http: httpx.AsyncClient) -> None:
+    def __init__(self, cloud: Cloud, http: httpx.AsyncClient, app: ASGIApp) -> None:
         self.cloud = cloud
+        self.app = app
         self.fold = cloud.fold
         self.execute = cloud.execute
         self.http = http
@@ -110,7 +112,8 @@ async def world(
     cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate, MemoryVault())
     for part in parts:
         cloud.parts[type(part)] = part
-    transport = httpx.ASGITransport(app=application(cloud, faces()))
+    app = application(cloud, faces())
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
-        yield World(cloud, http)
+        yield World(cloud, http, app)
     await fold.stop()

@@ -56,7 +56,7 @@ async def bootstrap(execute: Executor, settings: Settings, password: str, *, men
         except Conflict as conflict:  # most likely another gateway does the same: what it did needs not be done
             last = conflict
             changed = changed or cloud.changed
-            await execute.fold.reach(await execute.journal.last())
+            await execute.fold.fence(execute.journal)
     raise last
 
 
@@ -83,16 +83,17 @@ class _Bootstrap:
         await self.catalog()
 
     async def do(self, resource: Decider[Any, Any, Any], command: Command) -> None:
-        outcome = await self.execute(resource, command, CLOUD)
-        self.changed = self.changed or outcome.changed
-
-    async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
-        await self.do(names, Take(id=name, holder=command.id))
         try:
-            await self.do(resource, command)
+            outcome = await self.execute(resource, command, CLOUD)
         except Conflict:
             if self.fold.get(resource, command.id) is None:  # else another gateway that begins now was faster
                 raise
+        else:
+            self.changed = self.changed or outcome.changed
+
+    async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
+        await self.do(names, Take(id=name, holder=command.id))
+        await self.do(resource, command)
 
     async def domain(self, mend: bool) -> None:
         domain = self.fold.get(domains, "default")

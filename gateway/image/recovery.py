@@ -30,7 +30,7 @@ async def recover(cloud: Cloud) -> None:
     files, uploads = await store.run(store.listing)
     waiting = [image for status in ("saving", "uploading") for image in cloud.fold.by(images, "status", status)]
     dead = [image for image in waiting if await _is_dead(store, image)]
-    await cloud.fold.reach(await cloud.execute.journal.last())
+    await cloud.fold.fence(cloud.execute.journal)
     for image in dead:
         now = cloud.fold.get(images, image.id)
         if now is not None and (now.upload, now.status, now.bytes) == (image.upload, image.status, None):

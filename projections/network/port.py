@@ -254,7 +254,7 @@ def gone(before: Port, after: Port | None) -> list[Step]:
 
 async def fence(execute: Executor) -> None:
     """Return once the fold holds all that is in the journal now."""
-    await execute.fold.reach(await execute.journal.last())
+    await execute.fold.fence(execute.journal)
 
 
 def share_of(id: str, claim: str) -> str:

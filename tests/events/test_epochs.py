@@ -281,7 +281,7 @@ async def test_who_was_overtaken_cannot_open(journal: Journal) -> None:
 
 
 def _begun(execute: Executor, attempt: str) -> bytes:
-    return word(attempt, execute.clock.now(), CarryBegun(attempt=attempt, version="", prefixes=()))
+    return word(attempt, execute.clock.now(), CarryBegun(attempt=attempt, forms={}))
 
 
 async def test_who_does_not_know_all_there_is_does_not_close(journal: Journal) -> None:
@@ -298,21 +298,23 @@ async def test_who_does_not_know_all_there_is_does_not_close(journal: Journal) -
         assert (await journal.epochs())[-1].is_open
 
 
-async def test_states_of_another_version_are_not_taken(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_states_of_an_older_form_are_read_in_todays(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     async with process(journal) as one:
         await one(flavor, a_flavor("1"), CLOUD)
         await shut(one)
         await journal.drop(1)
-    monkeypatch.setattr(Fold, "version", "another")
+    monkeypatch.setattr(flavor, "STATE_FORM", 2, raising=False)
     fold = Fold(RESOURCES)
-    fold.passage.is_new = True
-    fold.position = (await journal.epochs())[0].first - 1
-    *carried, done = await journal.of("ev.journal.epoch.2")
-    for entry in carried:
-        fold.apply(entry)
-    with pytest.raises(Foreign):
-        fold.apply(done)
+    with pytest.raises(Foreign, match="form 1"):
+        await fold.follow(journal)
     assert living(fold) == []
+    await fold.stop()
+    monkeypatch.setattr(flavor, "STATE_UPCASTERS", {1: lambda state: {**state, "swap": 7}}, raising=False)
+    async with process(journal) as late:
+        known = late.fold.known(flavor, "1")
+        assert known is not None
+        assert known.state.swap == 7
+        await shut(late)
 
 
 async def test_what_comes_after_the_last_entry_is_not_of_the_journal(journal: Journal) -> None:

@@ -175,15 +175,14 @@ def guests(memory: Path) -> list[tuple[tuple[str, str], bool]]:
 
 async def log_agrees(cloud: Cloud) -> None:
     """Log, tables and a fresh rebuild of them agree; the cloud is stopped. Raises Broken."""
-    for tables in cloud.tables:  # of one process of several: looked at in the place where `up` alone has them
-        for file in tables.parent.glob(f"{tables.name}*"):
-            shutil.copy(file, tables.parents[1])
-        await _agrees(cloud, "verify")
-    await _agrees(cloud, "verify", "rebuild", "verify")
-
-
-async def _agrees(cloud: Cloud, *commands: str) -> None:
-    for words in commands:
+    tables = min(cloud.tables, key=_digest, default=None)  # of one process of several, whichever
+    for file in tables.parent.glob(f"{tables.name}*") if tables else ():
+        shutil.copy(file, file.parents[1])  # where `up` has its own
+    for words in ("verify", "rebuild", "verify"):
         status, said = await cloud.ask(words)
         if status or (words == "verify" and not CLEAN.search(said)):
             raise Broken(f"cumulog {words}: {said[-3000:]}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()

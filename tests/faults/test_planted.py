@@ -28,7 +28,7 @@ class Dreamer(Person):
 
 async def test_a_write_that_was_acknowledged_and_never_stored_is_found(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="was made in life 1, and is not found") as caught:
-        await together(7, tmp_path / "cloud", kind=Dreamer)
+        await together(7, tmp_path / "cloud", 1.0, Dreamer)
     assert "what befell it:" in str(caught.value)
     assert "cumulog trace 00000000000000000000000000000000" in str(caught.value)
 

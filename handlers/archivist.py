@@ -1,0 +1,94 @@
+"""The archivist: finishes what others left half-closed, closes epochs when they are long, archives and drops them.
+
+Any number of processes run one; all they do may be done by several at once. An epoch is dropped only when every byte of
+it has been read back from the archive. Source: DESIGN, "Hard cases, decided", 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from events.clock import Clock, SystemClock
+from events.epochs import CannotClose, Closed, close, finish
+from events.fold import Fold
+from events.journal import Epoch, Journal, Unavailable
+
+PERIOD = 5.0  # seconds between two looks
+REST = 60.0  # seconds until what failed is tried again
+
+log = logging.getLogger("cumulog.archive")
+
+Keep = Callable[[Epoch], Awaitable[int]]  # puts an epoch into the archive; how many bytes are there now
+
+
+class Archived(Struct, frozen=True):
+    """What was done."""
+
+    closed: Closed | None = None
+    kept: tuple[int, ...] = ()  # epochs that are in the archive, and no longer in the journal
+    bytes: int = 0
+
+
+class Archivist:
+    """Looks after one journal; without `keep` nothing is archived, and nothing dropped."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        fold: Fold,
+        keep: Keep | None,
+        *,
+        commits: int = 0,  # after so many an epoch is closed; 0: never by itself
+        clock: Clock | None = None,
+        period: float = PERIOD,
+    ) -> None:
+        self.failure = ""  # of the newest look: for whoever asks for its health
+        self._journal = journal
+        self._fold = fold
+        self._keep = keep
+        self._commits = commits
+        self._clock: Clock = clock or SystemClock()
+        self._period = period
+        self._one = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Look from time to time, until cancelled."""
+        while True:
+            await asyncio.sleep(REST if self.failure else self._period)
+            try:
+                await self.look()
+                self.failure = ""
+            except (CannotClose, Unavailable, TimeoutError) as fault:
+                self.failure = str(fault) or "no answer in time"
+                log.warning("the journal cannot be archived now: %s", self.failure)
+            except Exception as fault:  # it must not end: others may leave something half-closed
+                self.failure = repr(fault)
+                log.exception("the journal could not be archived")
+
+    async def look(self) -> Archived:
+        """Do what is due."""
+        async with self._one:
+            closed = await finish(self._journal, self._fold, self._clock)
+            if self._commits and self._fold.position - self._fold.epoch.first >= self._commits:
+                closed = await close(self._journal, self._fold, self._clock)
+            return await self._archive(closed)
+
+    async def archive(self) -> Archived:
+        """Close the epoch now, and put it into the archive. Raises CannotClose, Unavailable, TimeoutError."""
+        async with self._one:
+            return await self._archive(await close(self._journal, self._fold, self._clock))
+
+    async def _archive(self, closed: Closed | None) -> Archived:
+        kept: list[int] = []
+        size = 0
+        ended = [one for one in await self._journal.epochs() if one.number < self._fold.epoch.number]
+        for epoch in ended if self._keep is not None else ():
+            assert self._keep is not None
+            size += await self._keep(epoch)
+            await self._journal.drop(epoch.number)
+            kept.append(epoch.number)
+        return Archived(closed, tuple(kept), size)
