@@ -13,8 +13,9 @@ from typing import assert_never
 
 from immutables import Map
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
+from events.alike import alike
 from events.envelope import Command, Event, State
 from events.refusals import OverQuota
 
@@ -26,6 +27,9 @@ class Share(Struct, frozen=True, gc=False):
 
     amounts: dict[str, int]
     until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "amounts", alike(self.amounts))
 
 
 class Room(State, frozen=True, gc=False, kw_only=True):

@@ -58,6 +58,7 @@ from events.envelope import Command
 from events.refusals import Conflict, Invalid, NotFound, OverQuota
 
 INDEXES = ("project", "host", "phase", "reservation", "key_name")
+SHARED = ("project", "user", "size", "image", "image_properties", "host", "attachments", "public_key")
 MOST_TAGS = 50  # of one server
 _CHANGEABLE = ("name", "hostname", "description", "access_ipv4", "access_ipv6", "disk_config")
 # In which vm_state, as nova names it, an action is legal; the words of its refusal.
