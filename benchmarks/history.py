@@ -38,6 +38,7 @@ from events.network.standard import holder
 from events.network.subnet import CreateSubnet, Pool
 from events.subjects import key_of
 from handlers.compute import guests, scheduler
+from handlers.orders import Order
 from projections.network.port import share_of
 from projections.network.security_group import steps_to_default
 
@@ -118,11 +119,11 @@ class History:
         self.pen = Pen(fold, at)
         self.hosts = fold.all(hosts)
 
-    def dead(self, count: int, projects: int = 100) -> Iterator[list[Entry]]:
+    def dead(self, count: int, begin: int = 0) -> Iterator[list[Entry]]:
         """So many servers that were asked for and deleted at once, some at a time; they leave the fold."""
-        for begin in range(0, count, GROUP):
-            project = f"{begin // GROUP % projects:032x}"
-            ids = [str(UUID(int=(1 << 120) + number)) for number in range(begin, min(begin + GROUP, count))]
+        for first in range(begin, begin + count, GROUP):
+            project = f"{first // GROUP % PROJECT:032x}"
+            ids = [str(UUID(int=(1 << 120) + number)) for number in range(first, min(first + GROUP, begin + count))]
             self._die(project, ids)
             for shelf in self.fold.shelves.values():
                 shelf.bury(self.pen.at)
@@ -137,17 +138,16 @@ class History:
             put(servers, delete, Wish(servers.ForgetServer(id=id), _cloud(id)))
         put(compute_quota, *(Wish(compute_quota.ReturnRoom(id=project, holder=id), _cloud(id)) for id in ids))
 
-    def living(self, count: int) -> Iterator[list[Entry]]:
-        """So many servers that run, a project at a time."""
-        for begin in range(0, count, PROJECT):
-            number = begin // PROJECT
-            project = f"{(1 << 64) + number:032x}"
-            network, net = self._network(project, number)
-            for index in range(begin, min(begin + PROJECT, count)):
+    def living(self, count: int, begin: int = 0) -> Iterator[list[Entry]]:
+        """Servers that run, until there are so many, a project at a time."""
+        for first in range(begin, count, PROJECT):
+            project = f"{(1 << 64) + first // PROJECT:032x}"
+            network, net = self._network(project)
+            for index in range(first, min(first + PROJECT, count)):
                 self._live(project, network, net, index)
             yield self.pen.take()
 
-    def _network(self, project: str, number: int) -> tuple[str, str]:
+    def _network(self, project: str) -> tuple[str, str]:
         """A network with a subnet of a project's own; its default security group."""
         put, user = self.pen.put, _user(project, project)
         network, net = derived(project, "network"), derived(project, "subnet")
@@ -243,18 +243,17 @@ def _request(project: str, id: str, attachments: tuple[Attachment, ...]) -> serv
     )
 
 
-def remember(path: Path, fold: Fold) -> None:
-    """Have the simulated hosts hold the guests of all servers that run."""
+def remember(path: Path, fold: Fold, host: str) -> None:
+    """Have a simulated host hold the guests of all servers that run there."""
     with sqlite3.connect(path) as database:
-        rows = ((one.host, one.id, 1, one.generation) for one in fold.all(servers) if one.host)
+        rows = ((host, one.id, 1, one.generation) for one in fold.by(servers, "host", host))
         database.executemany("INSERT OR REPLACE INTO guest VALUES (?, ?, ?, ?)", rows)
 
 
-def orders(fold: Fold) -> Iterator[tuple[str, str, bytes, int]]:
-    """What each host has been told of its servers: host, server, the order, and the position that it follows from."""
+def orders(fold: Fold) -> Iterator[Order]:
+    """What each host has been told of its servers."""
     for server in fold.all(servers):
-        for order in guests.orders(fold, server.id):
-            yield order.host, order.id, order.data, order.sequence
+        yield from guests.orders(fold, server.id)
 
 
 __all__ = ["History", "orders", "remember"]
