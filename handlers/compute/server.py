@@ -130,7 +130,9 @@ def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, C
 
 def _would_fit(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> bool:
     """Whether a host could hold it if all that is claimed there for servers that are not on it were given back."""
-    firm = [Candidate(one.host, one.limits, _in_use(sight, one.host)) for one in by_name.values()]
+    firm = [Candidate(one.host, one.limits, None) for one in by_name.values()]
+    for candidate in firm:
+        candidate.take(_in_use(sight, candidate.host))
     return scheduler.choose(server, firm, Random(server.id)).host is not None
 
 
