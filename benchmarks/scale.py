@@ -53,6 +53,7 @@ class Point(Struct, kw_only=True):
     rate: float  # servers a second, sixteen at once
     commits: float  # of one server until ACTIVE, and its share of what they have in common
     stored: float  # bytes of it as JetStream counts them
+    kept: float  # what the whole log takes on disk of what JetStream counts: full blocks are compressed
     processor: dict[str, float]  # ms by part and server
 
 
@@ -127,7 +128,7 @@ class Ground:
             rate = many / (time.perf_counter() - began)
             used = {name: (after - seconds[name]) * 1000 / many for name, after in split.seconds().items()}
             commits, stored = await journal.last() - first, await bytes_of(wire) - stored
-            memory = split.memory()
+            memory, kept = split.memory(), split.disk() / await bytes_of(wire)
             await person.delete(made, AT_ONCE)
             await wire.close()
         await split.stop()
@@ -142,6 +143,7 @@ class Ground:
             rate=rate,
             commits=commits / many,
             stored=stored / many,
+            kept=kept,
             processor=used,
         )
 

@@ -115,6 +115,10 @@ class Split:
         found = {part.name: _seconds(part.pid) for part in (self.gateway, self.handlers, *self.agents)}
         return found | {"nats": _seconds(self._nats_pid())}
 
+    def disk(self) -> int:
+        """Bytes of the journal's files."""
+        return sum(path.stat().st_size for path in (self.state / "journal").rglob("JOURNAL_*/**/*.blk"))
+
     def _nats_pid(self) -> int:
         who = process.remembered(self.state / "journal" / "nats.pid")
         assert who is not None, "NATS does not run"
