@@ -10,7 +10,7 @@ from tests.histories.gateways import gateways, revocation
 from tests.histories.recording import record
 
 SEEDS = 1
-ANSWERS = 500
+ANSWERS = 300
 
 
 async def test_histories_are_linearizable(tmp_path: Path, seed: int) -> None:
