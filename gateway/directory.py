@@ -12,10 +12,11 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from events.ids import new_hex
+from events.ids import is_uuid, new_hex
 
 VERSION = 1  # of the directory's layout
 LOCK = "lock"
+IMAGES = "images"  # the folder in DIR of the cloud's own store
 
 _is_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z").match
 
@@ -137,3 +138,9 @@ class Directory:
             file.write(text)
         draft.replace(target)
         return target
+
+
+def stored(store: Path, image: str) -> Path | None:
+    """The bytes of an image in a store's directory, not to be written to; None: it has none, or is no store."""
+    path = store / "images" / image
+    return path if is_uuid(image) and path.exists() else None

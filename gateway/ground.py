@@ -18,12 +18,13 @@ from events.fold import Fold
 from events.journal import Unavailable
 from events.services import deciders
 from events.settings import Settings
-from events.vault import NatsVault
+from events.streams import UnsafeJournal
+from events.vault import NatsVault, WrongKey
 from events.watched import TracedExecutor, WatchedJournal
 from events.wire import Wire
 from gateway import journals
 from gateway.health import Health
-from gateway.parts import Parts
+from gateway.parts import CannotStart, Parts
 from gateway.progress import Progress
 from gateway.watch import Watch
 from projections.projector import Projector
@@ -83,10 +84,15 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
 
 
 async def _open(opening: Callable[[], Awaitable[T]]) -> T:
-    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes."""
+    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes.
+
+    Raises CannotStart.
+    """
     while True:
         try:
             return await opening()
+        except (WrongKey, UnsafeJournal) as fault:
+            raise CannotStart(str(fault)) from fault
         except Unavailable as fault:
             log.warning("waiting for NATS: %s", fault)
 
