@@ -16,6 +16,7 @@ from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
 from events.journal import Unavailable
+from events.keeper import Keeper
 from events.services import deciders
 from events.settings import Settings
 from events.streams import UnsafeJournal
@@ -69,6 +70,9 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     watch, health = Watch(wire, journal, fold, tables, execute.clock), Health()
     watch.look(health)
     parts.background("watch", watch.run())
+    if (path / journals.JOURNAL).is_dir():  # it is on a disk of this machine
+        keeper = Keeper(path / journals.JOURNAL, journal, settings.journal.reserve)
+        parts.background("keeper of the journal's disk", keeper.run())
     return Ground(
         parts=parts,
         settings=settings,
