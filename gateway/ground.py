@@ -99,6 +99,7 @@ async def _open(opening: Callable[[], Awaitable[T]]) -> T:
             raise CannotStart(str(fault)) from fault
         except Unavailable as fault:
             log.warning("waiting for NATS: %s", fault)
+        await asyncio.sleep(journals.PAUSE)
 
 
 async def _follow(parts: Parts, execute: Executor, tables: Projector) -> None:
