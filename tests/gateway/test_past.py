@@ -24,7 +24,7 @@ from events.settings import Gateway, Settings
 from gateway.consoles import Consoles
 from gateway.identity.tokens import Tokens
 from gateway.image.store import ImageStore
-from gateway.past import Past, answer
+from gateway.past import PLACE, Past, answer
 from projections.projector import Projector
 from tests.gateway.compute.clouds import IMAGE, SERVERS, boot, bury, furnish, run
 from tests.gateway.network.calls import a_network
@@ -290,7 +290,7 @@ async def test_worlds_are_made_one_at_a_time_and_too_many_may_not_wait() -> None
 
 
 async def test_the_worlds_that_are_kept_take_no_more_memory_than_set() -> None:
-    async with world(settings=Settings(gateway=Gateway(past_memory=12 * 1536))) as w:
+    async with world(settings=Settings(gateway=Gateway(past_memory=12 * PLACE))) as w:
         await furnish(w)
         for moment in range(1, w.fold.position + 1):
             assert (await then(w, moment, "/compute/v2.1/flavors")).status_code == 200
@@ -301,7 +301,7 @@ async def test_the_worlds_that_are_kept_take_no_more_memory_than_set() -> None:
 
 
 async def test_a_world_that_is_too_large_is_refused() -> None:
-    async with world(settings=Settings(gateway=Gateway(past_memory=1536))) as w:
+    async with world(settings=Settings(gateway=Gateway(past_memory=PLACE))) as w:
         await furnish(w)
         refused = await then(w, w.fold.position, SERVERS)
         assert refused.status_code == 503
