@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -26,6 +27,7 @@ from gateway.identity.tokens import Tokens
 from gateway.image.store import ImageStore
 from gateway.past import PLACE, Past, answer
 from projections.projector import Projector
+from tests.events.test_moments import told
 from tests.gateway.compute.clouds import IMAGE, SERVERS, boot, bury, furnish, run
 from tests.gateway.network.calls import a_network
 from tests.worlds import FOREIGN, PROJECT, World, faces, world
@@ -262,6 +264,36 @@ async def test_the_present_as_a_past_is_the_present(full: World) -> None:
 
 
 # How worlds are made and kept
+
+
+async def test_a_world_is_what_the_live_fold_was_and_shares_what_is_still_so() -> None:
+    async with world() as w:
+        dice = Random(5)
+        await furnish(w)
+        live: dict[int, tuple[datetime, str]] = {}
+        ids: list[str] = []
+        for _ in range(60):
+            match dice.randrange(4):
+                case 0 if len(w.fold.shelf(servers).known) < 9:
+                    ids.append(await boot(w))
+                case 1 if ids:
+                    await run(w, ids[-1])
+                case 2 if ids:
+                    await w.execute(servers, ChangeServer(id=dice.choice(ids), name=f"n{dice.random()}"), CLOUD)
+                case 3 if len(ids) > 2:
+                    gone = ids.pop(0)
+                    await w.call("DELETE", f"{SERVERS}/{gone}", as_="member")
+                    await bury(w, gone)
+            now = w.cloud.clock.now()
+            live[w.fold.position] = (now, told(w.fold, now))
+        past = w.cloud.part(Past)
+        for sequence in dice.sample(sorted(live), 20):
+            at, expected = live[sequence]
+            async with past.cloud(str(sequence)) as then_:
+                assert told(then_.fold, at) == expected
+        async with past.cloud(str(w.fold.position)) as then_:
+            for prefix, shelf in then_.fold.shelves.items():
+                assert all(known is w.fold.shelves[prefix].known[key] for key, known in shelf.known.items())
 
 
 async def test_worlds_are_made_one_at_a_time_and_too_many_may_not_wait() -> None:
