@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from events import logs, tracing
+from events.journal import Unavailable
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
@@ -117,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
         _watch(options.command, settings)
         status = options.run(options, path, settings)
         tracing.stop()
-    except (BadSetting, DirectoryFault) as fault:
+    except (BadSetting, DirectoryFault, Unavailable) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
         status = 130
@@ -188,6 +189,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
     from gateway.http import address
     from gateway.up import Options, Up
+    from gateway.upgrading import upgrade
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
@@ -212,7 +214,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             passed = [f"--set={setting}" for setting in _assignments(options)]
             await Many(directory, settings, asked, passed).run(_ready)
 
-    directory.open()
+    directory.open(lambda path, found: upgrade(path, found, settings))
     try:
         return _live(run())
     finally:

@@ -150,7 +150,7 @@ def _destroy(path: Path, settings: Settings, sure: bool) -> int:
     if not sure and input(f"Remove the cloud in {path} and all its guests? Type yes: ").strip() != "yes":
         return 1
     directory = Directory(path)
-    directory.open()
+    directory.open(lambda path, found: None)  # of whatever version
     try:
         if sharers := directory.sharers():
             raise DirectoryFault(f"{path} is in use by {', '.join(sharers)}: stop them first")

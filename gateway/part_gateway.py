@@ -24,6 +24,7 @@ from gateway.consoles import Consoles
 from gateway.directory import Directory
 from gateway.entrance import Entrance
 from gateway.feed import Feed
+from gateway.fence import Fence
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.keys import KeyRing
@@ -105,6 +106,19 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
         await task
 
     parts.later("gateway", stop)
+
+
+async def mind_others(ground: Ground, cloud: Cloud) -> None:
+    """Fence from the moment that another gateway is there; until then what this process was told is all there is."""
+
+    def fence() -> None:
+        cloud.fence = cloud.fence or Fence(ground.execute, ground.settings)
+
+    gateways = await Gateways.open(ground.wire, replicas=journals.replicas(ground.wire, ground.settings))
+    listening = await gateways.listen(fence)
+    ground.parts.later("ear for other gateways", lambda: ground.wire.unlisten(listening))
+    if await gateways.all():
+        fence()
 
 
 async def announce(ground: Ground, cloud: Cloud, name: str, url: str) -> None:

@@ -20,11 +20,14 @@ from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
 from events.journal import Entry, Journal
+from events.nats_server import StartFault
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
 from gateway import journals
 from gateway.directory import Directory, DirectoryFault
+
+PATIENCE = 60.0  # seconds: a cluster that was just started takes ten to agree on its leaders, more if it is busy
 
 RawCommit = Commit[dict[str, Any]]
 _decode = msgspec.json.Decoder(RawCommit).decode
@@ -60,7 +63,7 @@ class Opened(Struct, frozen=True):
 
 @asynccontextmanager
 async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
-    """The journal of the cloud in `path`, whether it runs or not. Raises DirectoryFault."""
+    """The journal of the cloud in `path`, whether it runs or not. Raises DirectoryFault, Unavailable."""
     if not (path / journals.JOURNAL).is_dir():
         raise DirectoryFault(f"there is no cloud in {path}")
     directory, cloud = Directory(path), journals.access(path).cloud
@@ -75,10 +78,13 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
         return
     server = journals.servers(path, settings)
     is_running = not directory.try_open()
-    if is_running:
-        server.attach()
-    else:
-        await server.start()
+    try:
+        if is_running:
+            server.attach()
+        else:
+            await server.start()
+    except StartFault as fault:
+        raise DirectoryFault(str(fault)) from fault
     try:
         wire = await Wire.connect(server.urls, cloud, name="cumulog reading")
         async with _reading(wire, settings, is_running) as found:
@@ -92,7 +98,8 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
 @asynccontextmanager
 async def _reading(wire: Wire, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
     try:
-        journal = await JetStreamJournal.open(wire, replicas=journals.replicas(wire, settings))
+        replicas = journals.replicas(wire, settings)
+        journal = await JetStreamJournal.open(wire, replicas=replicas, deadline=PATIENCE)
         yield Opened(wire, journal, is_running)
     finally:
         await wire.close()
