@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from events.chronicle import Chronicle, JournalChronicle, Snapshot
 from events.clock import ManualClock
 from events.decider import Executor
-from events.fold import Change, Fold, Known
+from events.fold import BURIAL, Change, Fold, Known
 from events.journal import MemoryJournal, Unavailable
 from events.moments import Moments, fold_to, moment, snapshot
 from events.refusals import Busy, Invalid, NoCapacity
@@ -70,11 +70,17 @@ class Shared:
         """Bytes that the fold takes beside the present's, about."""
         return PLACE * sum(len(shelf.known) for shelf in self._fold.shelves.values()) + STATE * len(self._own)
 
-    def begin(self, kept: Snapshot | None) -> Snapshot | None:
-        """The same snapshot, with the present's states."""
+    def begin(self, kept: Snapshot | None, at: datetime) -> Snapshot | None:
+        """The same snapshot with the present's states, and without those whom a fold has forgotten at this time."""
         if kept is None:
             return None
-        return Snapshot(kept.position, ((prefix, self._same(prefix, known)) for prefix, known in kept.known))
+        forgotten = at - BURIAL
+        known = (
+            (prefix, self._same(prefix, one))
+            for prefix, one in kept.known
+            if not one.state.deleted or one.updated_at > forgotten
+        )
+        return Snapshot(kept.position, known)
 
     def _same(self, prefix: str, known: Known[Any]) -> Known[Any]:
         now = self._present.shelves[prefix].known.get(known.key)
@@ -227,9 +233,10 @@ class Past:
     async def _make(self, sequence: int) -> World:
         fold = Fold(_kinds(self._cloud.fold))
         shared = Shared(fold, self._cloud.fold)
-        begin = shared.begin(await self._begin(sequence))
+        at = await self._moments.time(sequence)
+        begin = shared.begin(await self._begin(sequence), at)
         await fold_to(fold, self._chronicle, sequence, begin, lambda: self._fits(shared.weight))
-        world = World(self, sequence, await self._moments.time(sequence), fold, shared.weight)
+        world = World(self, sequence, at, fold, shared.weight)
         self._worlds[sequence] = world
         return world
 

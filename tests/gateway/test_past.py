@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from events.chronicle import JournalChronicle
+from events.chronicle import JournalChronicle, Snapshot
 from events.clock import ManualClock
 from events.compute import flavor as flavors
 from events.compute import server as servers
@@ -330,6 +330,32 @@ async def test_the_worlds_that_are_kept_take_no_more_memory_than_set() -> None:
         held = sum(len(shelf.known) for one in past._worlds.values() for shelf in one.fold.shelves.values())
         assert 1 < len(past._worlds) < w.fold.position
         assert held <= 12
+
+
+async def test_a_world_made_from_a_snapshot_has_not_the_long_dead_whom_it_holds() -> None:
+    clock = ManualClock()
+
+    class Kept(JournalChronicle):
+        """Has the states of all that ever was at one moment, as an archive does."""
+
+        async def snapshot(self, at: int) -> Snapshot | None:
+            return Snapshot(taken, [("ev.compute.server", known) for known in states]) if at >= taken else None
+
+    async with world(clock=clock) as w:
+        await furnish(w)
+        dead, alive = await boot(w), await boot(w)
+        await w.call("DELETE", f"{SERVERS}/{dead}", as_="member")
+        await bury(w, dead)
+        taken, states = w.fold.position, list(w.fold.shelf(servers).known.values())
+        clock.advance(7200)
+        await w.execute(servers, ChangeServer(id=alive, name="later"), CLOUD)
+        past = Past(w.cloud, Kept(w.execute.journal))
+        async with past.cloud(str(w.fold.position)) as then_:
+            assert list(then_.fold.shelf(servers).known) == [alive]
+            assert then_.fold.all(servers)[0].name == "later"
+        async with past.cloud(str(taken)) as then_:
+            assert set(then_.fold.shelf(servers).known) == {alive, dead}
+        await past.stop()
 
 
 async def test_a_world_that_is_too_large_is_refused() -> None:
