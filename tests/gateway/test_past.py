@@ -55,6 +55,8 @@ async def test_a_server_is_shown_as_it_was() -> None:
         present = await w.call("GET", f"{SERVERS}/{id}", as_="member", version="2.100")
         assert present.json()["server"]["name"] == "renamed"
         assert AS_OF not in present.headers
+        flavor = await then(w, asked, "/compute/v2.1/flavors/1", method="HEAD")
+        assert (flavor.status_code, flavor.headers[AS_OF], flavor.content) == (200, str(asked), b"")
         missing = await then(w, asked - 1, f"{SERVERS}/{id}")
         assert missing.status_code == 404
         assert missing.headers[AS_OF] == str(asked - 1)
