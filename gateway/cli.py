@@ -96,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--driver", choices=["simulated"], default="simulated")
     replay.add_argument("--scheduler", choices=["filter", "simple", "chance"], help="else the cloud's own")
     replay.add_argument("--hosts", type=int, metavar="N", help="so many, like those that there were; else those")
-    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
+    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice; 0: the cloud's own")
     replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
     replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
     command("archive", "close an epoch of the log and move it to the archive", _keep)
