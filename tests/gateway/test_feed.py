@@ -17,6 +17,7 @@ from events.compute import flavor as flavors
 from events.compute.flavor import CreateFlavor
 from events.decider import Executor
 from events.envelope import Origin
+from events.epochs import close
 from events.fold import Fold
 from events.identity import project as projects
 from events.identity.project import CreateProject, TagProject
@@ -244,3 +245,17 @@ async def test_an_event_has_the_commit_as_it_is() -> None:
         data = msgspec.json.decode(piece.split(b"data: ")[1])
         assert data["subject"] == "ev.compute.flavor.7"
         assert msgspec.json.encode(data["commit"]) == (await one.journal.of("ev.compute.flavor.7"))[0].data
+
+
+async def test_a_reader_does_not_notice_the_turn_of_an_epoch() -> None:
+    async with cloud() as one:
+        await one.make(0)
+        reading = asyncio.create_task(read(one.reader(Wanted(services=frozenset({"compute"}))), 4))
+        await asyncio.sleep(0.01)
+        await one.make(1)
+        await close(one.journal, one.fold)
+        await one.make(2)
+        last = await one.journal.last()
+        await one.make(3)
+        assert await reading == [1, 2, last, last + 1]
+        assert await read(one.reader(after=last), 1) == [last + 1]
