@@ -54,8 +54,8 @@ class Cloud(Protocol):
 
 async def all_is_well(
     cloud: Cloud, person: Person, *, failures: bool = False, known: str = "", patience: float = REST
-) -> None:
-    """Everything, in the order in which it is best understood. Raises Broken.
+) -> float:
+    """Everything, in the order in which it is best understood; the seconds until all rested. Raises Broken.
 
     `failures`: servers may have failed, for clocks jumped. `known`: what may be complained of in logs, a pattern.
     `patience`: seconds until all must rest.
@@ -63,7 +63,9 @@ async def all_is_well(
     promises = person.promises
     if promises.lies:
         raise Broken("dishonest answers:\n  " + "\n  ".join(promises.lies[:10]), _id_in(promises.lies[0]))
+    begin = time.monotonic()
     servers = await rest(person, patience)
+    rested = time.monotonic() - begin
     for server in servers:
         if server["status"] == "ERROR" and not failures:
             raise Broken(f"a server failed: {server.get('fault')}", server["id"])
@@ -75,6 +77,7 @@ async def all_is_well(
         complaints = [line for line in process.complaints() if not (known and re.search(known, line))]
         if process.troubles or complaints:
             raise Broken("\n  ".join([f"{process.name}:", *process.troubles, *complaints[:20]]))
+    return rested
 
 
 def _id_in(text: str) -> str:
