@@ -116,7 +116,7 @@ class Directory:
     def _see_version(self, upgrade: Upgrade | None = None) -> None:
         version = self.path / "version"
         if not version.exists():
-            version.write_text(f"{VERSION}\n")
+            self.write_private("version", f"{VERSION}\n")
         found = int(version.read_text().strip() or 0)
         if found > VERSION:
             raise DirectoryFault(f"{self.path} is of a newer version ({found}) than this program knows ({VERSION})")
