@@ -3,7 +3,8 @@
 One event for each commit, for a commit is what was stored whole or not at all. Its `type` names what happened first
 (`cumulog.compute.server.ServerPlaced`), its data is the commit with all of it, in today's forms. Where several commands
 are one commit, the attributes are the first one's, and `parts` in the data tells of the others. `id` and the extension
-`sequence` are the journal's sequence: it tells repetitions and the order.
+`sequence` are the journal's sequence: it tells repetitions and the order. A resource's module names in `UNTOLD` the
+fields that are not told, such as the hash of a password: they say `redacted`.
 Source: CloudEvents 1.0.2 "Context Attributes", "JSON Event Format"; extensions "Sequence", "Distributed Tracing".
 """
 
@@ -16,13 +17,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from events import forms
 from events.fold import Fold
 from events.journal import Entry
 from events.subjects import split
 
 MEDIA_TYPE = "application/cloudevents+json"
 SOURCE = "/cumulog"
+REDACTED = "redacted"
 OWN = "journal"  # stands where others have their service
 
 
@@ -99,14 +100,27 @@ def told(sequence: int, subject: str, data: bytes) -> Told:
 
 
 def told_of(entry: Entry, fold: Fold) -> Told:
-    """An entry of the journal, whatever version wrote it."""
+    """An entry of the journal, whatever version wrote it, without what is nobody else's business."""
     if entry.subject.split(".", 2)[1] == OWN:  # what the journal says of itself may hold the states of everything
         head = _head(entry.data)
         data = {"at": head.at, "events": head.events}
         return Told(entry.sequence, entry.subject, _encode(data), head)
     shelf = fold.shelves.get(split(entry.subject)[0])
-    today: forms.Reform | None = shelf.today if shelf is not None else None
-    return told(entry.sequence, entry.subject, today(entry.data) if today else entry.data)
+    if shelf is None:
+        return told(entry.sequence, entry.subject, entry.data)
+    data_today = shelf.today(entry.data) if shelf.today else entry.data
+    untold: tuple[str, ...] = getattr(shelf.module, "UNTOLD", ())
+    return told(entry.sequence, entry.subject, _without(untold, data_today) if untold else data_today)
+
+
+def _without(names: tuple[str, ...], data: bytes) -> bytes:
+    """A commit in whose events these fields, where they say anything, say nothing."""
+    if not any(b'"%s":"' % name.encode() in data for name in names):
+        return data
+    commit = msgspec.json.decode(data)
+    for event in commit["events"]:
+        event.update((name, REDACTED) for name in names if isinstance(event.get(name), str))
+    return _encode(commit)
 
 
 def cloudevent(one: Told, source: str = SOURCE) -> bytes:

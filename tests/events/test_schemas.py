@@ -132,3 +132,14 @@ async def test_what_the_journal_says_of_itself_is_told_without_anybodys_state() 
         messages()["journal.epoch"].validate(msgspec.json.decode(text))
         assert b"secret" not in text
     await fold.stop()
+
+
+@pytest.mark.parametrize("version", versions())
+def test_no_hash_of_a_password_is_told(version: str) -> None:
+    fold = Fold(deciders())
+    stored = b"".join(entry.data for entry in entries_of(version))
+    assert b"$2b$" in stored
+    told = [cloudevent(told_of(entry, fold)) for entry in entries_of(version)]
+    assert b"$2b$" not in b"".join(told)
+    assert any(b'"password":"redacted"' in one for one in told)
+    assert any(b'"secret":"redacted"' in one for one in told)
