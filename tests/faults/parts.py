@@ -80,13 +80,14 @@ class Process:
                 *self._command, stdout=asyncio.subprocess.PIPE, stderr=log, env=self._environment
             )
         try:
-            self.url = await self._readiness(child)
+            found = await self._readiness(child)
         except asyncio.CancelledError:
             await self.kill()
             raise
-        if self.url:
+        if found:
+            self.url = found
             self._watcher = asyncio.create_task(self._watch(child), name=f"watch over {self.name}")
-        return bool(self.url)
+        return bool(found)
 
     async def _readiness(self, child: asyncio.subprocess.Process) -> str:
         """What it says when it is ready; empty if it ends before."""
