@@ -89,9 +89,24 @@ def parser() -> argparse.ArgumentParser:
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
+    trace.add_argument("--format", choices=["text", "json", "html", "svg"], default="text", help="html: a drawn page")
+    trace.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
+    replay = command("replay", "have what people asked for happen again on simulated hosts, and compare", _replay)
+    replay.add_argument("--from", dest="begin", metavar="TIME|SEQ", help="as --as-of's; else from the beginning")
+    replay.add_argument("--to", dest="end", metavar="TIME|SEQ", help="else until now")
+    replay.add_argument("--driver", choices=["simulated"], default="simulated")
+    replay.add_argument("--scheduler", choices=["filter", "simple", "chance"], help="else the cloud's own")
+    replay.add_argument("--hosts", type=int, metavar="N", help="so many, like those that there were; else those")
+    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
+    replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
+    replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
     command("rebuild", "make the tables anew from the log", _mend)
     command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
-    command("query", "ask the tables", _mend).add_argument("sql", metavar="SELECT")
+    query = command("query", "ask the tables", _query)
+    query.add_argument("sql", metavar="SELECT")
+    query.add_argument(
+        "--as-of", metavar="TIME|SEQ", help="as they were: ISO 8601, 90s, 10m, 2h, 3d ago, or a sequence"
+    )
     return top
 
 
@@ -129,10 +144,11 @@ def _watch(command: str, settings: Settings) -> None:
 
 
 def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from events import moments
     from gateway import reading
 
     try:
-        since = reading.since(options.since, datetime.now(UTC)) if options.since else None
+        since = moments.since(options.since, datetime.now(UTC)) if options.since else None
     except ValueError:
         sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
     wanted = reading.Filter(since=since, service=options.service, project=options.project)
@@ -141,15 +157,31 @@ def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 
 def _trace(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    from gateway import reading
+    from gateway import hindsight
 
-    return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+    return hindsight.trace(options, path, settings)
 
 
 def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import mending
 
     return mending.run(options, path, settings)
+
+
+def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    if options.as_of is None:
+        return _mend(options, path, settings)
+    from gateway import hindsight
+
+    return hindsight.query(options, path, settings)
+
+
+def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    if options.hosts is not None and options.hosts < 1:
+        sys.exit("cumulog: --hosts takes a number from 1")
+    from gateway import hindsight
+
+    return hindsight.replay(options, path, settings)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:
@@ -162,6 +194,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
     from gateway.http import address
     from gateway.up import Options, Up
+    from gateway.upgrading import upgrade
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
@@ -186,7 +219,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             passed = [f"--set={setting}" for setting in _assignments(options)]
             await Many(directory, settings, asked, passed).run(_ready)
 
-    directory.open()
+    directory.open(lambda path, found: upgrade(path, found, settings))
     try:
         return _live(run())
     finally:

@@ -86,16 +86,16 @@ async def remove(path: Path, settings: Settings, name: str) -> None:
 
 
 async def admit(directory: Directory, server: Servers) -> None:
-    """Let in whoever has a file, until cancelled; each file tells where the server is."""
-    known: list[str] = []
-    told: list[str] = []
+    """Let in whoever has a file, agents of hosts too, until cancelled; consumers' files tell where the server is."""
+    folder = directory.path / journals.CREDENTIALS
+    known: tuple[list[str], list[str]] = ([], [])
     while True:
-        found = journals.consumers(directory.path)
-        if (found, server.urls) != (known, told):
-            for name in found:
-                file = directory.path / journals.CREDENTIALS / f"consumer.{name}.json"
-                one = msgspec.json.decode(file.read_bytes(), type=ConsumerPass)
+        found = (sorted(file.name for file in folder.glob("*.json")), server.urls)
+        if found != known:
+            names = journals.consumers(directory.path)
+            for name in names:
+                one = msgspec.json.decode((folder / f"consumer.{name}.json").read_bytes(), type=ConsumerPass)
                 write(directory, name, one.project, server.urls)
-            await server.admit((), found)
-            known, told = found, server.urls
+            await server.admit(journals.admitted(directory.path), names)
+            known = found
         await asyncio.sleep(LOOK)

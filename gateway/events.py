@@ -12,12 +12,12 @@ from starlette.routing import Route
 
 from events import schemas
 from events.cloudevents import MEDIA_TYPE
+from events.moments import since
 from events.refusals import Forbidden, Invalid, NotFound, Refusal
 from events.services import SERVICES
 from gateway import bodies, faults
 from gateway.cloud import Cloud
 from gateway.feed import Format, Wanted
-from gateway.reading import since
 from gateway.tokens import Token
 
 

@@ -30,6 +30,7 @@ from gateway.parts import CannotStart
 JOURNAL = "journal"  # the folder in DIR
 CREDENTIALS = "credentials"
 ACCOUNTS = "accounts.conf"
+DENIALS = 2  # that may be so because credentials are new, and NATS has not heard of them yet
 PAUSE = 1.0  # seconds between two attempts to reach NATS
 
 log = logging.getLogger("cumulog.nats")
@@ -74,12 +75,14 @@ def urls(path: Path, settings: Settings) -> list[str]:
 
 async def reach(path: Path, settings: Settings, credentials: Credentials, name: str) -> Wire:
     """A connection, as soon as NATS can be reached. Raises CannotStart: it does not let us in."""
-    said = ""
+    said, denied = "", 0
     while True:
         try:
             return await Wire.connect(urls(path, settings), credentials, name=name)
         except Denied as fault:
-            raise CannotStart(str(fault)) from fault
+            denied += 1
+            if denied > DENIALS:
+                raise CannotStart(str(fault)) from fault
         except (StartFault, Unavailable) as fault:
             if str(fault) != said:
                 said = str(fault)

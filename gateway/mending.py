@@ -101,12 +101,17 @@ async def _query(path: Path, settings: Settings, sql: str) -> int:
     except Invalid as refusal:
         print(f"cumulog: {refusal.message}", file=sys.stderr)
         return 1
+    show(answer)
+    return 0
+
+
+def show(answer: Answer) -> None:
+    """Print what a question found."""
     print("\t".join(answer.columns))
     for row in answer.rows:
         print("\t".join(map(text_of, row)))
     if answer.more:
         print(f"cumulog: only the first {len(answer.rows)} rows", file=sys.stderr)
-    return 0
 
 
 async def _ask_running(cloud: Opened, sql: str) -> Answer:
@@ -145,7 +150,7 @@ def _destroy(path: Path, settings: Settings, sure: bool) -> int:
     if not sure and input(f"Remove the cloud in {path} and all its guests? Type yes: ").strip() != "yes":
         return 1
     directory = Directory(path)
-    directory.open()
+    directory.open(lambda path, found: None)  # of whatever version
     try:
         if sharers := directory.sharers():
             raise DirectoryFault(f"{path} is in use by {', '.join(sharers)}: stop them first")

@@ -1,15 +1,14 @@
 """Reading the log from the command line: beside a running cloud, or with a NATS server of its own if none runs.
 
-What is printed is what stands in the journal; `trace` follows one request or one resource through all services.
+What is printed is what stands in the journal.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,15 +105,13 @@ async def _reading(wire: Wire, settings: Settings, is_running: bool) -> AsyncIte
         await wire.close()
 
 
-async def lines(journal: Journal, *, follow: bool = False, holding: bytes = b"") -> AsyncIterator[Line]:
-    """All commits so far, and those to come if `follow`; only those whose bytes or subject hold `holding`."""
+async def lines(journal: Journal, *, follow: bool = False) -> AsyncIterator[Line]:
+    """All commits so far, and those to come if `follow`."""
     last = await journal.last()
     queue: asyncio.Queue[Entry | None] = asyncio.Queue()
-    text = holding.decode()
 
     def deliver(entry: Entry) -> None:
-        if not holding or holding in entry.data or text in entry.subject:
-            queue.put_nowait(entry)
+        queue.put_nowait(entry)
         if not follow and entry.sequence >= last:
             queue.put_nowait(None)
 
@@ -126,15 +123,6 @@ async def lines(journal: Journal, *, follow: bool = False, holding: bytes = b"")
             yield Line(entry.sequence, entry.subject, _decode(entry.data))
     finally:
         await tail.stop()
-
-
-def since(text: str, now: datetime) -> datetime:
-    """A moment: ISO 8601, or `90s`, `10m`, `2h`, `3d` ago. Raises ValueError."""
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isdigit():
-        return now - timedelta(**{units[text[-1]]: int(text[:-1])})
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def passes(line: Line, wanted: Filter) -> bool:
@@ -190,48 +178,3 @@ async def events(
         async for line in lines(cloud.journal, follow=follow):
             if passes(line, wanted):
                 print(FORMATS[form](line), flush=follow)
-
-
-async def trace(path: Path, settings: Settings, id: str) -> int:
-    """Print what one request caused, or what ever happened to one resource; how many commits there were."""
-    async with opened(path, settings) as cloud:
-        read = lines(cloud.journal, holding=id.encode())
-        found = [one async for line in read for one in line.each() if concerns(one, id)]
-    for text in tree(found):
-        print(text)
-    if not found:
-        print(f"Nothing in the journal speaks of {id}.", file=sys.stderr)
-    return len(found)
-
-
-def concerns(line: Line, id: str) -> bool:
-    """Whether a commit follows from the request, is of the resource, or was made for it."""
-    if line.commit.request == id or id in line.subject.split("."):
-        return True
-    return any(id == event.get("holder") or id == event.get("device_id") for event in line.commit.events)
-
-
-def tree(found: list[Line]) -> list[str]:
-    """One block for each request, its commits below it with the time since the first."""
-    blocks: dict[str, list[Line]] = {}
-    for line in found:
-        blocks.setdefault(line.commit.request or "(nobody's request)", []).append(line)
-    texts: list[str] = []
-    for request, members in blocks.items():
-        first = members[0].commit
-        start = first.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        texts.append(f"{request}  {start}  by {first.actor or '-'}")
-        for i, line in enumerate(members):
-            prefix, key = split(line.subject)
-            branch = "└─" if i == len(members) - 1 else "├─"
-            elapsed = (line.commit.at - first.at).total_seconds() * 1000
-            names = ", ".join(map(_said, line.commit.events))
-            by = "" if line.commit.actor == first.actor else f"  by {line.commit.actor}"
-            texts.append(f"{branch} +{elapsed:9.1f} ms  {prefix[3:]} {key}  {names}{by}")
-    return texts
-
-
-def _said(event: dict[str, Any]) -> str:
-    """An event's name with what tells most: where, how many, why."""
-    told = [f"{name}={event[name]}" for name in ("host", "ip", "message", "wanted") if event.get(name) is not None]
-    return str(event["type"]) + (f" ({', '.join(told)})" if told else "")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from events.keeper import Keeper
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
@@ -50,9 +49,8 @@ class Up:
         parts, options, path = self.parts, self.options, self.directory.path
         listening, url = http.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
-        keeper = Keeper(path / journals.JOURNAL, base.journal, self.settings.journal.reserve)
-        parts.background("keeper of the journal's disk", keeper.run())
         cloud = await part_gateway.assemble(base)
+        await part_gateway.mind_others(base, cloud)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
         hosts = Hosts(self.directory, self.settings, path)

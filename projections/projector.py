@@ -108,6 +108,11 @@ class Projector:
             await self._call(self.store.rest)
         return self._written.sequence
 
+    async def begin(self) -> None:
+        """Begin with empty tables and an empty fold. Raises InUse, OSError."""
+        await self._call(self.store.open)
+        self.fold.listeners.append(self._hear)
+
     async def run(self) -> None:
         """Flush what changes, until cancelled; what could not be written is tried again, less and less often."""
         pause = self._every

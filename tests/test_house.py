@@ -34,6 +34,7 @@ SEES_ALL = {
     "gateway/alone.py",
     "gateway/hosts.py",
     "gateway/mending.py",
+    "gateway/replaying.py",
 }  # they put the floors together, and take them down
 KNOWS = {  # a technology has one place, or a few that are named here
     "nats": ("events/wire.py",),

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
+from events.chronicle import JournalChronicle
 from events.clock import Clock, SystemClock
 from events.decider import Executor
 from events.fold import Fold
@@ -22,6 +23,7 @@ from events.settings import Settings
 from events.vault import MemoryVault
 from gateway.application import application
 from gateway.cloud import Cloud
+from gateway.past import Past
 from gateway.serving import Face
 from gateway.tokens import Role, Token
 
@@ -112,8 +114,11 @@ async def world(
     cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate, MemoryVault())
     for part in parts:
         cloud.parts[type(part)] = part
+    past = Past(cloud, JournalChronicle(journal))
+    cloud.put(past)
     app = application(cloud, faces())
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
         yield World(cloud, http, app)
+    await past.stop()
     await fold.stop()

@@ -1,4 +1,4 @@
-"""Real gateways, each a process, over a real cluster of three NATS servers; and what can be done to them."""
+"""Real gateways and handlers, each a process, over a real cluster of three NATS servers; and what is done to them."""
 
 from __future__ import annotations
 
@@ -93,32 +93,47 @@ class Gateways:
 
 
 @asynccontextmanager
-async def gateways(state: Path, number: int, *, fenced: bool = True) -> AsyncIterator[Gateways]:
-    """So many gateways; they are stopped at the end."""
+async def gateways(
+    state: Path, number: int, *, fenced: bool = True, handlers: int = 0, hosts: tuple[str, ...] = ()
+) -> AsyncIterator[Gateways]:
+    """So many gateways, so many handlers, and the agents of these simulated hosts; they are stopped at the end."""
     state.mkdir(mode=0o700)
-    cluster = NatsCluster(state / "journal", 3, sync="2m")
+    cluster = NatsCluster(state / "journal", 3, sync="2m", hosts=hosts)
     await cluster.start()
     started: list[Gateway] = []
     wire = await Wire.connect(cluster.urls, cluster.cloud)
+    others: list[asyncio.subprocess.Process] = []
     try:
         for n in range(number):
             started.append(await _start(state, f"g{n}", fenced))
             if n == 0:
                 await settled(wire, 3)
+        for n in range(handlers):
+            others.append((await _process(state, f"h{n}", MAIN, "handlers"))[0])
+        if hosts:
+            words = [word for host in hosts for word in ("--host", host)]
+            others.append((await _process(state, "agents", MAIN, "agent", "--driver", "simulated", *words))[0])
         yield (found := Gateways(cluster, wire, started))
         assert all(one.process.returncode is None for one in found.all), "a gateway died"
     finally:
-        await asyncio.gather(*(one.stop() for one in started))
+        for other in others:
+            other.terminate()
+        await asyncio.gather(*(one.stop() for one in started), *(other.wait() for other in others))
         await wire.close()
         await cluster.stop()
 
 
 async def _start(state: Path, name: str, fenced: bool) -> Gateway:
     code = MAIN if fenced else WITHOUT_FENCES + MAIN
+    process, url = await _process(state, name, code, "gateway", "--listen", "127.0.0.1:0")
+    return Gateway(name, process, url)
+
+
+async def _process(state: Path, name: str, code: str, *words: str) -> tuple[asyncio.subprocess.Process, str]:
+    """A process that is ready, and what it says then."""
     with (state.parent / f"{name}.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", code, "gateway", "--state", str(state), "--name", name),
-            *("--listen", "127.0.0.1:0", *SETTINGS),
+            *(sys.executable, "-c", code, *words, "--state", str(state), "--name", name, *SETTINGS),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env=os.environ,
@@ -127,7 +142,7 @@ async def _start(state: Path, name: str, fenced: bool) -> Gateway:
     end = time.monotonic() + START
     while time.monotonic() < end and (line := await process.stdout.readline()):
         if line.startswith(b"ready "):
-            return Gateway(name, process, line.decode().removeprefix("ready ").strip())
+            return process, line.decode().removeprefix("ready ").strip()
     raise AssertionError((state.parent / f"{name}.log").read_text())
 
 
