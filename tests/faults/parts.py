@@ -58,7 +58,7 @@ class Process:
         self._command = [*within, *map(str, command)]
         self._environment = {**os.environ, **(environment or {})}
         self._child: asyncio.subprocess.Process | None = None
-        self._asked = False  # to end
+        self._asked: set[asyncio.subprocess.Process] = set()  # to end
         self._starting = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -74,7 +74,6 @@ class Process:
     async def _attempt(self) -> bool:
         """Whether it became ready."""
         self.starts += 1
-        self._asked = False
         with self.log.open("ab") as log:
             self._child = child = await asyncio.create_subprocess_exec(
                 *self._command, stdout=asyncio.subprocess.PIPE, stderr=log, env=self._environment
@@ -103,12 +102,12 @@ class Process:
         while await child.stdout.readline():
             pass
         status = await child.wait()
-        if not self._asked:
+        if child not in self._asked:
             self.troubles.append(f"{self.name} ended by itself with status {status}")
 
     async def kill(self) -> None:
-        self._asked = True
         if self._child is not None:
+            self._asked.add(self._child)
             if self._child.returncode is None:
                 self._child.kill()
             await self._child.wait()
@@ -117,7 +116,7 @@ class Process:
         """Cleanly; it must end well."""
         if self._child is None or self._child.returncode is not None:
             return
-        self._asked = True
+        self._asked.add(self._child)
         self._child.terminate()
         try:
             async with asyncio.timeout(60):
