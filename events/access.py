@@ -1,12 +1,13 @@
 """Who may come in to NATS, and what each may do there: users, passwords, accounts.
 
 Two accounts. `CLOUD` holds the streams. Its users are `cloud` (`cumulog up` and the commands of an operator), `gateway`
-and `handlers`, who may append but not take a stream down; a gateway may neither give orders nor take reports. `AGENTS`
-holds nothing: each host has a user there who may call its own `report.<host>` and `assignments.<host>`, say
-`heartbeat.<host>` and hear `assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches
-JetStream, and no answer to one can be led to a subject of the journal: an answer crosses the accounts under a name that
-the server makes. Each consumer of the feed has an account of its own, which holds nothing either: it may hear
-`fed.<name>` and acknowledge what it hears.
+and `handlers`, who may append but remove nothing from a stream; handlers may end and drop epochs of the journal, but no
+bucket, and a gateway may do neither, nor give orders, nor take reports. `AGENTS` holds nothing: each host has a user
+there who may call its own `report.<host>` and `assignments.<host>`, say `heartbeat.<host>` and hear
+`assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches JetStream, and no answer to one
+can be led to a subject of the journal: an answer crosses the accounts under a name that the server makes. Each consumer
+of the feed has an account of its own, which holds nothing either: it may hear `fed.<name>` and acknowledge what it
+hears.
 Source: NATS documentation, "Configuration", sections Accounts, Authorization.
 """
 
@@ -26,12 +27,15 @@ HEARD = "assigned"  # what it may hear
 FED = "fed"  # what a consumer may hear, followed by its name
 ACKS = "$JS.ACK.FEED"  # where a consumer of the feed acknowledges, followed by its name
 TEARING = [f"$JS.API.STREAM.{verb}.>" for verb in ("DELETE", "PURGE", "UPDATE", "RESTORE", "MSG.DELETE")]
+# NATS cannot deny all streams but the journal's: its epochs are what is left when those that others have are named.
+KEPT = [f"$JS.API.STREAM.{verb}.{name}" for verb in ("DELETE", "UPDATE") for name in ("KV_assignments", "KV_vault")]
+LESS = [subject for subject in TEARING if ".DELETE.>" not in subject and ".UPDATE.>" not in subject]
 DENIED: dict[Role, dict[str, Any]] = {
     "gateway": {
         "publish": {"deny": [*TEARING, "$KV.assignments.>", "feed.>", f"{FED}.>"]},
         "subscribe": {"deny": [f"{name}.>" for name in CALLS]},
     },
-    "handlers": {"publish": {"deny": TEARING}},
+    "handlers": {"publish": {"deny": [*LESS, "$JS.API.STREAM.MSG.DELETE.>", *KEPT]}},
 }
 
 

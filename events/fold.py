@@ -103,15 +103,15 @@ class Fold:
     def by(self, resource: Decider[S], index: str, value: Any) -> list[S]:
         """The live resources whose declared index has `value`, in the order in which they came to it."""
         shelf = self.shelf(resource)
-        return [shelf.live[key] for key in shelf.indexes[index].get(value, ())]
+        return [shelf.live[key] for key in shelf.indexes[index].find(value)]
 
     def count(self, resource: Decider[S], index: str, value: Any) -> int:
         """How many there are, without looking at them."""
-        return len(self.shelf(resource).indexes[index].get(value, ()))
+        return len(self.shelf(resource).indexes[index].find(value))
 
     def values(self, resource: Decider[S], index: str) -> Iterator[Any]:
         """The values that a declared index has now."""
-        return iter(self.shelf(resource).indexes[index])
+        return self.shelf(resource).indexes[index].values()
 
     # How it becomes known
 
@@ -265,7 +265,7 @@ class Fold:
             if epoch.first <= self.position and (epoch.last is None or self.position <= epoch.last):
                 self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
-        await self.reach(last)
+        await self.reach(last, timeout=None)  # a long log on a busy machine takes as long as it takes
         if self.passage.foreign:
             raise Foreign(self.passage.foreign)
         for subject in list(self.spoiled):
@@ -321,8 +321,8 @@ class Fold:
                 return
             await self.turned(number)  # what was asked of an epoch that has ended is not the newest
 
-    async def reach(self, sequence: int, timeout: float = 30.0) -> None:
-        """Return once the entry of this sequence is folded in. Raises TimeoutError."""
+    async def reach(self, sequence: int, timeout: float | None = 30.0) -> None:
+        """Return once the entry of this sequence is folded in. Raises TimeoutError after `timeout` seconds."""
         if self.position >= sequence:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

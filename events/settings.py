@@ -25,6 +25,13 @@ class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reserve: int = 64 << 20  # bytes that stay free on the journal's disk: with less, nothing is written
 
 
+class Archive(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where old epochs of the log go."""
+
+    url: str = ""  # a directory, or `s3://BUCKET/PREFIX` with the usual AWS_… variables; empty: `archive` in DIR
+    commits: int = 0  # after so many an epoch is closed and archived; 0: only when asked for
+
+
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The HTTP face."""
 
@@ -107,6 +114,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings, by section."""
 
     journal: Journal = Journal()
+    archive: Archive = Archive()
     gateway: Gateway = Gateway()
     feed: Feed = Feed()
     identity: Identity = Identity()

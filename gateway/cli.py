@@ -100,8 +100,10 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
     replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
     replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
-    command("rebuild", "make the tables anew from the log", _mend)
-    command("verify", "check the log: order, chain, schema, and that the tables agree with it", _mend)
+    command("archive", "close an epoch of the log and move it to the archive", _keep)
+    command("rebuild", "make the tables anew from the log", _keep)
+    verify = command("verify", "check the log and the archive, and that the tables agree with them", _keep)
+    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="a signed one that the log must go on from")
     query = command("query", "ask the tables", _query)
     query.add_argument("sql", metavar="SELECT")
     query.add_argument(
@@ -179,9 +181,17 @@ def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     if options.hosts is not None and options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
+    if options.stop_guests and options.nodes > 1:
+        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
+
+
+def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import upkeep
+
+    return upkeep.run(options, path, settings)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:
@@ -198,6 +208,8 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
+    if options.stop_guests and options.nodes > 1:
+        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     directory = Directory(path)
 
     async def run() -> None:

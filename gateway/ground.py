@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from events import tracing
@@ -15,23 +16,31 @@ from events.assignments import Assignments
 from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
-from events.journal import Unavailable
+from events.ids import new_hex
+from events.journal import Journal, Unavailable
 from events.keeper import Keeper
 from events.services import deciders
 from events.settings import Settings
-from events.vault import NatsVault
+from events.streams import UnsafeJournal
+from events.vault import NatsVault, WrongKey
 from events.watched import TracedExecutor, WatchedJournal
 from events.wire import Wire
 from gateway import journals
 from gateway.health import Health
-from gateway.parts import Parts
+from gateway.parts import CannotStart, Parts
 from gateway.progress import Progress
 from gateway.watch import Watch
+from projections import rebuild
+from projections.archive import Archive
+from projections.cold import cold
 from projections.projector import Projector
+from projections.rebuild import Rebuilt
 
 T = TypeVar("T")
 
 TABLES = "tables.duckdb"
+REBUILD = "rebuild"  # and every process makes its tables anew on this one
+ARCHIVE = "archive"  # a running cloud closes and archives an epoch when it is asked to on this subject
 
 log = logging.getLogger("cumulog.nats")
 
@@ -45,6 +54,7 @@ class Ground(Struct, frozen=True, kw_only=True):
     wire: Wire
     execute: Executor
     tables: Projector
+    archive: Archive
     assignments: Assignments
     vault: NatsVault
     journal: WatchedJournal
@@ -62,8 +72,11 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     journal = await _open(lambda: WatchedJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
     execute = (TracedExecutor if tracing.is_on() else Executor)(journal, fold, SystemClock())
     tracing.learn(fold)
+    fold.past = archive = Archive(cold(settings.archive.url, path / "archive"), own / "archive.copies")
+    parts.later("archive", archive.close)
     await opening
-    await _follow(parts, execute, tables)
+    await _follow(parts, execute, tables, archive)
+    await _serve_rebuilds(parts, wire, journal, tables, archive)
     assignments = await _open(lambda: Assignments.open(wire, replicas=replicas))
     vault = await _open(lambda: NatsVault.open(wire, path / "keys", replicas=replicas))
     watch, health = Watch(wire, journal, fold, tables, execute.clock), Health()
@@ -79,6 +92,7 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
         wire=wire,
         execute=execute,
         tables=tables,
+        archive=archive,
         assignments=assignments,
         vault=vault,
         journal=journal,
@@ -87,18 +101,34 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
 
 
 async def _open(opening: Callable[[], Awaitable[T]]) -> T:
-    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes."""
+    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes.
+
+    Raises CannotStart.
+    """
     while True:
         try:
             return await opening()
+        except (WrongKey, UnsafeJournal) as fault:
+            raise CannotStart(str(fault)) from fault
         except Unavailable as fault:
             log.warning("waiting for NATS: %s", fault)
+        await asyncio.sleep(journals.PAUSE)
 
 
-async def _follow(parts: Parts, execute: Executor, tables: Projector) -> None:
+async def _serve_rebuilds(parts: Parts, wire: Wire, journal: Journal, tables: Projector, archive: Archive) -> None:
+    async def build(draft: Path, at_least: int) -> Rebuilt:
+        return await rebuild.build(journal, archive, draft, at_least)
+
+    async def serve(subject: str, data: bytes) -> bytes:
+        return msgspec.json.encode(await tables.renew(build))
+
+    await parts.service(wire, REBUILD, new_hex(), serve)
+
+
+async def _follow(parts: Parts, execute: Executor, tables: Projector, archive: Archive) -> None:
     fold = execute.fold
     last = await _open(execute.journal.last)
-    await tables.load(execute.clock.now(), last)
+    await _open(lambda: tables.load(execute.clock.now(), last, archive))
     parts.background("tables' flushes", tables.run())
     telling = asyncio.create_task(_tell(fold, last))
     await _open(lambda: fold.follow(execute.journal))

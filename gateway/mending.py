@@ -1,4 +1,4 @@
-"""The commands that look after a cloud: bootstrap, destroy, rebuild, verify, query."""
+"""The commands that look after a cloud: bootstrap, destroy, query."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from gateway.reading import Opened, opened
 from projections.projector import Projector
 from projections.query import Answer, query
 from projections.query import text as text_of
-from projections.verify import verify
 
 DEFAULT_URL = "http://127.0.0.1:8774"
 ADMIN = ("identity", "user", "admin", "password")  # in the vault: the one that the cloud itself gave
@@ -40,10 +39,6 @@ QUERY = "query"  # a running cloud answers SQL on this subject, to whoever has t
 def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     """Do one command; its exit status. Raises DirectoryFault."""
     match options.command:
-        case "rebuild":
-            return asyncio.run(_rebuild(path, settings))
-        case "verify":
-            return asyncio.run(_verify(path, settings))
         case "query":
             return asyncio.run(_query(path, settings, options.sql))
         case "destroy":
@@ -51,47 +46,6 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
         case "bootstrap":
             return asyncio.run(_bootstrap(path, settings))
     raise AssertionError(options.command)
-
-
-def _stopped(cloud: Opened, path: Path) -> None:
-    if cloud.is_running:
-        raise DirectoryFault(f"{path} is in use: stop the cloud first")
-
-
-async def _rebuild(path: Path, settings: Settings) -> int:
-    async with opened(path, settings) as cloud:
-        _stopped(cloud, path)
-        for old in path.glob(TABLES + "*"):
-            old.unlink()
-        fold = Fold(deciders())
-        tables = Projector(fold, path / TABLES)
-        last = await cloud.journal.last()
-        await tables.load(SystemClock().now(), last)
-        await fold.follow(cloud.journal)
-        await tables.stop()
-        await fold.stop()
-    print(f"The tables hold what {last} commits say.")
-    return 0
-
-
-async def _verify(path: Path, settings: Settings) -> int:
-    count = 0
-    async with opened(path, settings) as cloud:
-        tables = None if cloud.is_running else Projector(Fold(deciders()), path / TABLES)
-        if tables is not None:
-            await tables.load(SystemClock().now(), await cloud.journal.last())
-            await tables.fold.follow(cloud.journal)
-            await tables.flush()
-        async for finding in verify(cloud.journal, deciders(), tables.store if tables else None):
-            count += 1
-            print(f"{finding.sequence:>8} {finding.subject} {finding.what}")
-        last = await cloud.journal.last()
-        if tables is not None:
-            await tables.stop()
-            await tables.fold.stop()
-    what = "commits checked" if tables is None else "commits and the tables checked"
-    print(f"{last} {what}: {count} finding{'' if count == 1 else 's'}.")
-    return 1 if count else 0
 
 
 async def _query(path: Path, settings: Settings, sql: str) -> int:

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from events.chronicle import JournalChronicle
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
 from events.services import SERVICES
@@ -21,7 +20,7 @@ from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
-from gateway.directory import Directory
+from gateway.directory import IMAGES, Directory
 from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.fence import Fence
@@ -30,7 +29,7 @@ from gateway.identity.bootstrap import bootstrap
 from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
-from gateway.image.store import IMAGES, ImageStore
+from gateway.image.store import ImageStore
 from gateway.parts import Parts
 from gateway.past import Past, chronicle_of
 from gateway.serving import Face
@@ -85,7 +84,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
     answer to ask elsewhere. What is being answered then is finished.
     """
-    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
+    feed = cloud.feed = Feed(cloud.fold, chronicle_of(cloud.execute), cloud.settings.feed)
     extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
     extra += trace_routes.routes(cloud, chronicle_of(cloud.execute))
     app = application(cloud, faces(), extra)

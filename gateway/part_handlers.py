@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
-from events.chronicle import JournalChronicle
+import msgspec
+
 from events.feed_stream import FeedStream
 from events.following import Following
 from events.gateways import Gateways, Links
-from events.services import modules
+from events.journal import Epoch
+from events.services import deciders, modules
 from events.subjects import untoken
 from events.wire import Message
 from gateway import consoles, journals
-from gateway.ground import Ground
+from gateway.ground import ARCHIVE, Ground
+from handlers.archivist import Archivist
 from handlers.compute import guests
 from handlers.compute.images import Sources
 from handlers.compute.metadata import Metadatas
@@ -21,7 +24,10 @@ from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
+from handlers.sweeper import Sweeper
 from handlers.watch import Watch
+from projections import archiving
+from projections.archive import Chronicle
 
 
 async def start(ground: Ground) -> Runner:
@@ -50,12 +56,29 @@ async def start(ground: Ground) -> Runner:
     parts.later("heartbeats", lambda: wire.unlisten(beats))
     orders.start()
     parts.later("orders", orders.stop)
+    parts.background("sweeps", Sweeper(execute, vault, orders).run())
     runner.start()
     parts.later("handlers", runner.stop)
-    following = Following(execute.fold, JournalChronicle(execute.journal))
+    following = Following(execute.fold, Chronicle(ground.journal, ground.archive))
     parts.background("feed", Filler(following, FeedStream(wire), ground.settings.feed.source).run())
     ground.health.worries["handlers"] = Watch(runner, orders).faults
+    await _start_archivist(ground)
     return runner
+
+
+async def _start_archivist(ground: Ground) -> None:
+    async def keep(epoch: Epoch) -> int:
+        return (await archiving.keep(ground.archive, ground.journal, epoch, deciders())).bytes
+
+    commits = ground.settings.archive.commits
+    archivist = Archivist(ground.journal, ground.execute.fold, keep, commits=commits, clock=ground.execute.clock)
+
+    async def serve(subject: str, data: bytes) -> bytes:
+        return msgspec.json.encode(await archivist.archive(int(data)))
+
+    await ground.parts.service(ground.wire, ARCHIVE, ARCHIVE, serve)
+    ground.parts.background("archivist", archivist.run())
+    ground.health.worries["archive"] = lambda: archivist.failure or None
 
 
 def _host(subject: str) -> str:

@@ -19,13 +19,16 @@ from events.cadf import cadf
 from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
-from events.journal import Entry, Journal
+from events.journal import Entry
 from events.nats_server import StartFault
+from events.passage import is_of_passage
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
 from gateway import journals
 from gateway.directory import Directory, DirectoryFault
+from projections.archive import Archive, Chronicle
+from projections.cold import cold
 
 PATIENCE = 60.0  # seconds: a cluster that was just started takes ten to agree on its leaders, more if it is busy
 
@@ -58,7 +61,13 @@ class Opened(Struct, frozen=True):
 
     wire: Wire
     journal: JetStreamJournal
+    archive: Archive
     is_running: bool  # somebody else holds the directory
+
+    @property
+    def chronicle(self) -> Chronicle:
+        """The whole past, archived and hot."""
+        return Chronicle(self.journal, self.archive)
 
 
 @asynccontextmanager
@@ -71,7 +80,7 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
         wire = await Wire.connect(journals.urls(path, settings), cloud, name="cumulog reading")
         is_running = bool(directory.sharers()) or not directory.try_open()
         try:
-            async with _reading(wire, settings, is_running) as found:
+            async with _reading(wire, path, settings, is_running) as found:
                 yield found
         finally:
             directory.close()
@@ -87,7 +96,7 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
         raise DirectoryFault(str(fault)) from fault
     try:
         wire = await Wire.connect(server.urls, cloud, name="cumulog reading")
-        async with _reading(wire, settings, is_running) as found:
+        async with _reading(wire, path, settings, is_running) as found:
             yield found
     finally:
         if not is_running:
@@ -96,33 +105,38 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
-async def _reading(wire: Wire, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
+async def _reading(wire: Wire, path: Path, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
+    archive = Archive(cold(settings.archive.url, path / "archive"), path / "archive.copies")
     try:
         replicas = journals.replicas(wire, settings)
         journal = await JetStreamJournal.open(wire, replicas=replicas, deadline=PATIENCE)
-        yield Opened(wire, journal, is_running)
+        yield Opened(wire, journal, archive, is_running)
     finally:
+        await archive.close()
         await wire.close()
 
 
-async def lines(journal: Journal, *, follow: bool = False) -> AsyncIterator[Line]:
-    """All commits so far, and those to come if `follow`."""
-    last = await journal.last()
-    queue: asyncio.Queue[Entry | None] = asyncio.Queue()
-
-    def deliver(entry: Entry) -> None:
-        queue.put_nowait(entry)
-        if not follow and entry.sequence >= last:
-            queue.put_nowait(None)
-
-    tail = await journal.tail(0, deliver)
+async def lines(cloud: Opened, *, follow: bool = False) -> AsyncIterator[Line]:
+    """All commits of resources so far, and those to come if `follow`."""
+    last = await cloud.journal.last()
+    async for entry in cloud.chronicle.entries(0, last):
+        if not is_of_passage(entry.subject):
+            yield _line(entry)
+    if not follow:
+        return
+    queue: asyncio.Queue[Entry] = asyncio.Queue()
+    tail = await cloud.journal.tail(last, queue.put_nowait)
     try:
-        if last == 0 and not follow:
-            return
-        while (entry := await queue.get()) is not None:
-            yield Line(entry.sequence, entry.subject, _decode(entry.data))
+        while True:
+            entry = await queue.get()
+            if not is_of_passage(entry.subject):
+                yield _line(entry)
     finally:
         await tail.stop()
+
+
+def _line(entry: Entry) -> Line:
+    return Line(entry.sequence, entry.subject, _decode(entry.data))
 
 
 def passes(line: Line, wanted: Filter) -> bool:
@@ -175,6 +189,6 @@ async def events(
 ) -> None:
     """Print the log."""
     async with opened(path, settings) as cloud:
-        async for line in lines(cloud.journal, follow=follow):
+        async for line in lines(cloud, follow=follow):
             if passes(line, wanted):
                 print(FORMATS[form](line), flush=follow)

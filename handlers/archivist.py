@@ -77,10 +77,15 @@ class Archivist:
                 closed = await close(self._journal, self._fold, self._clock)
             return await self._archive(closed)
 
-    async def archive(self) -> Archived:
-        """Close the epoch now, and put it into the archive. Raises CannotClose, Unavailable, TimeoutError."""
+    async def archive(self, number: int | None = None) -> Archived:
+        """Close the epoch, if it is this one, and archive what has ended; who asks by its number may ask again.
+
+        Raises CannotClose, Unavailable, TimeoutError.
+        """
         async with self._one:
-            return await self._archive(await close(self._journal, self._fold, self._clock))
+            is_due = number is None or number == self._fold.epoch.number
+            closed = await close(self._journal, self._fold, self._clock) if is_due else None
+            return await self._archive(closed)
 
     async def _archive(self, closed: Closed | None) -> Archived:
         kept: list[int] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -22,6 +22,8 @@ from msgspec import Struct
 from events.fold import Change, Fold, Known
 from events.refusals import Busy
 from events.services import modules
+from projections.archive import Archive
+from projections.rebuild import Rebuilt, from_archive
 from projections.restore import restore
 from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
@@ -84,10 +86,12 @@ class Projector:
         self._heard = self._written = Bookmark(0, None)
         self._late = False  # something older than the bookmark is dirty: it could not be folded before
         self.failure = ""  # why the tables could not be written, if they could not
-        self._flushing: asyncio.Future[None] | None = None
+        self._flushing: asyncio.Future[Any] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
         self._spoils = Spoils(path)
+        self._since: list[Change] | None = None  # what came while new tables are being built
+        self._floor = 0  # what came up to here is in the tables that were built
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
 
     # Its life
@@ -96,13 +100,18 @@ class Projector:
         """Open the file early, where there is something else to wait for meanwhile. Raises InUse, OSError."""
         await self._call(self.store.open)
 
-    async def load(self, now: datetime, last: int) -> int:
+    async def load(self, now: datetime, last: int, archive: Archive | None = None) -> int:
         """Restore the fold from the tables; the sequence to follow the journal from, `last` being its newest now.
 
-        To be called before the fold follows. Raises InUse, OSError.
+        Tables that are empty are filled from the archive. To be called before the fold follows. Raises InUse, OSError;
+        of an archive, Unavailable, Damaged.
         """
         self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
+        if not self._written.sequence and archive is not None:
+            work = await from_archive(archive, self.store, self._histories, self.fold, now)
+            self._heard = self._written = await self._call(work.do)
         self.fold.listeners.append(self._hear)
+        self.fold.taken_over.append(self._take_over)
         if self._written.sequence:
             self.fold.suspect(self._spoils.read())
             await self._call(self.store.rest)
@@ -138,6 +147,46 @@ class Projector:
         finally:
             await self._call(self.store.close)
             self._thread.shutdown(wait=False)
+
+    async def renew(self, build: Callable[[Path, int], Awaitable[Rebuilt]]) -> Rebuilt:
+        """Have a new file built beside the one in use, and put it into its place. Raises Busy, and what `build` raises.
+
+        `build` is told where, and up to which sequence at least; it may go further.
+        """
+        path = self.store.path
+        assert path is not None, "tables in memory are not made anew"
+        if self._since is not None:
+            raise Busy("The tables are being made anew already.")
+        self._since = []
+        try:
+            draft = path.with_name(path.name + ".new")
+            made = await build(draft, self._heard.sequence)
+            await self.flush()
+            while self._flushing is not None and not self._flushing.done():
+                await asyncio.shield(self._flushing)
+            replacing = asyncio.get_running_loop().run_in_executor(self._thread, self.store.replace, draft)
+            replacing.add_done_callback(partial(self._replaced, made))
+            self._flushing = replacing  # whoever wants to write waits for it
+            await asyncio.shield(replacing)
+            if self._floor != made.position:
+                raise Busy("A long question holds on to the old tables: try again.")
+            return made
+        finally:
+            self._since = None
+
+    def _replaced(self, made: Rebuilt, replacing: asyncio.Future[Bookmark]) -> None:
+        if replacing.exception() is not None or replacing.result().sequence != made.position:
+            return  # what is open is what was open before
+        self._floor, self._written = made.position, replacing.result()
+        self._dirty = Dirty({}, {}, [])
+        for change in self._since or ():
+            if change.sequence > made.position:
+                self._note(change)
+
+    @property
+    def written(self) -> int:
+        """The sequence up to which the tables are true."""
+        return self._written.sequence
 
     @property
     def lag(self) -> int:
@@ -191,7 +240,23 @@ class Projector:
         self._dirty = Dirty({**work.known, **newer.known}, {**work.born, **newer.born}, [*work.changes, *newer.changes])
         self._some.set()
 
+    def _take_over(self) -> None:
+        """Write all that the fold has begun with."""
+        for prefix, shelf in self.fold.shelves.items():
+            for n, (key, known) in enumerate(shelf.known.items()):
+                self._dirty.known[f"{prefix}.{key}"] = known
+                self._dirty.born[f"{prefix}.{key}"] = n - len(shelf.known)  # before all who come to life from now on
+        self._heard = Bookmark(self.fold.position, self.fold.newest_at)
+        self._many.set()
+        self._some.set()
+
     def _hear(self, change: Change) -> None:
+        if self._since is not None:
+            self._since.append(change)
+        if change.sequence > self._floor:
+            self._note(change)
+
+    def _note(self, change: Change) -> None:
         after, before = change.after, change.before
         dirty = self._dirty
         dirty.known[change.subject] = after

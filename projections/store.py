@@ -152,6 +152,14 @@ class Store:
             self.path.unlink(missing_ok=True)
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
 
+    def replace(self, draft: Path) -> Bookmark:
+        """Put another file into the place of this one, and open it; the bookmark of what is open then."""
+        assert self.path is not None, "tables in memory have no file"
+        self.discard()
+        draft.replace(self.path)
+        self._connect()
+        return self.bookmark()
+
     def close(self) -> None:
         """Let go of the file; what was written is in it."""
         connection, self._connection = self._connection, None

@@ -111,8 +111,8 @@ class Table(Generic[S]):
             cast(Any, Known)[state], dec_hook=from_plain
         ).decode
 
-    def row(self, known: Known[S]) -> Row:
-        """A resource as a row, in the order of `columns`."""
+    def row(self, known: Known[S], text: str | None = None) -> Row:
+        """A resource as a row, in the order of `columns`; `text` is what its last column is to hold, if that is had."""
         return (
             known.key,
             *self._columns.values(known.state),
@@ -121,7 +121,7 @@ class Table(Generic[S]):
             known.sequence,
             known.revision,
             known.hash,
-            _encode(known).decode(),
+            text or _encode(known).decode(),
         )
 
     def known(self, row: Row) -> Known[S]:

@@ -12,8 +12,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.checkpoint import Checkpoint
 from events.fold import Change, Fold, Known
 from events.journal import Entry, Journal
+from events.passage import is_of_passage
+from projections.archive import Archive, Damaged, chained, folder
+from projections.archiving import check, digest_of
 from projections.store import Store
 from projections.tables import Table, quoted
 
@@ -27,15 +31,31 @@ class Finding(Struct, frozen=True):
 
 
 async def verify(
-    journal: Journal, resources: Iterable[Any], store: Store | None = None, patience: float = 30.0
+    journal: Journal,
+    resources: Iterable[Any],
+    store: Store | None = None,
+    patience: float = 30.0,
+    archive: Archive | None = None,
 ) -> AsyncIterator[Finding]:
     """What is wrong with the journal, from its first entry to its present last, and with the tables of an open store.
 
-    Raises Unavailable. What lay after a cut tail is not known to be missing.
+    What the journal has no more comes from the archive. Raises Unavailable, Damaged. What lay after a cut tail is not
+    known to be missing.
     """
     last = await journal.last()
+    first = (await journal.epochs())[0].first
     walk = _Walk(resources, store, last)
-    tail = await journal.tail(0, walk.deliver)
+    if first > 1 and archive is not None:
+        async for entry in archive.entries(0, first - 1):
+            walk.deliver(entry)
+            while walk.findings:
+                yield walk.findings.pop(0)
+    if walk.position < first - 1:
+        yield Finding(
+            walk.position, "", f"the entries after it, up to {first - 1}, are neither here nor in the archive"
+        )
+        return
+    tail = await journal.tail(walk.position, walk.deliver)
     clock = asyncio.get_running_loop().time
     seen, since = 0, clock()
     try:
@@ -52,6 +72,36 @@ async def verify(
         await tail.stop()
     for finding in walk.findings:
         yield finding
+
+
+async def verify_archive(archive: Archive, journal: Journal, reached: Checkpoint | None) -> AsyncIterator[Finding]:
+    """What is wrong with the archive, or with the log after a checkpoint that it had reached. Raises Unavailable."""
+    chain, position = "", 0
+    chains: dict[int, str] = {}
+    for manifest in await archive.look():
+        place = folder(manifest.number)
+        if manifest.first != position + 1:
+            yield Finding(manifest.first, place, f"the entries after {position} are missing in the archive")
+        try:
+            await check(archive, manifest)
+            entries = archive.entries(manifest.first - 1, manifest.last)
+            if await digest_of(entries, manifest.first, manifest.last) != manifest.digest:
+                yield Finding(manifest.first, place, "its commits are not those that were archived")
+        except (Damaged, OSError) as fault:
+            yield Finding(manifest.first, place, str(fault))
+        chain, position = chained(chain, manifest.digest), manifest.last
+        chains[position] = chain
+        if chain != manifest.chain:
+            yield Finding(manifest.first, place, "it does not continue the chain of the archive")
+    first, last = (await journal.epochs())[0].first, await journal.last()
+    if first > position + 1:
+        yield Finding(position, "", f"the entries after it, up to {first - 1}, are neither here nor in the archive")
+    if reached is None:
+        return
+    if max(last, position) < reached.sequence:
+        yield Finding(last, "", f"the log ends here, and had reached {reached.sequence}: its tail was cut off")
+    elif chains.get(reached.sequence) != reached.chain:
+        yield Finding(reached.sequence, "", "the log up to here is not the one that the checkpoint was made of")
 
 
 class _Walk:
@@ -85,6 +135,12 @@ class _Walk:
         self.position = entry.sequence
 
     def _apply(self, entry: Entry) -> None:
+        if is_of_passage(entry.subject):
+            self._fold.apply(entry)
+            if self._fold.passage.differs:
+                self._fold.passage.differs = 0
+                self._find(entry.sequence, entry.subject, "other states were carried into the epoch than were known")
+            return
         if ".".join(entry.subject.split(".")[:3]) not in self._fold.shelves:
             self._find(entry.sequence, entry.subject, "there is no such resource")
             self._lost.add(entry.subject)

@@ -1,0 +1,135 @@
+"""The commands that look after the log and what is made of it: archive, rebuild, verify.
+
+A running cloud is asked to archive and to rebuild, on subjects of NATS, and goes on meanwhile; of one that is stopped
+it is done here. Source: DESIGN, "The commands a person meets".
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+
+from events import checkpoint
+from events.checkpoint import Checkpoint, Forged
+from events.clock import SystemClock
+from events.epochs import CannotClose
+from events.fold import Fold
+from events.journal import Epoch, Unavailable
+from events.services import deciders
+from events.settings import Settings
+from events.wire import Faulty
+from gateway.directory import DirectoryFault
+from gateway.ground import ARCHIVE, REBUILD, TABLES
+from gateway.reading import Opened, opened
+from handlers.archivist import Archived, Archivist
+from projections import archiving
+from projections.archive import Damaged
+from projections.projector import Projector
+from projections.rebuild import Rebuilt, rebuild
+from projections.verify import Finding, verify, verify_archive
+
+CHECKPOINTS = "checkpoints"  # the folder in DIR
+LONG = 24 * 3600.0  # seconds that a running cloud may take to archive or to rebuild
+
+
+def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    """Do one command; its exit status. Raises DirectoryFault."""
+    try:
+        match options.command:
+            case "archive":
+                return asyncio.run(_archive(path, settings))
+            case "rebuild":
+                return asyncio.run(_rebuild(path, settings))
+            case "verify":
+                return asyncio.run(_verify(path, settings, options.checkpoint))
+    except (Unavailable, CannotClose, Damaged, Forged, Faulty, archiving.Broken) as fault:
+        print(f"cumulog: {fault}", file=sys.stderr)
+        return 1
+    raise AssertionError(options.command)
+
+
+async def _archive(path: Path, settings: Settings) -> int:
+    async with opened(path, settings) as cloud:
+        if cloud.is_running:
+            number = (await cloud.journal.epochs())[-1].number
+            answer = await cloud.wire.call(ARCHIVE, b"%d" % number, timeout=LONG, attempt=600)
+            done = msgspec.json.decode(answer, type=Archived)
+        else:
+            done = await _archive_here(cloud, path, settings)
+        if done.closed is not None:
+            one = done.closed
+            print(f"Epoch {one.number} ends with commit {one.last}; {one.carried} resources were carried forward.")
+        manifests = await cloud.archive.look()
+        for manifest in (one for one in manifests if one.number in done.kept):
+            print(f"Epoch {manifest.number}, commits {manifest.first} to {manifest.last}, is archived.")
+            point = Checkpoint(sequence=manifest.last, chain=manifest.chain, at=SystemClock().now())
+            file = path / CHECKPOINTS / f"{manifest.last}.json"
+            checkpoint.write(checkpoint.sign(point, path / "keys"), file)
+            print(f"A signed checkpoint is in {file}: keep a copy elsewhere.")
+    return 0
+
+
+async def _archive_here(cloud: Opened, path: Path, settings: Settings) -> Archived:
+    fold = Fold(deciders())
+    fold.past = cloud.archive
+    tables = Projector(fold, path / TABLES)
+    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
+    await fold.follow(cloud.journal)
+
+    async def keep(epoch: Epoch) -> int:
+        return (await archiving.keep(cloud.archive, cloud.journal, epoch, deciders())).bytes
+
+    try:
+        return await Archivist(cloud.journal, fold, keep).archive()
+    finally:
+        await tables.stop()
+        await fold.stop()
+
+
+async def _rebuild(path: Path, settings: Settings) -> int:
+    async with opened(path, settings) as cloud:
+        if cloud.is_running:
+            done = msgspec.json.decode(await cloud.wire.call(REBUILD, b"", timeout=LONG, attempt=LONG), type=Rebuilt)
+        else:
+            done = await rebuild(cloud.journal, cloud.archive, path / TABLES)
+    print(f"The tables hold what {done.position} commits say: {done.resources} resources in {done.seconds:.1f} s.")
+    return 0
+
+
+async def _verify(path: Path, settings: Settings, point: Path | None) -> int:
+    count = 0
+
+    def tell(finding: Finding) -> None:
+        nonlocal count
+        count += 1
+        print(f"{finding.sequence:>8} {finding.subject} {finding.what}")
+
+    async with opened(path, settings) as cloud:
+        reached = checkpoint.read(point, path / "keys") if point is not None else None
+        async for finding in verify_archive(cloud.archive, cloud.journal, reached):
+            tell(finding)
+        tables = None
+        if not count and not cloud.is_running:
+            tables = Projector(Fold(deciders()), path / TABLES)
+            tables.fold.past = cloud.archive
+            await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
+            await tables.fold.follow(cloud.journal)
+            await tables.flush()
+        if not count:
+            store = tables.store if tables else None
+            async for finding in verify(cloud.journal, deciders(), store, archive=cloud.archive):
+                tell(finding)
+        last = await cloud.journal.last()
+        if tables is not None:
+            await tables.stop()
+            await tables.fold.stop()
+    what = "commits checked" if tables is None else "commits and the tables checked"
+    print(f"{last} {what}: {count} finding{'' if count == 1 else 's'}.")
+    return 1 if count else 0
+
+
+__all__ = ["DirectoryFault", "run"]
