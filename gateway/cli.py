@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -122,10 +123,14 @@ def main(arguments: list[str] | None = None) -> None:
         tracing.stop()
     except (BadSetting, DirectoryFault, Unavailable) as fault:
         sys.exit(f"cumulog: {fault}")
-    except KeyboardInterrupt:
-        status = 130
     except BrokenPipeError:
         status = 0
+    except OSError as fault:
+        if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"cumulog: {fault}")
+    except KeyboardInterrupt:
+        status = 130
     sys.exit(status)
 
 
