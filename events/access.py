@@ -6,7 +6,8 @@ bucket, and a gateway may do neither, nor give orders, nor take reports. `AGENTS
 there who may call its own `report.<host>` and `assignments.<host>`, say `heartbeat.<host>` and hear
 `assigned.<host>.>`, which the cloud's account lends. So no request of an agent reaches JetStream, and no answer to one
 can be led to a subject of the journal: an answer crosses the accounts under a name that the server makes. Each consumer
-of the feed has an account of its own, which holds nothing either: it may hear `fed.<name>` and acknowledge what it hears.
+of the feed has an account of its own, which holds nothing either: it may hear `fed.<name>` and acknowledge what it
+hears.
 Source: NATS documentation, "Configuration", sections Accounts, Authorization.
 """
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.chronicle import JournalChronicle
 from events.fold import Change, Fold, Known
@@ -123,6 +124,9 @@ class _Keeping:
             manifest = await self._make(place)
             for name, digest in manifest.files.items():
                 await self.archive.cold.put(stored(self.epoch.number, name, digest), place / name)
+            await self.archive.look()
+            if self.epoch.number in self.archive.manifests:
+                return  # another process was faster
             (place / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
             await self.archive.cold.put(f"{folder(self.epoch.number)}/{MANIFEST}", place / MANIFEST)
         finally:
@@ -138,16 +142,16 @@ class _Keeping:
         back = await digest_of(_rows(self.archive, place / COMMITS), first, last)
         if back != digest:
             raise Broken(f"epoch {number} does not read back as it was written")
-        return Manifest(
+        manifest = Manifest(
             number=number,
             first=first,
             last=last,
             resources=len(self.known),
             digest=digest,
-            chain=chained(before, digest),
             forms={prefix: shelf.form for prefix, shelf in self.fold.shelves.items()},
             files={name: file_digest(place / name) for name in (COMMITS, STATES, GRAVES)},
         )
+        return replace(manifest, chain=chained(before, manifest))
 
     async def _read(self) -> str:
         """The epoch from the journal, folded and chained, into the tables `entry` and `state`."""
