@@ -29,11 +29,13 @@ clients:
 tests:
 	$(BIN)/pytest $(ARGS)
 
-# Any number of histories, in memory and of real processes: `make soak SEEDS=1000 FIRST=0`. A failure names its seed.
+# Any number of histories, in memory and of real processes: `make soak SEEDS=1000 PROCESSES=200 FIRST=0`. A failure names
+# its seed. Those of processes go on where they stopped: `.soak-faults` knows which were run.
 # Those in memory go on where they were stopped, as long as the code is the same. In the background: `make soak NICE=19 &`.
 soak: install
 	$(BIN)/python -m tests.simulation.soak --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) --nice $(or $(NICE),10)
-	$(BIN)/pytest tests/faults/test_up.py --seeds $(or $(PROCESSES),20) --first $(or $(FIRST),0) $(ARGS)
+	$(BIN)/python -m tests.faults $(or $(PROCESSES),20) --first $(or $(FIRST),0)
+	$(BIN)/pytest tests/watching/test_overload.py --crowd $(or $(CROWD),2000) $(ARGS)
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)

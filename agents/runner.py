@@ -11,8 +11,10 @@ from msgspec.structs import replace
 
 from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Interface, Rule
 from agents.compute.server import Step, report, step
+from agents.diary import Diary
 from agents.link import Link
 from events import logs, metrics, tracing
+from events.clock import Clock
 from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
 from events.journal import Unavailable
 from events.wire import Faulty
@@ -41,10 +43,12 @@ class Agent:
         zone: str = "",
         heartbeat: float = 5.0,
         period: float = PERIOD,
+        clock: Clock | None = None,
     ) -> None:
         self.host = host  # in logs and traces; what is said is said by the link
         self._link = link
         self._driver = driver
+        self._diary = Diary(clock)
         self._zone = zone
         self._heartbeat = heartbeat
         self._period = period
@@ -143,9 +147,12 @@ class Agent:
             self._wanted.pop(id, None)
             self._said.pop(id, None)
             self._plugged.pop(id, None)
+            self._diary.heard(id)
             return
         guest = _guest(data)
         known = self._wanted.get(id)
+        if known is None or guest.generation > known.generation:
+            self._diary.note(id, "order")
         if known is None or guest.generation >= known.generation:
             self._wanted[id] = guest
             self._schedule(id)
@@ -206,7 +213,8 @@ class Agent:
                     await self._report(guest, found)
                     self._failures.pop(server, None)
                     return
-                with tracing.below(next_step, guest.trace, **{"cumulog.host": self.host, "cumulog.id": guest.id}):
+                about = {"cumulog.host": self.host, "cumulog.id": guest.id}
+                with tracing.below(next_step, guest.trace, **about), self._diary.taking(server, next_step):
                     await self._do(next_step, guest)
                 metrics.STEPS.labels(next_step, "done").inc()
         except DriverError as fault:
@@ -252,7 +260,9 @@ class Agent:
         metrics.STEPS.labels("any", "failed").inc()
         if fault.permanent:
             log.warning("host can not serve %s: %s", server, fault)
-            await self._say(Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault)))
+            seen = Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault))
+            await self._say(replace(seen, steps=self._diary.of(server)))
+            self._diary.heard(server)
         else:
             self._again(server, fault)
 
@@ -261,7 +271,8 @@ class Agent:
         if seen is None or self._said.get(guest.id) == seen:
             return
         with tracing.below(f"say {seen.seen}", guest.trace, **{"cumulog.host": self.host, "cumulog.id": guest.id}):
-            await self._say(replace(seen, trace=tracing.current()))
+            await self._say(replace(seen, trace=tracing.current(), steps=self._diary.of(guest.id)))
+        self._diary.heard(guest.id)
         self._said[guest.id] = seen
 
     async def _say(self, said: Report) -> bytes:

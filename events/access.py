@@ -24,6 +24,7 @@ Role = Literal["gateway", "handlers"]
 ROLES: tuple[Role, ...] = ("gateway", "handlers")
 CALLS = ("report", "assignments", "heartbeat")  # what an agent may say, each followed by its host
 HEARD = "assigned"  # what it may hear
+FED = "fed"  # what a consumer may hear, followed by its name
 ACKS = "$JS.ACK.FEED"  # where a consumer of the feed acknowledges, followed by its name
 TEARING = [f"$JS.API.STREAM.{verb}.>" for verb in ("DELETE", "PURGE", "UPDATE", "RESTORE", "MSG.DELETE")]
 # NATS cannot deny all streams but the journal's: its epochs are what is left when those that others have are named.
@@ -31,7 +32,7 @@ KEPT = [f"$JS.API.STREAM.{verb}.{name}" for verb in ("DELETE", "UPDATE") for nam
 LESS = [subject for subject in TEARING if ".DELETE.>" not in subject and ".UPDATE.>" not in subject]
 DENIED: dict[Role, dict[str, Any]] = {
     "gateway": {
-        "publish": {"deny": [*TEARING, "$KV.assignments.>"]},
+        "publish": {"deny": [*TEARING, "$KV.assignments.>", "feed.>", f"{FED}.>"]},
         "subscribe": {"deny": [f"{name}.>" for name in CALLS]},
     },
     "handlers": {"publish": {"deny": [*LESS, "$JS.API.STREAM.MSG.DELETE.>", *KEPT]}},
@@ -77,7 +78,7 @@ class Access:
                 "exports": [
                     *({"service": f"{name}.*", "accounts": ["AGENTS"]} for name in CALLS),
                     {"stream": f"{HEARD}.>", "accounts": ["AGENTS"]},
-                    *({"stream": f"fed.{name}", "accounts": [f"CONSUMER_{name}"]} for name in names),
+                    *({"stream": f"{FED}.{name}", "accounts": [f"CONSUMER_{name}"]} for name in names),
                     *({"service": f"{ACKS}.{name}.>", "accounts": [f"CONSUMER_{name}"]} for name in names),
                 ],
             },
@@ -95,12 +96,12 @@ class Access:
         credentials = self.consumer(name)
         rights = {
             "publish": {"allow": [f"{ACKS}.{name}.>"]},
-            "subscribe": {"allow": [f"fed.{name}", f"{credentials.inbox}.>"]},
+            "subscribe": {"allow": [f"{FED}.{name}", f"{credentials.inbox}.>"]},
         }
         return {
             "users": [_user(credentials, rights)],
             "imports": [
-                {"stream": {"account": "CLOUD", "subject": f"fed.{name}"}},
+                {"stream": {"account": "CLOUD", "subject": f"{FED}.{name}"}},
                 {"service": {"account": "CLOUD", "subject": f"{ACKS}.{name}.>"}},
             ],
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Context
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -183,7 +184,7 @@ class Executor:
     def _go_on(self, queue: Queue) -> None:
         """Have those who wait served, by a task of its own: if one of them is cancelled, the others are not."""
         if queue.waiting:
-            worker = asyncio.create_task(self._serve(queue), name=queue.subject)
+            worker = asyncio.create_task(self._serve(queue), name=queue.subject, context=Context())  # no request's own
             self._workers[worker] = None
             worker.add_done_callback(lambda done: self._workers.pop(done, None))
         else:

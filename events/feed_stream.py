@@ -19,18 +19,18 @@ from typing import Any
 
 import msgspec
 
+from events.access import FED
 from events.cloudevents import MEDIA_TYPE, Told, cloudevent
 from events.journal import Unavailable
 from events.reader import SECOND
+from events.settings import Feed
 from events.streams import ID, NO_STREAM, last_sequence
 from events.wire import ApiError, NoAnswer, Wire
 
 STREAM = "FEED"
-FED = "fed"  # `fed.<name>`: what one consumer hears
 NOBODY = "-"
 GUARD = "Nats-Expected-Last-Sequence"
 WINDOW = 200  # messages that a consumer may have without having acknowledged them
-PATIENCE = 30  # seconds until what was not acknowledged is told again
 NO_CONSUMER = 10014
 
 
@@ -83,20 +83,20 @@ class FeedStream:
 
     # Who hears it
 
-    async def admit(self, name: str, project: str | None, after: int, *, age: int, replicas: int = 1) -> None:
+    async def admit(self, name: str, project: str | None, after: int, settings: Feed, *, replicas: int = 1) -> None:
         """A consumer of everything, or of a project's own, after a sequence; one that exists goes on where it is.
 
-        `age` is for how many seconds what was told is kept. Raises ApiError, NoAnswer.
+        What it does not acknowledge in `feed.patience` seconds it is told again. Raises ApiError, NoAnswer.
         """
         if await self.last() is None:
-            await self._wire.api(f"STREAM.CREATE.{STREAM}", _stream(after, age, replicas))
+            await self._wire.api(f"STREAM.CREATE.{STREAM}", _stream(after, settings.age, replicas))
         config = {
             "durable_name": name,
             "deliver_subject": f"{FED}.{name}",
             "deliver_policy": "by_start_sequence",
             "opt_start_seq": after + 1,
             "ack_policy": "explicit",
-            "ack_wait": PATIENCE * SECOND,
+            "ack_wait": int(settings.patience * SECOND),
             "max_ack_pending": WINDOW,
             "filter_subject": f"feed.{project}.>" if project else "feed.>",
         }

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
 
+from msgspec.structs import replace
+
 from events.envelope import Commit, Event, Key, State, digest
 from events.journal import Entry, Epoch, Journal, Tail, Unavailable
 from events.passage import Foreign, Passage, is_of_passage
@@ -178,6 +180,12 @@ class Fold:
             self.shelves[prefix].put(one)
         self.position = position
 
+    def suspect(self, subjects: Iterable[str]) -> None:
+        """These could not be folded by whoever kept what was restored: `follow` tries them anew."""
+        for subject in subjects:
+            if split(subject)[0] in self.shelves:
+                self.spoiled[subject] = Spoil("it could not be folded before this process began", 0, 0)
+
     def take_over(self, carried: Iterable[tuple[str, bytes]], forms: Mapping[str, int]) -> None:
         """Begin with the states that were carried into an epoch. Raises what reading them raises."""
         for prefix, raw in carried:
@@ -270,18 +278,20 @@ class Fold:
         """
         prefix, key = split(subject)
         shelf, spoil = self.shelves[prefix], self.spoiled[subject]
+        before = shelf.known.get(key)
         try:
             known, change = await self._anew(shelf, key, journal)
-            while known is None or known.sequence < spoil.newest:  # more may have come while the journal answered
+            while known is not None and known.sequence < spoil.newest:  # more came while the journal answered
                 known, change = await self._anew(shelf, key, journal)
         except _Unfoldable as fault:
-            spoil.why = repr(fault.__cause__)
+            spoil.why, spoil.sequence = repr(fault.__cause__), fault.entry.sequence
             log.error("%s still cannot be folded: %s", subject, spoil.why)
             return
-        shelf.put(known)
         del self.spoiled[subject]
+        if known is not None:
+            shelf.put(known)
         if change is not None:
-            self._tell(change)
+            self._tell(replace(change, before=before))
 
     def turn(self, epoch: Epoch) -> None:
         """Write into this epoch from now on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Struct
@@ -15,9 +16,10 @@ from msgspec import Struct
 from events.bucket import Bucket
 from events.subjects import token
 from events.vault import Vault
-from events.wire import Wire
+from events.wire import Message, Subscription, Wire
 
 BUCKET = "gateways"
+SAID = "gateways.announced"
 AGAIN = 20.0  # seconds between two words of a gateway
 GONE = "60s"  # without a word
 LINKS = ("gateway", "links", "key")  # the key's name in the vault
@@ -35,17 +37,27 @@ class Announced(Struct, frozen=True, kw_only=True):
 class Gateways:
     """Those that are there."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, wire: Wire, bucket: Bucket) -> None:
+        self._wire = wire
         self._bucket = bucket
 
     @classmethod
     async def open(cls, wire: Wire, *, replicas: int = 1) -> Gateways:
         """Raises Unavailable."""
-        return cls(await Bucket.open(wire, BUCKET, replicas=replicas))
+        return cls(wire, await Bucket.open(wire, BUCKET, replicas=replicas))
 
     async def announce(self, one: Announced) -> None:
-        """It is there, for a minute. Raises Unavailable."""
+        """It is there, for a minute, and is heard at once by who listens. Raises Unavailable."""
         await self._bucket.put(_key(one), msgspec.json.encode(one), {"Nats-TTL": GONE}, expected=None)
+        await self._wire.cast(SAID, b"")
+
+    async def listen(self, hear: Callable[[], None]) -> Subscription:
+        """Have `hear` called whenever one announces itself."""
+
+        async def take(message: Message) -> None:
+            hear()
+
+        return await self._wire.listen(SAID, take)
 
     async def withdraw(self, one: Announced) -> None:
         """It is there no longer. Raises Unavailable."""

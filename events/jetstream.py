@@ -11,7 +11,7 @@ import logging
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -50,7 +50,7 @@ class JetStreamJournal:
         self._next: asyncio.Task[int] | None = None
 
     @classmethod
-    async def open(cls, wire: Wire, *, replicas: int = 1, deadline: float = 10.0) -> JetStreamJournal:
+    async def open(cls, wire: Wire, *, replicas: int = 1, deadline: float = 10.0) -> Self:
         """The journal; its stream is made if there is none. Raises UnsafeJournal, Unavailable."""
         journal = cls(wire, deadline=deadline)
         try:

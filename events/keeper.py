@@ -1,7 +1,7 @@
-"""The keeper of a journal's disk: nothing is written while less than a reserve is free.
+"""The keeper of the journal's disk: nothing is written while less than a reserve is free.
 
-A stream whose file could not be written takes no further write until its server is started anew (events/nats_disk.py
-sees to that); it is better not to come so far, and to say at once why nothing can be changed.
+So who asks for a change is told at once, and why, instead of after a deadline; and a disk is not filled to the last
+byte, which would close NATS' streams to writes until the server is started anew (`events/nats_disk.py` sees to that).
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from events import metrics
 from events.watched import WatchedJournal
 
 EVERY = 0.5  # seconds between two looks
+PART = 20  # of a small disk, no more than one in so many bytes is kept in reserve
 
 log = logging.getLogger("cumulog.keeper")
 
 
 class Keeper:
-    """Looks at one disk, and tells one journal when nothing may be written."""
+    """Tells a journal when nothing may be written."""
 
-    def __init__(self, directory: Path, journal: WatchedJournal, reserve: int) -> None:
-        self._directory = directory
+    def __init__(self, folder: Path, journal: WatchedJournal, reserve: int) -> None:
+        self._folder = folder
         self._journal = journal
-        self._reserve = reserve  # bytes
-        metrics.gauge("cumulog_journal_disk_free_bytes", "Free on the journal's disk", self.free)
+        self._reserve = reserve
+        metrics.gauge("cumulog_journal_disk_free_bytes", "Free on the journal's disk", lambda: self.free()[0])
 
-    def free(self) -> int:
-        """Bytes that may still be written."""
-        found = os.statvfs(self._directory)
-        return found.f_bavail * found.f_frsize
+    def free(self) -> tuple[int, int]:
+        """Bytes that may still be written, and the least that must be."""
+        found = os.statvfs(self._folder)
+        return found.f_bavail * found.f_frsize, min(self._reserve, found.f_blocks * found.f_frsize // PART)
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -43,12 +44,12 @@ class Keeper:
             await asyncio.sleep(EVERY)
 
     def look(self) -> None:
-        free, journal = self.free(), self._journal
-        if free < self._reserve:
-            if not journal.closed:
-                log.critical("the journal's disk is full: %d bytes are free. Nothing is written.", free)
-            journal.closed = f"The journal's disk is full: {free >> 10} KiB are left. Nothing can be changed now."
-        elif journal.closed:
-            log.warning("the journal can be written to again")
-            journal.closed = journal.failure = ""
-            journal.unanswered = 0
+        free, least = self.free()
+        if free >= least:
+            if self._journal.closed:
+                log.warning("the journal's disk has room again")
+                self._journal.reopen()
+            return
+        if not self._journal.closed:
+            log.critical("the journal's disk is full: %d bytes are free. Nothing is written.", free)
+        self._journal.closed = f"The journal's disk is full, {free >> 10} KiB are free: nothing can be changed now."

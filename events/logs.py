@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from events.settings import Log
 
-__all__ = ["About", "about", "configure", "current"]
+__all__ = ["About", "about", "configure", "current", "name"]
 
 
 class About(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -30,8 +30,14 @@ class About(Struct, frozen=True, gc=False, omit_defaults=True):
     host: str | None = None
 
 
-_NOTHING = About()
-_about: ContextVar[About] = ContextVar("about", default=_NOTHING)
+_process = About()  # what lines are about that no task said more of
+_about: ContextVar[About | None] = ContextVar("about", default=None)
+
+
+def name(part: str) -> None:
+    """From now on, the lines of this process that say nothing else are about this part."""
+    global _process
+    _process = About(part)
 
 
 def about(*, part: str, request: str | None = None, project: str | None = None, host: str | None = None) -> None:
@@ -41,11 +47,11 @@ def about(*, part: str, request: str | None = None, project: str | None = None, 
 
 def of_project(project: str | None) -> None:
     """It is known now whose request it is."""
-    _about.set(replace(_about.get(), project=project))
+    _about.set(replace(current(), project=project))
 
 
 def current() -> About:
-    return _about.get()
+    return _about.get() or _process
 
 
 class _Line(Struct, omit_defaults=True):
@@ -62,14 +68,14 @@ class _Line(Struct, omit_defaults=True):
 
 class _Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
-        said = _about.get()
+        said = current()
         words = [word for word in (said.part, said.host, said.request, said.project) if word]
         return super().formatMessage(record) + (f" [{' '.join(words)}]" if words else "")
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        said = _about.get()
+        said = current()
         line = _Line(
             datetime.fromtimestamp(record.created, UTC),
             record.levelname,

@@ -34,7 +34,7 @@ PLAN_SECONDS = Histogram("cumulog_plan_seconds", "Time of a plan", ["plan"], buc
 WISHES = Counter(
     "cumulog_wishes", "What plans asked for: done, refused or failed", ["plan", "outcome"], registry=REGISTRY
 )
-PLAN_FAULTS = Counter("cumulog_plan_faults", "Plans and wishes that raised", ["plan"], registry=REGISTRY)
+PLAN_FAULTS = Counter("cumulog_plan_faults", "Plans, wishes and orders that raised", ["plan"], registry=REGISTRY)
 
 # HTTP
 REQUESTS = Counter(

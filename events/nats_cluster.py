@@ -26,7 +26,15 @@ log = logging.getLogger("cumulog.nats")
 class NatsCluster:
     """So many servers, started, watched and stopped together; restarted one by one."""
 
-    def __init__(self, directory: Path, nodes: int, *, sync: str = "always", hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        nodes: int,
+        *,
+        sync: str = "always",
+        hosts: Iterable[str] = (),
+        consumers: Iterable[str] = (),
+    ) -> None:
         self.directory = directory
         self._secret = directory / SECRET
         ports = _free_ports(nodes)
@@ -35,6 +43,7 @@ class NatsCluster:
                 directory / name,
                 sync=sync,
                 hosts=hosts,
+                consumers=consumers,
                 secret=self._secret,
                 member=Member(name=name, port=port, others=tuple(set(ports) - {port})),
             )
@@ -73,11 +82,11 @@ class NatsCluster:
         if not self.urls:
             raise StartFault(f"no NATS server runs in {self.directory}")
 
-    async def admit(self, hosts: Iterable[str]) -> None:
-        """Let the agents of further hosts in."""
-        wanted = list(hosts)
+    async def admit(self, hosts: Iterable[str], consumers: Iterable[str] | None = None) -> None:
+        """Let the agents of further hosts in, and these consumers alone."""
+        wanted, heard = list(hosts), None if consumers is None else list(consumers)
         for node in self.nodes:
-            await node.admit(wanted)
+            await node.admit(wanted, heard)
 
     async def stop(self) -> None:
         """Stop all of them cleanly."""

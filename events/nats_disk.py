@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 EVERY = 1.0  # seconds
 ROOM = 8 << 20  # bytes that are free again
@@ -23,38 +22,40 @@ QUESTIONS = ("/healthz", "/healthz?js-enabled-only=true")
 log = logging.getLogger("cumulog.nats")
 
 
-async def ailment(monitor: str) -> str:
-    """What the server at this monitoring address says of a failed write, or of JetStream being off; or nothing."""
-    whole, enabled = [await _ask(monitor, question) for question in QUESTIONS]
+async def nurse(directory: Path, port: Callable[[], int], restart: Callable[[], Awaitable[None]]) -> None:
+    """Call `restart` whenever writes failed and there is room again, until cancelled; `port` is where it tells."""
+    told = False
+    while True:
+        await asyncio.sleep(EVERY)
+        if not port() or not (fault := await ailment(port())):
+            told = False
+        elif shutil.disk_usage(directory).free > ROOM:
+            log.warning("the NATS server's disk has room again: it is started anew")
+            try:
+                await restart()
+            except Exception as why:  # its watcher tries on
+                log.warning("it does not start: %s", why)
+        elif not told:
+            log.critical("the NATS server cannot write, and nothing can be changed until its disk has room: %s", fault)
+            told = True
+
+
+async def ailment(port: int) -> str:
+    """What the server says of a failed write, or of JetStream being off; empty if it does not."""
+    whole, enabled = [await _ask(port, question) for question in QUESTIONS]
     if SIGN in whole:
         return whole
     return enabled if "unavailable" in enabled else ""
 
 
-async def _ask(monitor: str, question: str) -> str:
-    address = urlsplit(monitor)
+async def _ask(port: int, question: str) -> str:
     said = b""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(EVERY):
-            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(f"GET {question} HTTP/1.0\r\n\r\n".encode())
                 said = await reader.read()
             finally:
                 writer.close()
     return said.decode(errors="replace").rpartition("\r\n\r\n")[2]
-
-
-async def nurse(directory: Path, monitor: Callable[[], str], restart: Callable[[], None]) -> None:
-    """Call `restart` whenever writes failed and there is room again, until cancelled."""
-    told = False
-    while True:
-        await asyncio.sleep(EVERY)
-        if not monitor() or not (fault := await ailment(monitor())):
-            told = False
-        elif shutil.disk_usage(directory).free > ROOM:
-            log.warning("the NATS server's disk has room again: it is started anew")
-            restart()
-        elif not told:
-            log.critical("the NATS server cannot write, and nothing can be changed until its disk has room: %s", fault)
-            told = True

@@ -76,7 +76,7 @@ class NatsServer:
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._nurse: asyncio.Task[None] | None = None
-        self._monitor = ""  # where it tells of its health
+        self._health_port = 0  # where it tells of its health
 
     # Who may come in
 
@@ -175,7 +175,7 @@ class NatsServer:
         except OSError as fault:
             raise StartFault(f"the NATS server cannot be started: {fault}") from fault
         self._watcher = asyncio.create_task(self._watch(), name="watch over the NATS server")
-        care = nurse(self.directory, lambda: self._monitor, lambda: _send(self._child, signal.SIGTERM))
+        care = nurse(self.directory, lambda: self._health_port, self.restart)
         self._nurse = asyncio.create_task(care, name="watch over the NATS server's disk")
 
     def attach(self) -> None:
@@ -195,16 +195,6 @@ class NatsServer:
         await self._pause()
         self._pid_file.unlink(missing_ok=True)
 
-    @property
-    def log_file(self) -> Path:
-        """What it says."""
-        return self._log_file
-
-    @property
-    def nodes(self) -> list[NatsServer]:
-        """Itself: as a cluster's."""
-        return [self]
-
     async def restart(self) -> None:
         """Stop it cleanly and start it again, on its port. Raises StartFault."""
         await self._pause()
@@ -223,7 +213,7 @@ class NatsServer:
     async def _is_well(self) -> bool:
         try:
             async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection("127.0.0.1", _port(self._monitor))
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._health_port)
                 writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
                 line = await reader.readline()
                 writer.close()
@@ -261,7 +251,7 @@ class NatsServer:
         self._child = None
 
     async def _launch(self) -> None:
-        self._monitor = ""
+        self._health_port = 0
         for old in self.directory.glob("nats-server_*.ports"):
             old.unlink()
         self._write()
@@ -302,7 +292,7 @@ class NatsServer:
             await asyncio.sleep(0.002)
         self.url = bound["nats"][0]
         self._port = _port(self.url)
-        self._monitor = bound["monitoring"][0]
+        self._health_port = _port(bound["monitoring"][0])
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         greeting = await reader.readline()
         writer.close()

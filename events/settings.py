@@ -41,6 +41,8 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     page: int = 1000  # most items of a page, and how many if the caller names no limit
     stale_reads: bool = False  # while the journal is away, answer reads from what this process knows, instead of 503
     admin_password: str = ""  # of the first start; empty: a generated one
+    past_memory: int = 256 << 20  # bytes that clouds as of former moments may take
+    past_waiting: int = 8  # former moments that may wait to be made; further ones are answered 503
 
 
 class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +51,7 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     readers: int = 200  # of `/events` at a time, in one gateway
     readers_of_project: int = 20
     patience: float = 30.0  # seconds that a reader may take nothing of what it is sent
+    age: int = 7 * 86_400  # seconds that the stream FEED keeps what it told
     source: str = "/cumulog"  # the beginning of CloudEvents' `source`: the cloud's own name, a URI or a path
 
 

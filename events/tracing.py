@@ -12,6 +12,7 @@ from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
 
+from events.envelope import Commit, Part
 from events.fold import Change, Fold
 from events.settings import Tracing
 
@@ -107,8 +108,10 @@ def learn(fold: Fold) -> None:
 
 
 def _hear(change: Change) -> None:
-    for commit in change.commit.each():
-        if commit.trace is not None and commit.request is not None and commit.request not in _traces:
-            _traces[commit.request] = commit.trace
+    commit = change.commit
+    told: tuple[Commit[Any] | Part, ...] = (commit, *commit.parts)
+    for one in told:
+        if one.trace is not None and one.request is not None and one.request not in _traces:
+            _traces[one.request] = one.trace
             if len(_traces) > REMEMBERED:
                 _traces.popitem(last=False)

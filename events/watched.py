@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
 
 from events import metrics, tracing
 from events.decider import C, Decider, E, Executor, Outcome, S
 from events.envelope import Origin
-from events.journal import Deliver, Entry, Epoch, Journal, Moved, Stale, Tail, Unavailable
+from events.jetstream import JetStreamJournal
+from events.journal import Moved, Stale, Unavailable
 from events.refusals import Busy
+from events.wire import Wire
 
 HASTE = 2.0  # seconds that a write is tried after one that was not answered
 PATIENCE = 5  # seconds after which who was refused may try again
 
 
-class WatchedJournal:
+class WatchedJournal(JetStreamJournal):
     """A journal, with what is to be known of its writes."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, wire: Wire, *, deadline: float = 10.0) -> None:
+        super().__init__(wire, deadline=deadline)
         self.closed = ""  # why nothing may be written now; empty: it may
         self.failure = ""  # of the newest write, if it was not taken
         self.failed_at = 0.0  # monotonic seconds of it
@@ -39,7 +40,7 @@ class WatchedJournal:
         try:
             with tracing.inside("append", **{"cumulog.subject": subject}):
                 sequence = await self._append(subject, data, expected, id, epoch)
-        except (Stale, Moved):
+        except (Moved, Stale):
             metrics.APPENDS_FAILED.labels("stale").inc()
             self._answered()
             raise
@@ -54,45 +55,15 @@ class WatchedJournal:
 
     async def _append(self, subject: str, data: bytes, expected: int, id: str, epoch: int) -> int:
         async with asyncio.timeout(HASTE if self.unanswered else None):
-            return await self.journal.append(subject, data, expected=expected, id=id, epoch=epoch)
+            return await super().append(subject, data, expected=expected, id=id, epoch=epoch)
 
     def _answered(self) -> None:
         self.failure, self.unanswered = "", 0
 
-    # All else is as the journal has it
-
-    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
-        return await self.journal.find(subject, id, after=after, epoch=epoch)
-
-    async def newest(self, subject: str, epoch: int) -> Entry | None:
-        return await self.journal.newest(subject, epoch)
-
-    async def earlier(self, subject: str, before: int) -> tuple[bool, int]:
-        return await self.journal.earlier(subject, before)
-
-    async def last(self) -> int:
-        return await self.journal.last()
-
-    async def of(self, subject: str, after: int = 0) -> list[Entry]:
-        return await self.journal.of(subject, after)
-
-    async def tail(self, after: int, deliver: Deliver) -> Tail:
-        return await self.journal.tail(after, deliver)
-
-    async def epochs(self) -> list[Epoch]:
-        return await self.journal.epochs()
-
-    async def only(self, epoch: int, prefixes: Iterable[str]) -> bool:
-        return await self.journal.only(epoch, prefixes)
-
-    async def end(self, epoch: int, data: bytes) -> int:
-        return await self.journal.end(epoch, data)
-
-    async def begin(self, epoch: int, first: int) -> None:
-        await self.journal.begin(epoch, first)
-
-    async def drop(self, epoch: int) -> None:
-        await self.journal.drop(epoch)
+    def reopen(self) -> None:
+        """It may be written again."""
+        self.closed = ""
+        self._answered()
 
 
 class TracedExecutor(Executor):

@@ -6,6 +6,8 @@ its number as a process.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +18,8 @@ from msgspec import Struct
 
 from agents.compute.hypervisor import DriverError
 from events import process
+from events.journal import Unavailable
+from events.refusals import Busy
 from events.settings import Settings
 from events.wire import Wire
 from gateway import journals
@@ -24,7 +28,10 @@ from gateway.health import Health
 from gateway.parts import CannotStart, Parts
 
 DRAIN = 1.0  # seconds in which the clients of a gateway that stops find another one
+PAUSE = 1.0  # seconds until a start that failed begins anew
 PID = "pid"  # the file in a process's folder
+
+log = logging.getLogger("cumulog")
 
 Role = Literal["gateway", "handlers", "agent"]
 
@@ -64,10 +71,20 @@ class Alone:
             "agent": self._agent,
         }
         try:
-            await self.parts.run(start[self.options.role], ready)
+            await self.parts.run(lambda: self._begin(start[self.options.role]), ready)
         finally:
             (self.own / PID).unlink(missing_ok=True)
             lock.release()
+
+    async def _begin(self, start: Callable[[], Awaitable[str]]) -> str:
+        """Start, and start over as often as NATS goes away meanwhile."""
+        while True:
+            try:
+                return await start()
+            except (Unavailable, Busy, TimeoutError) as fault:
+                log.warning("NATS went away at the start, which begins anew: %s", fault)
+            await self.parts.stop()
+            await asyncio.sleep(PAUSE)
 
     async def _gateway(self) -> str:
         from gateway import ground, http, part_gateway

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from events import logs, tracing
+from events.journal import Unavailable
 from events.settings import BadSetting, Settings, load
 from gateway.directory import Directory, DirectoryFault, default
 
@@ -62,8 +63,11 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--name", default=None, metavar="NAME", help="of this process and of its folder in DIR")
 
     credentials = command("credentials", "write what a process elsewhere needs to reach NATS", _credentials)
-    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "accounts"])
-    credentials.add_argument("host", nargs="?", metavar="HOST", help="of an agent")
+    credentials.add_argument("role", choices=["gateway", "handlers", "agent", "consumer", "accounts"])
+    credentials.add_argument("host", nargs="?", metavar="HOST|NAME", help="of an agent, of a consumer")
+    credentials.add_argument("--project", metavar="ID", help="whose commits alone a consumer is told of")
+    credentials.add_argument("--after", type=int, metavar="SEQUENCE", help="where a new consumer begins, if not now")
+    credentials.add_argument("--remove", action="store_true", help="let the consumer in no longer")
 
     command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
@@ -76,7 +80,11 @@ def parser() -> argparse.ArgumentParser:
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
     events.add_argument("--service", metavar="NAME")
     events.add_argument("--project", metavar="ID")
-    events.add_argument("--format", choices=["text", "json", "cloudevents"], default="text")
+    events.add_argument("--format", choices=["text", "json", "cloudevents", "cadf"], default="text")
+
+    schemas = command("schemas", "describe what consumers are told", _schemas)
+    schemas.add_argument("--format", choices=["json-schema", "asyncapi"], default="json-schema")
+    schemas.add_argument("-o", "--output", type=Path, metavar="DIR", help="write files there")
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
@@ -84,7 +92,22 @@ def parser() -> argparse.ArgumentParser:
     command("rebuild", "make the tables anew from the log", _keep)
     verify = command("verify", "check the log and the archive, and that the tables agree with them", _keep)
     verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="a signed one that the log must go on from")
-    command("query", "ask the tables", _mend).add_argument("sql", metavar="SELECT")
+    trace.add_argument("--format", choices=["text", "json", "html", "svg"], default="text", help="html: a drawn page")
+    trace.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
+    replay = command("replay", "have what people asked for happen again on simulated hosts, and compare", _replay)
+    replay.add_argument("--from", dest="begin", metavar="TIME|SEQ", help="as --as-of's; else from the beginning")
+    replay.add_argument("--to", dest="end", metavar="TIME|SEQ", help="else until now")
+    replay.add_argument("--driver", choices=["simulated"], default="simulated")
+    replay.add_argument("--scheduler", choices=["filter", "simple", "chance"], help="else the cloud's own")
+    replay.add_argument("--hosts", type=int, metavar="N", help="so many, like those that there were; else those")
+    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
+    replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
+    replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
+    query = command("query", "ask the tables", _query)
+    query.add_argument("sql", metavar="SELECT")
+    query.add_argument(
+        "--as-of", metavar="TIME|SEQ", help="as they were: ISO 8601, 90s, 10m, 2h, 3d ago, or a sequence"
+    )
     return top
 
 
@@ -97,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         _watch(options.command, settings)
         status = options.run(options, path, settings)
         tracing.stop()
-    except (BadSetting, DirectoryFault) as fault:
+    except (BadSetting, DirectoryFault, Unavailable) as fault:
         sys.exit(f"cumulog: {fault}")
     except KeyboardInterrupt:
         status = 130
@@ -110,7 +133,7 @@ def _watch(command: str, settings: Settings) -> None:
     """Logs and traces of this process, as set."""
     logs.configure(settings.log)
     if command in PARTS:
-        logs.about(part=command)
+        logs.name(command)
         try:
             tracing.start(settings.tracing, command)
         except ImportError as fault:
@@ -118,10 +141,11 @@ def _watch(command: str, settings: Settings) -> None:
 
 
 def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from events import moments
     from gateway import reading
 
     try:
-        since = reading.since(options.since, datetime.now(UTC)) if options.since else None
+        since = moments.since(options.since, datetime.now(UTC)) if options.since else None
     except ValueError:
         sys.exit(f"cumulog: --since takes a time or an age, not {options.since!r}")
     wanted = reading.Filter(since=since, service=options.service, project=options.project)
@@ -130,9 +154,9 @@ def _events(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 
 def _trace(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    from gateway import reading
+    from gateway import hindsight
 
-    return 0 if asyncio.run(reading.trace(path, settings, options.id)) else 1
+    return hindsight.trace(options, path, settings)
 
 
 def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
@@ -147,6 +171,22 @@ def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     return upkeep.run(options, path, settings)
 
 
+def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    if options.as_of is None:
+        return _mend(options, path, settings)
+    from gateway import hindsight
+
+    return hindsight.query(options, path, settings)
+
+
+def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    if options.hosts is not None and options.hosts < 1:
+        sys.exit("cumulog: --hosts takes a number from 1")
+    from gateway import hindsight
+
+    return hindsight.replay(options, path, settings)
+
+
 def _assignments(options: argparse.Namespace) -> list[str]:
     """The settings that the command line makes."""
     short = [f"{setting}={word}" for flag, setting in FLAGS.items() if (word := getattr(options, flag, None))]
@@ -157,6 +197,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
     from gateway.http import address
     from gateway.up import Options, Up
+    from gateway.upgrading import upgrade
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
@@ -181,7 +222,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             passed = [f"--set={setting}" for setting in _assignments(options)]
             await Many(directory, settings, asked, passed).run(_ready)
 
-    directory.open()
+    directory.open(lambda path, found: upgrade(path, found, settings))
     try:
         return _live(run())
     finally:
@@ -209,8 +250,12 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _credentials(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import journals
 
-    if (options.role == "agent") != bool(options.host):
-        sys.exit("cumulog: the credentials of an agent, and of nobody else, are for a HOST")
+    if (options.role in ("agent", "consumer")) != bool(options.host):
+        sys.exit("cumulog: the credentials of an agent are for a HOST, those of a consumer for a NAME")
+    if options.role == "consumer":
+        return _consumer(options, path, settings)
+    if options.project or options.after is not None or options.remove:
+        sys.exit("cumulog: --project, --after and --remove are for a consumer")
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = Directory(path)
     if options.role == "accounts":
@@ -220,10 +265,40 @@ def _credentials(options: argparse.Namespace, path: Path, settings: Settings) ->
     return 0
 
 
+def _consumer(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import consumers
+
+    if options.remove:
+        asyncio.run(consumers.remove(path, settings, options.host))
+    else:
+        print(asyncio.run(consumers.add(path, settings, options.host, options.project, options.after)))
+    return 0
+
+
 def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import many
 
     asyncio.run(many.restart(path))
+    return 0
+
+
+def _schemas(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    import msgspec
+
+    from events import schemas
+
+    made = {"asyncapi": schemas.asyncapi()} if options.format == "asyncapi" else schemas.json_schemas()
+    texts = {name: msgspec.json.format(msgspec.json.encode(one)).decode() for name, one in made.items()}
+    if options.output is None:
+        print(
+            texts["asyncapi"]
+            if options.format == "asyncapi"
+            else msgspec.json.format(msgspec.json.encode(made)).decode()
+        )
+        return 0
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (options.output / f"{name}.json").write_text(text + "\n")
     return 0
 
 

@@ -31,6 +31,7 @@ class Cloud:
         self.authenticate = authenticate
         self.vault = vault  # secrets that must be read back
         self.feed: Feed | None = None
+        self.as_of: int | None = None  # the sequence as of which it is, of a cloud of the past
         self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.health = Health()

@@ -9,13 +9,17 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from events.ids import new_hex
 
-VERSION = 1  # of the directory's layout
+VERSION = 2  # of the directory's layout
 LOCK = "lock"
+STAGE = "upgrading"  # what an upgrade has not put in its place yet
+
+Upgrade = Callable[[Path, int], None]  # brings a locked directory of a version up to date
 
 _is_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z").match
 
@@ -75,10 +79,14 @@ class Directory:
             return False
         return True
 
-    def open(self) -> None:
-        """Make it if need be, lock it, see to its version. Raises DirectoryFault."""
+    def open(self, upgrade: Upgrade | None = None) -> None:
+        """Make it if need be, lock it, see to its version; an older one is for `upgrade`. Raises DirectoryFault."""
         self._lock.take()
-        self._see_version()
+        try:
+            self._see_version(upgrade)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def close(self) -> None:
         self._lock.release()
@@ -105,12 +113,21 @@ class Directory:
             lock.release()
         return held
 
-    def _see_version(self) -> None:
+    def _see_version(self, upgrade: Upgrade | None = None) -> None:
         version = self.path / "version"
         if not version.exists():
             version.write_text(f"{VERSION}\n")
-        elif (found := int(version.read_text().strip() or 0)) > VERSION:
+        found = int(version.read_text().strip() or 0)
+        if found > VERSION:
             raise DirectoryFault(f"{self.path} is of a newer version ({found}) than this program knows ({VERSION})")
+        if upgrade is not None:
+            if found < VERSION and (sharers := self.sharers()):
+                raise DirectoryFault(f"{self.path} is to be upgraded, but in use by {', '.join(sharers)}: stop them")
+            upgrade(self.path, found)
+        elif found < VERSION:
+            raise DirectoryFault(f"{self.path} is of an older version ({found}): `cumulog up` upgrades it")
+        elif (self.path / STAGE).exists():
+            raise DirectoryFault(f"{self.path} is not upgraded to its end: `cumulog up` finishes it")
 
     @property
     def cloud_id(self) -> str:

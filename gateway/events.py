@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from events import schemas
 from events.cloudevents import MEDIA_TYPE
-from events.refusals import Forbidden, Invalid, Refusal
+from events.moments import since
+from events.refusals import Forbidden, Invalid, NotFound, Refusal
 from events.services import SERVICES
 from gateway import bodies, faults
 from gateway.cloud import Cloud
 from gateway.feed import Format, Wanted
-from gateway.reading import since
 from gateway.tokens import Token
 
 
@@ -38,7 +42,29 @@ def routes(cloud: Cloud) -> list[Route]:
         except Refusal as refusal:
             return refused(refusal)
 
-    return [Route("/events", events)]
+    async def index(request: Request) -> Response:
+        base = cloud.settings.gateway.public_url.rstrip("/")
+        names = {name: f"{base}/events/schemas/{name}" for name in schemas.json_schemas()}
+        return _json({"schemas": names, "asyncapi": f"{base}/events/asyncapi.json"})
+
+    async def schema(request: Request) -> Response:
+        found = schemas.json_schemas().get(request.path_params["name"])
+        return refused(NotFound("There is no such schema.")) if found is None else _json(found)
+
+    async def asyncapi(request: Request) -> Response:
+        public = cloud.settings.gateway.public_url
+        return _json(schemas.asyncapi(public or f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"))
+
+    return [
+        Route("/events", events),
+        Route("/events/schemas", index),
+        Route("/events/schemas/{name}", schema),
+        Route("/events/asyncapi.json", asyncapi),
+    ]
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
 
 
 def refused(refusal: Refusal) -> Response:

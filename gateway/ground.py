@@ -17,8 +17,8 @@ from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
 from events.ids import new_hex
-from events.jetstream import JetStreamJournal
 from events.journal import Journal, Unavailable
+from events.keeper import Keeper
 from events.services import deciders
 from events.settings import Settings
 from events.vault import NatsVault
@@ -64,11 +64,11 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     """The ground, once everything that stands in the journal is folded in. `own` has this process's tables."""
     fold = Fold(deciders())
     tables = Projector(fold, own / TABLES)
+    parts.later("tables", tables.stop)
     opening = asyncio.create_task(tables.open())
     wire = await connecting
     replicas = journals.replicas(wire, settings)
-    opened = await _open(lambda: JetStreamJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
-    journal = WatchedJournal(opened)
+    journal = await _open(lambda: WatchedJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
     execute = (TracedExecutor if tracing.is_on() else Executor)(journal, fold, SystemClock())
     tracing.learn(fold)
     fold.past = archive = Archive(cold(settings.archive.url, path / "archive"), own / "archive.copies")
@@ -81,6 +81,9 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     watch, health = Watch(wire, journal, fold, tables, execute.clock), Health()
     watch.look(health)
     parts.background("watch", watch.run())
+    if (path / journals.JOURNAL).is_dir():  # it is on a disk of this machine
+        keeper = Keeper(path / journals.JOURNAL, journal, settings.journal.reserve)
+        parts.background("keeper of the journal's disk", keeper.run())
     return Ground(
         parts=parts,
         settings=settings,
@@ -119,7 +122,6 @@ async def _follow(parts: Parts, execute: Executor, tables: Projector, archive: A
     fold = execute.fold
     last = await _open(execute.journal.last)
     await _open(lambda: tables.load(execute.clock.now(), last, archive))
-    parts.later("tables", tables.stop)
     parts.background("tables' flushes", tables.run())
     telling = asyncio.create_task(_tell(fold, last))
     await _open(lambda: fold.follow(execute.journal))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -46,7 +47,7 @@ def listen_on(parts: Parts, where: str) -> tuple[socket.socket, str]:
     if not where.startswith("fd:"):
         return listen(parts, *address(where))
     try:
-        inherited = socket.socket(fileno=int(where[3:]))
+        inherited = socket.socket(fileno=os.dup(int(where[3:])))
     except (OSError, ValueError) as fault:
         raise CannotStart(f"--listen {where}: there is no such socket") from fault
     return _listening(parts, inherited, inherited.getsockname()[0])

@@ -30,6 +30,7 @@ from gateway.parts import CannotStart
 JOURNAL = "journal"  # the folder in DIR
 CREDENTIALS = "credentials"
 ACCOUNTS = "accounts.conf"
+DENIALS = 2  # that may be so because credentials are new, and NATS has not heard of them yet
 PAUSE = 1.0  # seconds between two attempts to reach NATS
 
 log = logging.getLogger("cumulog.nats")
@@ -56,10 +57,11 @@ def servers(path: Path, settings: Settings, nodes: int | None = None, hosts: Ite
     found = nats_cluster.size(directory) or (1 if (directory / "jetstream").exists() else 0)
     if nodes and found and nodes != found:
         raise CannotStart(f"--nodes {nodes}: the journal in {path} is on {found}; a cloud keeps their number")
-    hosts = {*admitted(path), *hosts}
+    hosts, heard = {*admitted(path), *hosts}, consumers(path)
     if (nodes or found) > 1:
-        return NatsCluster(directory, nodes or found, sync=sync, hosts=hosts)
-    return NatsServer(directory, sync=sync, hosts=hosts, max_memory=settings.journal.max_memory)
+        return NatsCluster(directory, nodes or found, sync=sync, hosts=hosts, consumers=heard)
+    memory = settings.journal.max_memory
+    return NatsServer(directory, sync=sync, hosts=hosts, consumers=heard, max_memory=memory)
 
 
 def urls(path: Path, settings: Settings) -> list[str]:
@@ -73,12 +75,14 @@ def urls(path: Path, settings: Settings) -> list[str]:
 
 async def reach(path: Path, settings: Settings, credentials: Credentials, name: str) -> Wire:
     """A connection, as soon as NATS can be reached. Raises CannotStart: it does not let us in."""
-    said = ""
+    said, denied = "", 0
     while True:
         try:
             return await Wire.connect(urls(path, settings), credentials, name=name)
         except Denied as fault:
-            raise CannotStart(str(fault)) from fault
+            denied += 1
+            if denied > DENIALS:
+                raise CannotStart(str(fault)) from fault
         except (StartFault, Unavailable) as fault:
             if str(fault) != said:
                 said = str(fault)
@@ -112,7 +116,7 @@ def write(directory: Directory, role: str, host: str | None) -> Path:
 
 def write_accounts(directory: Directory) -> Path:
     """The accounts for the configuration of an operator's own NATS servers, with all agents that have credentials."""
-    accounts = access(directory.path).accounts(admitted(directory.path))
+    accounts = access(directory.path).accounts(admitted(directory.path), consumers(directory.path))
     return directory.write_private(f"{CREDENTIALS}/{ACCOUNTS}", _text({"accounts": accounts}))
 
 
@@ -120,6 +124,11 @@ def admitted(path: Path) -> list[str]:
     """The hosts whose agents have files of credentials here."""
     found = [_read(file).host for file in (path / CREDENTIALS).glob("agent.*.json")]
     return sorted(host for host in found if host)
+
+
+def consumers(path: Path) -> list[str]:
+    """The consumers of the feed that have files of credentials here."""
+    return sorted(file.name.split(".")[1] for file in (path / CREDENTIALS).glob("consumer.*.json"))
 
 
 def credentials(

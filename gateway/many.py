@@ -22,8 +22,8 @@ from events.nats_cluster import NatsCluster, settled
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import http, journals
-from gateway.children import Child
+from gateway import consumers, http, journals
+from gateway.children import STOP, Child
 from gateway.directory import Directory, DirectoryFault
 from gateway.hosts import Hosts
 from gateway.part_agents import host_names
@@ -66,8 +66,8 @@ class Many:
         parts, path, options = self.parts, self.directory.path, self.options
         hosts = self._agents()
         names = [*(f"gateway-{n}" for n in range(1, EACH + 1)), *(f"handlers-{n}" for n in range(1, EACH + 1)), *hosts]
-        for name in names:
-            await Child(path / name, ()).end_leftover()  # before the listener: they may hold it
+        leftovers = (Child(path / name, ()).end_leftover() for name in names)
+        await asyncio.gather(*leftovers)  # before the listener: they may hold it
         listening, url = http.listen(parts, options.host, options.port)
         cluster, wire = await self._start_journal([host for shared in hosts.values() for host in shared])
         children = [self._child(name, hosts.get(name, ()), listening, cluster) for name in names]
@@ -75,7 +75,7 @@ class Many:
         async def stop() -> None:
             await asyncio.gather(*(child.stop() for child in children))
 
-        parts.later("children", stop)
+        parts.later("children", stop, patience=STOP + 5)
         await asyncio.gather(*(child.start() for child in children))
         parts.background("restarts", self._restarts(cluster, wire, children))
         if options.demo:
@@ -105,6 +105,7 @@ class Many:
             await cluster.start()
         except StartFault as fault:
             raise CannotStart(str(fault)) from fault
+        self.parts.background("consumers", consumers.admit(self.directory, cluster))
         wire = await Wire.connect(cluster.urls, cluster.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         await settled(wire, self.options.nodes)

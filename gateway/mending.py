@@ -55,12 +55,17 @@ async def _query(path: Path, settings: Settings, sql: str) -> int:
     except Invalid as refusal:
         print(f"cumulog: {refusal.message}", file=sys.stderr)
         return 1
+    show(answer)
+    return 0
+
+
+def show(answer: Answer) -> None:
+    """Print what a question found."""
     print("\t".join(answer.columns))
     for row in answer.rows:
         print("\t".join(map(text_of, row)))
     if answer.more:
         print(f"cumulog: only the first {len(answer.rows)} rows", file=sys.stderr)
-    return 0
 
 
 async def _ask_running(cloud: Opened, sql: str) -> Answer:
@@ -75,8 +80,9 @@ async def _ask_running(cloud: Opened, sql: str) -> Answer:
 
 async def _ask_stopped(cloud: Opened, path: Path, sql: str) -> Answer:
     fold = Fold(deciders())
+    fold.past = cloud.archive
     tables = Projector(fold, path / TABLES)
-    await tables.load(SystemClock().now(), await cloud.journal.last())
+    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
     await fold.follow(cloud.journal)
     try:
         return await query(tables, sql)
@@ -99,7 +105,7 @@ def _destroy(path: Path, settings: Settings, sure: bool) -> int:
     if not sure and input(f"Remove the cloud in {path} and all its guests? Type yes: ").strip() != "yes":
         return 1
     directory = Directory(path)
-    directory.open()
+    directory.open(lambda path, found: None)  # of whatever version
     try:
         if sharers := directory.sharers():
             raise DirectoryFault(f"{path} is in use by {', '.join(sharers)}: stop them first")
@@ -125,8 +131,9 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
     directory = Directory(path)
     async with opened(path, settings) as cloud:
         fold = Fold(deciders())
+        fold.past = cloud.archive
         tables = Projector(fold, None if cloud.is_running else path / TABLES)
-        await tables.load(SystemClock().now(), await cloud.journal.last())
+        await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
         await fold.follow(cloud.journal)
         password = settings.gateway.admin_password or secrets.token_urlsafe(18)
         await bootstrap(Executor(cloud.journal, fold), settings, password, mend=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import socket
 from importlib import import_module
 from importlib.util import find_spec
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from events.chronicle import JournalChronicle
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
 from events.services import SERVICES
-from gateway import http, journals, mending, operations
+from gateway import aside, events, http, journals, mending, trace_routes
 from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
@@ -23,12 +23,15 @@ from gateway.consoles import Consoles
 from gateway.directory import Directory
 from gateway.entrance import Entrance
 from gateway.feed import Feed
+from gateway.fence import Fence
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
 from gateway.image.store import IMAGES, ImageStore
 from gateway.parts import Parts
+from gateway.past import Past, chronicle_of
 from gateway.serving import Face
 
 TICK = 0.02  # seconds between two looks at who is still connected
@@ -37,7 +40,9 @@ TICK = 0.02  # seconds between two looks at who is still connected
 async def assemble(ground: Ground) -> Cloud:
     """What every function of the gateway works with; SQL is answered from now on."""
     execute, tables, wire = ground.execute, ground.tables, ground.wire
-    tokens = Tokens(execute.fold, ground.settings, execute.clock, ground.path / "keys")
+    keys = await KeyRing.open(ground.vault, execute.clock, ground.path / "keys" / "fernet")
+    ground.parts.background("tokens' keys", keys.watch())
+    tokens = Tokens(execute.fold, ground.settings, execute.clock, keys)
     cloud = Cloud(execute, ground.settings, tokens.authenticate, ground.vault)
     cloud.put(tokens)
     cloud.put(tables)
@@ -45,8 +50,21 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(ImageStore(ground.path / IMAGES))
     cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
+    _put_past(ground, cloud)
     ground.parts.background("images' recovery", recovery.watch(cloud))
     return cloud
+
+
+def _put_past(ground: Ground, cloud: Cloud) -> None:
+    """The cloud as it was, with tables beside the present ones; what a killed process left there goes."""
+    tables = ground.tables.store.path
+    directory = tables.with_name("past") if tables else None
+    if directory is not None:
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700)
+    past = Past(cloud, chronicle_of(ground.execute), directory)
+    cloud.put(past)
+    ground.parts.later("worlds of the past", past.stop)
 
 
 async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
@@ -66,8 +84,9 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
     answer to ask elsewhere. What is being answered then is finished.
     """
-    feed = cloud.feed = Feed(cloud.fold, JournalChronicle(cloud.execute.journal), cloud.settings.feed)
-    extra = [*operations.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
+    feed = cloud.feed = Feed(cloud.fold, chronicle_of(cloud.execute), cloud.settings.feed)
+    extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
+    extra += trace_routes.routes(cloud, chronicle_of(cloud.execute))
     app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)
@@ -86,6 +105,19 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
         await task
 
     parts.later("gateway", stop)
+
+
+async def mind_others(ground: Ground, cloud: Cloud) -> None:
+    """Fence from the moment that another gateway is there; until then what this process was told is all there is."""
+
+    def fence() -> None:
+        cloud.fence = cloud.fence or Fence(ground.execute, ground.settings)
+
+    gateways = await Gateways.open(ground.wire, replicas=journals.replicas(ground.wire, ground.settings))
+    listening = await gateways.listen(fence)
+    ground.parts.later("ear for other gateways", lambda: ground.wire.unlisten(listening))
+    if await gateways.all():
+        fence()
 
 
 async def announce(ground: Ground, cloud: Cloud, name: str, url: str) -> None:

@@ -6,6 +6,8 @@ from typing import cast
 
 import msgspec
 
+from events.feed_stream import FeedStream
+from events.following import Following
 from events.gateways import Gateways, Links
 from events.journal import Epoch
 from events.services import deciders, modules
@@ -17,12 +19,14 @@ from handlers.archivist import Archivist
 from handlers.compute import guests
 from handlers.compute.images import Sources
 from handlers.compute.metadata import Metadatas
+from handlers.filling import Filler
 from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
 from handlers.watch import Watch
 from projections import archiving
+from projections.archive import Chronicle
 
 
 async def start(ground: Ground) -> Runner:
@@ -53,6 +57,8 @@ async def start(ground: Ground) -> Runner:
     parts.later("orders", orders.stop)
     runner.start()
     parts.later("handlers", runner.stop)
+    following = Following(execute.fold, Chronicle(execute.journal, ground.archive))
+    parts.background("feed", Filler(following, FeedStream(wire), ground.settings.feed.source).run())
     ground.health.worries["handlers"] = Watch(runner, orders).faults
     await _start_archivist(ground)
     return runner

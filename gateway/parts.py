@@ -12,7 +12,7 @@ from events.wire import Handler, Wire
 
 log = logging.getLogger("cumulog")
 
-PATIENCE = 20.0  # seconds that one part may take to stop
+PATIENCE = 20.0  # seconds that one part may take to stop, unless it says otherwise
 
 Stop = Callable[[], Awaitable[Any]]
 
@@ -25,7 +25,7 @@ class Parts:
     """What runs in this process, and how each of it is stopped."""
 
     def __init__(self) -> None:
-        self._stops: list[tuple[str, Stop]] = []
+        self._stops: list[tuple[str, Stop, float]] = []
 
     async def run(self, start: Callable[[], Awaitable[str]], ready: Callable[[str], None]) -> None:
         """Start, tell `ready` what it says, and go on until SIGINT or SIGTERM, which also end a start."""
@@ -49,16 +49,16 @@ class Parts:
     async def stop(self) -> None:
         """Stop everything, the last first."""
         while self._stops:
-            name, stop = self._stops.pop()
+            name, stop, patience = self._stops.pop()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(patience):
                     await stop()
             except Exception:  # what comes after it must be stopped all the same
                 log.exception("%s did not stop cleanly", name)
 
-    def later(self, name: str, stop: Stop) -> None:
-        """Have `stop` called at the end, before all that was named until now."""
-        self._stops.append((name, stop))
+    def later(self, name: str, stop: Stop, patience: float = PATIENCE) -> None:
+        """Have `stop` called at the end, before all that was named until now; it may take so many seconds."""
+        self._stops.append((name, stop, patience))
 
     def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` beside everything else, until the end."""

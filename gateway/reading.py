@@ -1,30 +1,36 @@
 """Reading the log from the command line: beside a running cloud, or with a NATS server of its own if none runs.
 
-What is printed is what stands in the journal; `trace` follows one request or one resource through all services.
+What is printed is what stands in the journal.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from events.cadf import cadf
 from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
 from events.journal import Entry, Journal
+from events.nats_server import StartFault
+from events.passage import brief, is_of_passage
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
 from gateway import journals
 from gateway.directory import Directory, DirectoryFault
+from projections.archive import Archive, Chronicle
+from projections.cold import cold
+
+PATIENCE = 60.0  # seconds: a cluster that was just started takes ten to agree on its leaders, more if it is busy
 
 RawCommit = Commit[dict[str, Any]]
 _decode = msgspec.json.Decoder(RawCommit).decode
@@ -55,12 +61,18 @@ class Opened(Struct, frozen=True):
 
     wire: Wire
     journal: JetStreamJournal
+    archive: Archive
     is_running: bool  # somebody else holds the directory
+
+    @property
+    def chronicle(self) -> Chronicle:
+        """Its whole past."""
+        return Chronicle(self.journal, self.archive)
 
 
 @asynccontextmanager
 async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
-    """The journal of the cloud in `path`, whether it runs or not. Raises DirectoryFault."""
+    """The journal of the cloud in `path`, whether it runs or not. Raises DirectoryFault, Unavailable."""
     if not (path / journals.JOURNAL).is_dir():
         raise DirectoryFault(f"there is no cloud in {path}")
     directory, cloud = Directory(path), journals.access(path).cloud
@@ -68,20 +80,23 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
         wire = await Wire.connect(journals.urls(path, settings), cloud, name="cumulog reading")
         is_running = bool(directory.sharers()) or not directory.try_open()
         try:
-            async with _reading(wire, settings, is_running) as found:
+            async with _reading(wire, path, settings, is_running) as found:
                 yield found
         finally:
             directory.close()
         return
     server = journals.servers(path, settings)
     is_running = not directory.try_open()
-    if is_running:
-        server.attach()
-    else:
-        await server.start()
+    try:
+        if is_running:
+            server.attach()
+        else:
+            await server.start()
+    except StartFault as fault:
+        raise DirectoryFault(str(fault)) from fault
     try:
         wire = await Wire.connect(server.urls, cloud, name="cumulog reading")
-        async with _reading(wire, settings, is_running) as found:
+        async with _reading(wire, path, settings, is_running) as found:
             yield found
     finally:
         if not is_running:
@@ -90,43 +105,38 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
-async def _reading(wire: Wire, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
+async def _reading(wire: Wire, path: Path, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
     try:
-        journal = await JetStreamJournal.open(wire, replicas=journals.replicas(wire, settings))
-        yield Opened(wire, journal, is_running)
+        replicas = journals.replicas(wire, settings)
+        journal = await JetStreamJournal.open(wire, replicas=replicas, deadline=PATIENCE)
+        archive = Archive(cold(settings.archive.url, path / "archive"), path / "archive.copies")
+        try:
+            yield Opened(wire, journal, archive, is_running)
+        finally:
+            await archive.close()
     finally:
         await wire.close()
 
 
-async def lines(journal: Journal, *, follow: bool = False, holding: bytes = b"") -> AsyncIterator[Line]:
-    """All commits so far, and those to come if `follow`; only those whose bytes or subject hold `holding`."""
+async def lines(chronicle: Chronicle, journal: Journal, *, follow: bool = False) -> AsyncIterator[Line]:
+    """All commits so far, and those to come if `follow`."""
     last = await journal.last()
-    queue: asyncio.Queue[Entry | None] = asyncio.Queue()
-    text = holding.decode()
-
-    def deliver(entry: Entry) -> None:
-        if not holding or holding in entry.data or text in entry.subject:
-            queue.put_nowait(entry)
-        if not follow and entry.sequence >= last:
-            queue.put_nowait(None)
-
-    tail = await journal.tail(0, deliver)
+    async for entry in chronicle.entries(0, last):
+        yield _line(entry)
+    if not follow:
+        return
+    queue: asyncio.Queue[Entry] = asyncio.Queue()
+    tail = await journal.tail(last, queue.put_nowait)
     try:
-        if last == 0 and not follow:
-            return
-        while (entry := await queue.get()) is not None:
-            yield Line(entry.sequence, entry.subject, _decode(entry.data))
+        while True:
+            yield _line(await queue.get())
     finally:
         await tail.stop()
 
 
-def since(text: str, now: datetime) -> datetime:
-    """A moment: ISO 8601, or `90s`, `10m`, `2h`, `3d` ago. Raises ValueError."""
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isdigit():
-        return now - timedelta(**{units[text[-1]]: int(text[:-1])})
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _line(entry: Entry) -> Line:
+    data = brief(entry.data) if is_of_passage(entry.subject) else entry.data
+    return Line(entry.sequence, entry.subject, _decode(data))
 
 
 def passes(line: Line, wanted: Filter) -> bool:
@@ -156,59 +166,29 @@ def as_cloudevent(line: Line) -> str:
     return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
 
 
-FORMATS: dict[str, Callable[[Line], str]] = {"text": as_text, "json": as_json, "cloudevents": as_cloudevent}
+def as_cadf(line: Line) -> str:
+    """An audit record as DMTF's CADF has it."""
+    return cadf(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+
+
+FORMATS: dict[str, Callable[[Line], str]] = {
+    "text": as_text,
+    "json": as_json,
+    "cloudevents": as_cloudevent,
+    "cadf": as_cadf,
+}
 
 
 async def events(
-    path: Path, settings: Settings, *, follow: bool, wanted: Filter, form: Literal["text", "json", "cloudevents"]
+    path: Path,
+    settings: Settings,
+    *,
+    follow: bool,
+    wanted: Filter,
+    form: Literal["text", "json", "cloudevents", "cadf"],
 ) -> None:
     """Print the log."""
     async with opened(path, settings) as cloud:
-        async for line in lines(cloud.journal, follow=follow):
+        async for line in lines(cloud.chronicle, cloud.journal, follow=follow):
             if passes(line, wanted):
                 print(FORMATS[form](line), flush=follow)
-
-
-async def trace(path: Path, settings: Settings, id: str) -> int:
-    """Print what one request caused, or what ever happened to one resource; how many commits there were."""
-    async with opened(path, settings) as cloud:
-        read = lines(cloud.journal, holding=id.encode())
-        found = [one async for line in read for one in line.each() if concerns(one, id)]
-    for text in tree(found):
-        print(text)
-    if not found:
-        print(f"Nothing in the journal speaks of {id}.", file=sys.stderr)
-    return len(found)
-
-
-def concerns(line: Line, id: str) -> bool:
-    """Whether a commit follows from the request, is of the resource, or was made for it."""
-    if line.commit.request == id or id in line.subject.split("."):
-        return True
-    return any(id == event.get("holder") or id == event.get("device_id") for event in line.commit.events)
-
-
-def tree(found: list[Line]) -> list[str]:
-    """One block for each request, its commits below it with the time since the first."""
-    blocks: dict[str, list[Line]] = {}
-    for line in found:
-        blocks.setdefault(line.commit.request or "(nobody's request)", []).append(line)
-    texts: list[str] = []
-    for request, members in blocks.items():
-        first = members[0].commit
-        start = first.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        texts.append(f"{request}  {start}  by {first.actor or '-'}")
-        for i, line in enumerate(members):
-            prefix, key = split(line.subject)
-            branch = "└─" if i == len(members) - 1 else "├─"
-            elapsed = (line.commit.at - first.at).total_seconds() * 1000
-            names = ", ".join(map(_said, line.commit.events))
-            by = "" if line.commit.actor == first.actor else f"  by {line.commit.actor}"
-            texts.append(f"{branch} +{elapsed:9.1f} ms  {prefix[3:]} {key}  {names}{by}")
-    return texts
-
-
-def _said(event: dict[str, Any]) -> str:
-    """An event's name with what tells most: where, how many, why."""
-    told = [f"{name}={event[name]}" for name in ("host", "ip", "message", "wanted") if event.get(name) is not None]
-    return str(event["type"]) + (f" ({', '.join(told)})" if told else "")

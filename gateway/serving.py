@@ -25,9 +25,10 @@ from starlette.types import Receive, Scope, Send
 from events import logs, metrics, tracing
 from events.decider import Decider, Outcome, Step, Steps
 from events.envelope import Command, Key, Origin, State
+from events.fold import Fold
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import bodies, faults, policy
+from gateway import bodies, faults, past, policy
 from gateway.cloud import Cloud
 from gateway.entrance import passage
 from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
@@ -55,6 +56,7 @@ class Route(Struct, frozen=True):
     status: int = 200
     policy: str = ""  # the operation's name in the service's policy; from the function if not given
     media_types: tuple[str, ...] = JSON  # that its body may have
+    past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists
     last: Version = LAST
     timed: bool = True  # it must be answered in `limits.seconds`: all but what waits for the bytes of images
@@ -90,12 +92,13 @@ class Answer(Struct, kw_only=True):
 class Call:
     """One request: who asks, for what, and the ways to answer."""
 
-    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "request", "route", "token", "version")
+    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "present", "request", "token", "version")
 
     def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
         self.cloud = cloud
         self.face = face
         self.fold = cloud.fold
+        self.present: Fold | None = None  # of a call as of a former moment: what is known now
         self.request = request
         self.token = token
         self.version = version
@@ -160,6 +163,11 @@ class Call:
     def may_see(self, state: State) -> bool:
         owner = state.owner
         return owner is None or owner == self.who.project or self.who.is_admin
+
+    def still(self, resource: Decider[S, Any, Any], key: Key, open_to: Callable[[S], bool]) -> bool:
+        """Whether what was open to the caller at a former moment still is; what lives no more is."""
+        state = self.present.get(resource, key) if self.present else None
+        return state is None or open_to(state)
 
     async def do(self, resource: Decider[S, Any, Any], command: Command) -> S:
         """Do a command; the state as it then is, folded in. Raises what its `decide` raises, Busy."""
@@ -284,7 +292,6 @@ class Service:
         return await self._respond(call, endpoint)
 
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
-        handlers = endpoint.handlers if endpoint else {}
         request = call.request
         candidates = endpoint.candidates(request.method) if endpoint else None
         public = bool(candidates) and candidates is not None and candidates[0].route.who.public
@@ -297,10 +304,11 @@ class Service:
             self.cloud.limits.admit_stranger(request.client)
         if self.face.versions is not None:
             call.version = self.face.versions.asked(request.headers)
+        as_of = past.asked(request.headers, request.method)
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
-            call.headers["allow"] = ", ".join(handlers)
+            call.headers["allow"] = ", ".join(endpoint.handlers)
             raise MethodNotAllowed(f"The method {request.method} is not allowed for this resource.")
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
@@ -312,6 +320,8 @@ class Service:
         async with asyncio.timeout(self.cloud.limits.settings.seconds if handler.route.timed else None):
             if handler.body is not None:
                 arguments.append(await self._body(call, handler, handler.body))
+            if as_of is not None:
+                return await self._as_of(as_of, call, handler, arguments)
             result = await handler.function(*arguments)
         return self._response(call, handler.route, result)
 
@@ -326,6 +336,14 @@ class Service:
                 raise Invalid(self.face.explain(foreign.message, data, kind)) from foreign
         call.data = data
         return body
+
+    async def _as_of(self, moment: str, call: Call, handler: _Handler, arguments: list[Any]) -> Response:
+        """The answer that there would have been at a former moment, to who asks now."""
+        route = handler.route
+        async with past.as_it_was(self.cloud, moment, route.past and not route.who.public) as then:
+            call.present, call.cloud, call.fold = self.cloud.fold, then, then.fold
+            call.headers[past.HEADER] = str(then.as_of)
+            return self._response(call, handler.route, await handler.function(*arguments))
 
     async def _authenticate(self, request: Request) -> Token:
         text = request.headers.get("x-auth-token")

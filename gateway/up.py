@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from events.keeper import Keeper
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import demo, ground, http, journals, part_agents, part_gateway, part_handlers
+from gateway import consumers, demo, ground, http, journals, part_agents, part_gateway, part_handlers
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
@@ -50,10 +49,8 @@ class Up:
         parts, options, path = self.parts, self.options, self.directory.path
         listening, url = http.listen(parts, options.host, options.port)
         base = await ground.lay(parts, self.settings, path, path, self._start_journal())
-        for node in self._servers.nodes:
-            keeper = Keeper(node.directory, base.journal, self.settings.journal.reserve)
-            parts.background("keeper of the journal", keeper.run())
         cloud = await part_gateway.assemble(base)
+        await part_gateway.mind_others(base, cloud)
         await part_gateway.begin(cloud, self.directory, url)
         await part_handlers.start(base)
         hosts = Hosts(self.directory, self.settings, path)
@@ -66,12 +63,13 @@ class Up:
         return url
 
     async def _start_journal(self) -> Wire:
-        server = self._servers = journals.servers(self.directory.path, self.settings, 1)
+        server = journals.servers(self.directory.path, self.settings, 1)
         self.parts.later("NATS server", server.stop)
         try:
             await server.start()
         except StartFault as fault:
             raise CannotStart(str(fault)) from fault
+        self.parts.background("consumers", consumers.admit(self.directory, server))
         wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
         self.parts.later("wire", wire.close)
         return wire

@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -30,7 +28,6 @@ from gateway.reading import Opened, opened
 from handlers.archivist import Archived, Archivist
 from projections import archiving
 from projections.archive import Archive, Damaged
-from projections.cold import cold
 from projections.projector import Projector
 from projections.rebuild import Rebuilt, rebuild
 from projections.verify import Finding, verify, verify_archive
@@ -55,17 +52,9 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     raise AssertionError(options.command)
 
 
-@asynccontextmanager
-async def _kept(path: Path, settings: Settings) -> AsyncIterator[Archive]:
-    archive = Archive(cold(settings.archive.url, path / "archive"), path / "archive.copies")
-    try:
-        yield archive
-    finally:
-        await archive.close()
-
-
 async def _archive(path: Path, settings: Settings) -> int:
-    async with opened(path, settings) as cloud, _kept(path, settings) as archive:
+    async with opened(path, settings) as cloud:
+        archive = cloud.archive
         if cloud.is_running:
             number = (await cloud.journal.epochs())[-1].number
             answer = await cloud.wire.call(ARCHIVE, b"%d" % number, timeout=LONG, attempt=600)
@@ -103,7 +92,8 @@ async def _archive_here(cloud: Opened, archive: Archive, path: Path, settings: S
 
 
 async def _rebuild(path: Path, settings: Settings) -> int:
-    async with opened(path, settings) as cloud, _kept(path, settings) as archive:
+    async with opened(path, settings) as cloud:
+        archive = cloud.archive
         if cloud.is_running:
             done = msgspec.json.decode(await cloud.wire.call(REBUILD, b"", timeout=LONG, attempt=LONG), type=Rebuilt)
         else:
@@ -120,7 +110,8 @@ async def _verify(path: Path, settings: Settings, point: Path | None) -> int:
         count += 1
         print(f"{finding.sequence:>8} {finding.subject} {finding.what}")
 
-    async with opened(path, settings) as cloud, _kept(path, settings) as archive:
+    async with opened(path, settings) as cloud:
+        archive = cloud.archive
         reached = checkpoint.read(point, path / "keys") if point is not None else None
         async for finding in verify_archive(archive, cloud.journal, reached):
             tell(finding)

@@ -26,7 +26,8 @@ from projections.projector import Projector
 
 EVERY = 1.0  # seconds between two questions to the journal
 LATE = 5.0  # seconds behind the journal that are worth a word
-STUCK = 60.0  # seconds after which what waits counts as stuck
+STUCK = 120  # seconds after which a server that waits counts as stuck; an upload may take as long as it likes
+SHOWN = 5  # resources that are told of
 AGES = (1, 10, 60, 600)  # seconds
 WAITING = (  # the resources that wait for something, by the values of an index
     (servers, "phase", ("place", "build", "start", "stop", "reboot", "remove", "clean")),
@@ -63,6 +64,7 @@ class Watch:
         health.checks["journal"] = self.journal_is_away
         health.worries["writes"] = self.writes_fail
         health.worries["fold"] = self.fold_is_behind
+        health.worries["spoiled"] = self.something_is_spoiled
         health.worries["tables"] = self.tables_are_behind
         health.worries["waiting"] = self.something_is_stuck
         health.worries["hosts"] = self.hosts_are_down
@@ -101,6 +103,12 @@ class Watch:
             return None
         return f"{self._last - self._fold.position} commits and {lag:.0f} s behind the journal"
 
+    def something_is_spoiled(self) -> str | None:
+        """Which resources have commits that cannot be folded."""
+        found = [f"commit {spoil.sequence} of {subject}" for subject, spoil in self._fold.spoiled.items()]
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        return f"{', '.join(found[:SHOWN])}{more} cannot be folded" if found else None
+
     def tables_lag(self) -> int:
         return self._tables.lag
 
@@ -120,8 +128,9 @@ class Watch:
         return found
 
     def something_is_stuck(self) -> str | None:
-        stuck = [f"{n:.0f} {kind} in {state}" for (kind, state, _), n in self.waiting((int(STUCK),)) if n]
-        return f"for more than {STUCK:.0f} s: {', '.join(stuck)}" if stuck else None
+        waiting = self.waiting((STUCK,))
+        stuck = [f"{n:.0f} in {state}" for (kind, state, _), n in waiting if n and kind == "compute.server"]
+        return f"servers for more than {STUCK} s: {', '.join(stuck)}" if stuck else None
 
     def _hosts(self, up: bool) -> int:
         return sum(1 for host in self._fold.all(hosts) if host.up is up)

@@ -71,7 +71,12 @@ class Desk:
         server = self._sight.fold.get(servers, seen.server)
         origin = Origin(actor=f"host:{host}", request=server.request if server else None)
         command = ReportServer(
-            id=seen.server, host=host, generation=seen.generation, seen=seen.seen, reason=seen.reason
+            id=seen.server,
+            host=host,
+            generation=seen.generation,
+            seen=seen.seen,
+            reason=seen.reason,
+            steps=seen.steps,
         )
         logs.about(part="handlers", request=origin.request, host=host)
         try:

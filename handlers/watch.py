@@ -18,6 +18,8 @@ class Watch:
     def __init__(self, runner: Runner, orders: Orders) -> None:
         self._runner, self._orders = runner, orders
         metrics.gauge("cumulog_orders_waiting", "Orders that are to be put", orders.waiting)
+        poison = runner.sight.poison
+        metrics.gauge("cumulog_poison", "What failed and is left alone for a while", lambda: len(poison.held))
         metrics.gauge("cumulog_agents_heard", "Agents heard since the start", lambda: len(runner.sight.heard))
         metrics.gauges(
             "cumulog_agents_silent",

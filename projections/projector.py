@@ -25,6 +25,7 @@ from events.services import modules
 from projections.archive import Archive
 from projections.rebuild import Rebuilt, from_archive
 from projections.restore import restore
+from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, table
 
@@ -83,12 +84,14 @@ class Projector:
         self._rows = rows
         self._dirty = Dirty({}, {}, [])
         self._heard = self._written = Bookmark(0, None)
+        self._late = False  # something older than the bookmark is dirty: it could not be folded before
         self.failure = ""  # why the tables could not be written, if they could not
         self._flushing: asyncio.Future[Any] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
         self._since: list[Change] | None = None  # what came while new tables are being built
         self._floor = 0  # what came up to here is in the tables that were built
+        self._spoils = Spoils(path)
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
 
     # Its life
@@ -110,8 +113,14 @@ class Projector:
         self.fold.listeners.append(self._hear)
         self.fold.taken_over.append(self._take_over)
         if self._written.sequence:
+            self.fold.suspect(self._spoils.read())
             await self._call(self.store.rest)
         return self._written.sequence
+
+    async def begin(self) -> None:
+        """Begin with empty tables and an empty fold. Raises InUse, OSError."""
+        await self._call(self.store.open)
+        self.fold.listeners.append(self._hear)
 
     async def run(self) -> None:
         """Flush what changes, until cancelled; what could not be written is tried again, less and less often."""
@@ -201,13 +210,14 @@ class Projector:
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
         heard = self._heard.sequence
-        while self._written.sequence < heard:
+        while self._written.sequence < heard or self._late:
             if self._flushing is None or self._flushing.done():
                 self._flushing = self._write()
             await asyncio.shield(self._flushing)  # others may wait for it too
 
     def _write(self) -> asyncio.Future[None]:
-        work, self._dirty = self._dirty, Dirty({}, {}, [])
+        self._spoils.keep(self.fold.spoiled)  # before the bookmark passes by what is not in the tables
+        work, self._dirty, self._late = self._dirty, Dirty({}, {}, []), False
         heard = self._heard
         self._some.clear()
         self._many.clear()
@@ -221,10 +231,12 @@ class Projector:
         fault = writing.exception()
         if fault is None:
             self._written, self.failure = heard, ""
+            if not self._late:
+                self._spoils.forget(self.fold.spoiled)
             return
         self.failure = str(fault)
         _log.error("The tables could not be written: %r", fault)
-        newer = self._dirty
+        newer, self._late = self._dirty, self._late or self._written.sequence >= heard.sequence
         self._dirty = Dirty({**work.known, **newer.known}, {**work.born, **newer.born}, [*work.changes, *newer.changes])
         self._some.set()
 
@@ -252,7 +264,10 @@ class Projector:
             dirty.born[change.subject] = change.sequence
         if self._histories and _prefix(change.subject, after) in self._histories:
             dirty.changes.append(change)
-        self._heard = Bookmark(change.sequence, change.commit.at)
+        if change.sequence > self._heard.sequence:
+            self._heard = Bookmark(change.sequence, change.commit.at)
+        else:
+            self._late = True
         self._some.set()
         if len(dirty.known) + len(dirty.changes) >= self._rows:
             self._many.set()

@@ -7,6 +7,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seeds", type=int, default=0, help="how many seeds a test of histories tries")
+    parser.addoption("--crowd", type=int, default=120, help="how many ask at once in the test of overload")
     parser.addoption("--first", type=int, default=0, help="the first of them")
 
 

@@ -35,6 +35,7 @@ SEES_ALL = {
     "gateway/hosts.py",
     "gateway/mending.py",
     "gateway/upkeep.py",
+    "gateway/replaying.py",
 }  # they put the floors together, and take them down
 KNOWS = {  # a technology has one place, or a few that are named here
     "nats": ("events/wire.py",),

@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
+from events.chronicle import JournalChronicle
 from events.clock import Clock, SystemClock
 from events.decider import Executor
 from events.fold import Fold
@@ -21,6 +23,7 @@ from events.settings import Settings
 from events.vault import MemoryVault
 from gateway.application import application
 from gateway.cloud import Cloud
+from gateway.past import Past
 from gateway.serving import Face
 from gateway.tokens import Role, Token
 
@@ -79,8 +82,9 @@ def faces() -> list[Face]:
 class World:
     """One cloud. `http` calls its gateway as an admin unless a request brings its own `X-Auth-Token`."""
 
-    def __init__(self, cloud: Cloud, http: httpx.AsyncClient) -> None:
+    def __init__(self, cloud: Cloud, http: httpx.AsyncClient, app: ASGIApp) -> None:
         self.cloud = cloud
+        self.app = app
         self.fold = cloud.fold
         self.execute = cloud.execute
         self.http = http
@@ -110,7 +114,11 @@ async def world(
     cloud = Cloud(Executor(journal, fold, clock or SystemClock()), settings or Settings(), authenticate, MemoryVault())
     for part in parts:
         cloud.parts[type(part)] = part
-    transport = httpx.ASGITransport(app=application(cloud, faces()))
+    past = Past(cloud, JournalChronicle(journal))
+    cloud.put(past)
+    app = application(cloud, faces())
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as http:
-        yield World(cloud, http)
+        yield World(cloud, http, app)
+    await past.stop()
     await fold.stop()

@@ -5,6 +5,7 @@ An order is the latest wanted state of one server on its host; a report is a cal
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -83,6 +84,15 @@ class Joined(Report, frozen=True, gc=False, kw_only=True):
     capacity: Capacity
 
 
+class Taken(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A step that an agent took for a guest, or what it noticed."""
+
+    step: str
+    at: datetime  # when it began, by the host's clock
+    seconds: float = 0.0  # that it took
+    failure: str | None = None
+
+
 class Seen(Report, frozen=True, gc=False, kw_only=True):
     """A server as the agent sees it, after the wish of this generation."""
 
@@ -90,6 +100,7 @@ class Seen(Report, frozen=True, gc=False, kw_only=True):
     generation: int
     seen: Literal["running", "stopped", "missing", "failed", "gone"]
     reason: str | None = None
+    steps: tuple[Taken, ...] = ()  # what was done since the last report
     trace: str | None = None  # W3C's `traceparent`, if what led to it is traced
 
 

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from msgspec.structs import asdict, replace
 
+from events.compute.guest import Taken
 from events.compute.server_words import (
     AbandonServer,
     Attachment,
@@ -59,6 +60,7 @@ from events.refusals import Conflict, Invalid, NotFound, OverQuota
 
 INDEXES = ("project", "host", "phase", "reservation", "key_name")
 MOST_TAGS = 50  # of one server
+MOST_STEPS = 16  # of its agent, in one event
 _CHANGEABLE = ("name", "hostname", "description", "access_ipv4", "access_ipv6", "disk_config")
 # In which vm_state, as nova names it, an action is legal; the words of its refusal.
 _ACTIONS: dict[type[Command], tuple[str, frozenset[str]]] = {
@@ -176,27 +178,29 @@ def _power(server: Server, command: StartServer | StopServer | RebootServer) -> 
 
 
 def _report(server: Server, command: ReportServer) -> list[Events]:
+    steps = command.steps[-MOST_STEPS:]
     if command.seen == "gone":
-        return [ServerRemoved()] if server.phase == "remove" else []
+        return [ServerRemoved(steps=steps)] if server.phase == "remove" else []
     if server.wanted == "gone" or command.generation < server.generation:
         return []  # it speaks of what nobody wants any more
     match command.seen:
         case "running":
             # A guest that runs although it is to be off is stopped by its agent: nothing has been fulfilled.
             news = server.status != "ACTIVE" or server.launched_at is None
-            return [ServerStarted()] if server.wanted == "on" and news else []
+            return [ServerStarted(steps=steps)] if server.wanted == "on" and news else []
         case "stopped":
-            return [ServerStopped()] if server.status != "SHUTOFF" or server.wanted == "on" else []
+            return [ServerStopped(steps=steps)] if server.status != "SHUTOFF" or server.wanted == "on" else []
         case "missing":
             message = f"The guest of instance {server.id} is missing on host {server.host}."
-            return [] if server.status == "ERROR" else [_failed(message, 500, command.reason)]
+            return [] if server.status == "ERROR" else [_failed(message, 500, command.reason, steps)]
         case "failed":
-            return [] if server.status == "ERROR" else [_failed(command.reason or "The host failed.", 500, None)]
+            message = command.reason or "The host failed."
+            return [] if server.status == "ERROR" else [_failed(message, 500, None, steps)]
     assert_never(command.seen)
 
 
-def _failed(message: str, code: int, details: str | None) -> ServerFailed:
-    return ServerFailed(message=message, code=code, details=details)
+def _failed(message: str, code: int, details: str | None, steps: tuple[Taken, ...] = ()) -> ServerFailed:
+    return ServerFailed(message=message, code=code, details=details, steps=steps)
 
 
 def _change(server: Server, command: ChangeServer) -> list[Events]:

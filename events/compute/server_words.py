@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from events.compute.guest import Taken
 from events.envelope import Command, Event, State
 
 Status = Literal["BUILD", "ACTIVE", "SHUTOFF", "REBOOT", "HARD_REBOOT", "ERROR"]
@@ -157,15 +158,20 @@ class ServerPowerRequested(Event, frozen=True, gc=False, kw_only=True):
 class ServerStarted(Event, frozen=True, gc=False, kw_only=True):
     """Its host saw it running."""
 
+    steps: tuple[Taken, ...] = ()  # what its agent did for it
+
 
 class ServerStopped(Event, frozen=True, gc=False, kw_only=True):
     """Its host saw it stopped; nobody needs to have asked for it."""
+
+    steps: tuple[Taken, ...] = ()  # what its agent did for it
 
 
 class ServerFailed(Event, frozen=True, gc=False, kw_only=True):
     message: str
     code: int = 500
     details: str | None = None
+    steps: tuple[Taken, ...] = ()  # what its agent did for it
 
 
 class ServerDeletionRequested(Event, frozen=True, gc=False, kw_only=True):
@@ -177,6 +183,7 @@ class ServerRemoved(Event, frozen=True, gc=False, kw_only=True):
     """Nothing of it is left on its host, or its host is gone itself."""
 
     abandoned: bool = False
+    steps: tuple[Taken, ...] = ()  # what its agent did for it
 
 
 class ServerDeleted(Event, frozen=True, gc=False, kw_only=True):
@@ -293,6 +300,7 @@ class ReportServer(Command, frozen=True, gc=False, kw_only=True):
     generation: int  # of the last wish that the agent fulfilled, or failed at
     seen: Literal["running", "stopped", "missing", "failed", "gone"]
     reason: str | None = None
+    steps: tuple[Taken, ...] = ()  # what its agent did for it
 
 
 class FailServer(Command, frozen=True, gc=False, kw_only=True):

@@ -85,7 +85,10 @@ def not_found(id: str) -> NotFound:
 
 
 def visible(call: Call, flavor: Flavor) -> bool:
-    return flavor.public or call.is_admin or call.who.project in flavor.projects
+    def open_to(flavor: Flavor) -> bool:
+        return flavor.public or call.who.project in flavor.projects
+
+    return call.is_admin or (open_to(flavor) and call.still(flavors, flavor.id, open_to))
 
 
 def find(call: Call) -> Flavor:

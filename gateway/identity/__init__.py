@@ -51,8 +51,9 @@ def _route(
     status: int = 200,
     *,
     fences: bool = True,
+    past: bool = True,
 ) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences)
+    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
 
 
 _AUTH = (
@@ -60,12 +61,12 @@ _AUTH = (
     Route("GET", "/v3", discovery.version, ANYONE, fences=False),
     Route("GET", "/v3/", discovery.version, ANYONE, fences=False),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False, past=False),
     _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
-    _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog"),
-    _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects"),
-    _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains"),
-    _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system"),
+    _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog", past=False),
+    _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
+    _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
+    _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system", past=False),
 )
 
 _DOMAINS = (

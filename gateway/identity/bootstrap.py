@@ -83,16 +83,17 @@ class _Bootstrap:
         await self.catalog()
 
     async def do(self, resource: Decider[Any, Any, Any], command: Command) -> None:
-        outcome = await self.execute(resource, command, CLOUD)
-        self.changed = self.changed or outcome.changed
-
-    async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
-        await self.do(names, Take(id=name, holder=command.id))
         try:
-            await self.do(resource, command)
+            outcome = await self.execute(resource, command, CLOUD)
         except Conflict:
             if self.fold.get(resource, command.id) is None:  # else another gateway that begins now was faster
                 raise
+        else:
+            self.changed = self.changed or outcome.changed
+
+    async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
+        await self.do(names, Take(id=name, holder=command.id))
+        await self.do(resource, command)
 
     async def domain(self, mend: bool) -> None:
         domain = self.fold.get(domains, "default")

@@ -1,31 +1,63 @@
-"""The keys that seal tokens: a directory of numbered files, so that a rotation voids no token that is still in use.
+"""The keys that seal tokens, the same for all gateways: numbered, so that a rotation voids no token that is in use.
 
-File `0` is staged: it unseals what another gateway that rotated first has sealed, and is the next primary. The highest
-number is the primary, which seals; those between unseal what is older. Source: the Fernet specification.
+They are one entry of the vault, which each gateway reads again now and then. Number 0 is staged: it unseals what
+another gateway that has rotated already seals, and is the next primary. The highest number is the primary, which seals;
+those between unseal what is older. Source: the Fernet specification; DESIGN, "Hard cases, decided", 8.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
+import logging
+import shutil
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from msgspec import Struct
 
+from events.clock import Clock
+from events.journal import Unavailable
+from events.vault import Vault
+
+NAME = ("identity", "token", "keys")  # of the vault's entry
 KEPT = 3  # keys: the staged, the primary, and one before it
+AGAIN = 20.0  # seconds after which the entry is read again
+AGE = timedelta(days=7)  # after which the primary is replaced: longer than any token is asked about
+
+log = logging.getLogger("cumulog.tokens")
 
 
-class KeyRepository:
-    """The keys of a directory, made at first use (mode 0700, each file 0600), read again when they change."""
+class Keys(Struct, frozen=True, kw_only=True):
+    """As they stand in the vault."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._numbers():
-            self._write(1)
-        if 0 not in self._numbers():
-            self._write(0)
-        self._seen = -1
-        self._load()
+    by_number: dict[int, str]
+    rotated_at: datetime
+
+
+class KeyRing:
+    """The keys as this gateway knows them."""
+
+    def __init__(self, vault: Vault, clock: Clock, keys: Keys) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._hold(keys)
+
+    @classmethod
+    async def open(cls, vault: Vault, clock: Clock, former: Path) -> KeyRing:
+        """The keys of the vault, made if there are none; those of the directory in which they once were are taken over.
+
+        Raises Unavailable.
+        """
+        data = await vault.get(NAME)
+        if data is None:
+            found = _in_files(former)
+            keys = Keys(by_number=found or {0: _new(), 1: _new()}, rotated_at=clock.now())
+            data = await vault.first(NAME, msgspec.json.encode(keys))  # of several gateways one is the first
+        shutil.rmtree(former, ignore_errors=True)
+        return cls(vault, clock, msgspec.json.decode(data, type=Keys))
 
     def seal(self, data: bytes) -> str:
         return self._fernet.encrypt(data).decode().rstrip("=")
@@ -33,42 +65,57 @@ class KeyRepository:
     def unseal(self, text: str) -> bytes | None:
         """What was sealed; None if by nobody who has a key of ours."""
         data = text.encode("ascii", "replace")
-        data += b"=" * (-len(data) % 4)
-        for _ in range(2):
-            try:
-                return self._fernet.decrypt(data)
-            except InvalidToken:
-                if not self._load():
-                    return None
-        return None
+        try:
+            return self._fernet.decrypt(data + b"=" * (-len(data) % 4))
+        except InvalidToken:
+            return None
 
-    def rotate(self) -> None:
-        """The staged key seals from now on, another is staged, and the oldest goes."""
-        primary = max(self._numbers()) + 1
-        (self._directory / "0").rename(self._directory / str(primary))
-        self._write(0)
-        for number in sorted(self._numbers() - {0})[: -(KEPT - 1)]:
-            (self._directory / str(number)).unlink()
-        self._load()
+    async def refresh(self) -> None:
+        """Know what other gateways have changed. Raises Unavailable."""
+        data = await self._vault.get(NAME)
+        if data is not None:
+            self._hold(msgspec.json.decode(data, type=Keys))
 
-    def _numbers(self) -> set[int]:
-        return {int(file.name) for file in self._directory.iterdir() if file.name.isascii() and file.name.isdigit()}
+    async def rotate(self, age: timedelta = timedelta(0)) -> None:
+        """The staged key seals from now on, another is staged, and the oldest goes; if none did it within `age`.
 
-    def _write(self, number: int) -> None:
-        scratch = self._directory / f".{number}.new"
-        scratch.unlink(missing_ok=True)
-        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.rename(self._directory / str(number))
+        Of two gateways that do it at once both have the same primary, and nothing was sealed by the staged key that is
+        lost. Raises Unavailable.
+        """
+        await self.refresh()
+        if self._clock.now() - self.keys.rotated_at < age:
+            return
+        keys = dict(self.keys.by_number)
+        keys[max(keys) + 1] = keys[0]
+        keys[0] = _new()
+        for number in sorted(keys.keys() - {0})[: -(KEPT - 1)]:
+            del keys[number]
+        self._hold(Keys(by_number=keys, rotated_at=self._clock.now()))
+        await self._vault.put(NAME, msgspec.json.encode(self.keys))
+        log.info("tokens are sealed with a new key")
 
-    def _load(self) -> bool:
-        """Read the keys if the directory has changed since; whether it had."""
-        changed = self._directory.stat().st_mtime_ns
-        if changed == self._seen:
-            return False
-        order = sorted(self._numbers(), reverse=True)  # the primary first, the staged last
-        self._fernet = MultiFernet([Fernet((self._directory / str(number)).read_bytes()) for number in order])
-        self._seen = changed
-        return True
+    async def watch(self) -> None:
+        """Read the keys again now and then, and replace the primary in time, until cancelled."""
+        while True:
+            await asyncio.sleep(AGAIN)
+            with suppress(Unavailable):
+                await self.rotate(AGE)
+
+    def _hold(self, keys: Keys) -> None:
+        self.keys = keys
+        order = sorted(keys.by_number, reverse=True)  # the primary first, the staged last
+        self._fernet = MultiFernet([Fernet(keys.by_number[number]) for number in order])
+
+
+def _new() -> str:
+    return Fernet.generate_key().decode()
+
+
+def _in_files(directory: Path) -> dict[int, str]:
+    """The keys of a directory of numbered files; nothing if it is not there, or another gateway takes it over now."""
+    try:
+        files = [file for file in directory.iterdir() if file.name.isascii() and file.name.isdigit()]
+        keys = {int(file.name): file.read_text() for file in files}
+    except FileNotFoundError:
+        return {}
+    return keys if 0 in keys and len(keys) > 1 else {}

@@ -12,7 +12,6 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -32,7 +31,7 @@ from events.refusals import NotFound, Unauthenticated
 from events.settings import Settings
 from gateway import tokens
 from gateway.identity import grants
-from gateway.identity.keys import KeyRepository
+from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
 from gateway.tokens import Token
 
@@ -79,12 +78,12 @@ class Claims(Struct, frozen=True, kw_only=True):
 class Tokens:
     """Issues tokens and tells whose they are. `authenticate` is what every service asks."""
 
-    def __init__(self, fold: Fold, settings: Settings, clock: Clock, keys: Path) -> None:
+    def __init__(self, fold: Fold, settings: Settings, clock: Clock, keys: KeyRing) -> None:
         self.fold = fold
         self.clock = clock
         self.lifetime = timedelta(seconds=settings.identity.token_lifetime)
         self.passwords = Passwords(settings.identity.bcrypt_cost)
-        self.keys = KeyRepository(keys / "fernet")
+        self.keys = keys
         self._opened: OrderedDict[str, Claims] = OrderedDict()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(_Sealed).decode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from events.fold import Fold
 from events.image import image as images
 from events.image import member as members
 from events.image.image import Image
@@ -18,12 +19,22 @@ UNKNOWN = "No image found with ID {id}"
 
 def sees(call: Call, image: Image) -> bool:
     """Whether the caller may see it at all."""
+    return _sees(call, call.fold, image) and still_sees(call, image)
+
+
+def still_sees(call: Call, image: Image) -> bool:
+    """Whether the caller, who could see it at a former moment, still can."""
+    present = call.present
+    return present is None or call.still(images, image.id, lambda now: _sees(call, present, now))
+
+
+def _sees(call: Call, fold: Fold, image: Image) -> bool:
     mine = call.who.project
     if call.is_admin or image.visibility in ("public", "community") or (mine is not None and image.project == mine):
         return True
     if image.visibility != "shared" or mine is None:
         return False
-    group = call.fold.get(members, image.id)
+    group = fold.get(members, image.id)
     return group is not None and mine in group.members
 
 

@@ -227,7 +227,13 @@ def _page(call: Call, wish: Wish) -> Iterable[Found]:
     if not wish.limit:
         return []
     candidates, sorted_ = _candidates(call, wish)
-    fitting = (known for known in candidates if all(test(known) for test in wish.tests) and _lists(call, wish, known))
+    fitting = (
+        known
+        for known in candidates
+        if all(test(known) for test in wish.tests)
+        and _lists(call, wish, known)
+        and access.still_sees(call, known.state)
+    )
     if sorted_:
         return islice(fitting, wish.limit)
     marker = wish.marker

@@ -248,9 +248,10 @@ def _candidates(call: Call, resource: Resource, given: dict[str, list[str]]) -> 
     """What may pass the filters: by the most telling of the indexes, and only what the caller may see."""
     name = next((name for name in ("id", *resource.indexed) if all(given.get(name, [""]))), None)
     if name is None:
-        return list(
-            call.fold.all(resource.module) if call.is_admin and not resource.find_by else resource.visible(call)
-        )
+        if call.is_admin and not resource.find_by:
+            return call.fold.all(resource.module)
+        visible = resource.visible(call)
+        return [state for state in visible if call.present is None or resource.may_see(call, state)]
     found = {state.id: state for value in given[name] for state in _by(call, resource, name, value)}
     return [state for state in found.values() if call.is_admin or resource.may_see(call, state)]
 

@@ -68,7 +68,7 @@ GROUP = Resource(
 async def ensure_default(call: Call, project: str | None = None) -> None:
     """Make the default group of a project, the caller's if none is named, if it is not made yet."""
     owner = project or call.project
-    if default_of(call.fold, owner) is None:
+    if default_of(call.fold, owner) is None and call.cloud.as_of is None:
         await make_default(call.cloud.execute, call, owner)
 
 

@@ -45,6 +45,7 @@ from gateway.network.documents import (
     to_change,
     to_create,
 )
+from gateway.network.network import may_see as may_see_network
 from gateway.network.network import owns
 from gateway.network.network import visible as visible_networks
 from gateway.serving import Call
@@ -98,7 +99,7 @@ def may_see(call: Call, subnet: Subnet) -> bool:
     if call.may_see(subnet):
         return True
     network = call.fold.get(networks, subnet.network)
-    return network is not None and (network.shared or network.external or network.project == call.project)
+    return network is not None and (network.project == call.project or may_see_network(call, network))
 
 
 def visible(call: Call) -> Iterable[Subnet]:

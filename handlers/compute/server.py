@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from random import Random
 
 from events.compute import host as hosts
 from events.compute import host_room, quota
@@ -86,13 +88,31 @@ def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, C
         return
     host = _claimed(sight, server, by_name)
     if host is None:
-        choice = scheduler.choose(server, list(by_name.values()), sight.random, compute.scheduler)
+        # The same dice in every process: who plans at the same time chooses the same host, and claims room only there.
+        choice = scheduler.choose(server, list(by_name.values()), Random(server.id), compute.scheduler)
         if choice.host is None:
-            if not (choice.hopeful and waited < timedelta(seconds=compute.patience)):
+            may_wait = waited < timedelta(seconds=compute.patience)
+            if not (may_wait and (choice.hopeful or _would_fit(sight, server, by_name))):
                 yield _failure(sight, server, *scheduler.explain(choice))
             return
         host = choice.host
     yield _placement(sight, server, by_name[host], now)
+
+
+def _would_fit(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> bool:
+    """Whether a host could hold it if all that is claimed there for servers that are not on it were given back."""
+    firm = [Candidate(one.host, one.limits, _in_use(sight, one.host)) for one in by_name.values()]
+    return scheduler.choose(server, firm, Random(server.id)).host is not None
+
+
+def _in_use(sight: Sight, host: Host) -> dict[str, int]:
+    used: Counter[str] = Counter()
+    room = sight.fold.get(host_room, host.id)
+    for holder, share in room.shares.items() if room else ():
+        server = sight.fold.get(servers, holder)
+        if server is not None and server.host == host.id:
+            used.update(share.amounts)
+    return dict(used)
 
 
 def _claimed(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> str | None:

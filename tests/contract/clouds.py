@@ -46,6 +46,11 @@ class RunningCloud:
         """Run `cumulog ARGUMENTS` on this cloud's directory."""
         return cumulog(self.state, *arguments)
 
+    def memory(self) -> int:
+        """Of its process, in MiB."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) >> 10
+
     def stop(self) -> int:
         """End it as Ctrl-C would; its exit status."""
         if self._process.poll() is None:

@@ -95,7 +95,9 @@ def test_health_and_counters_are_told(cloud: RunningCloud, admin: httpx.Client) 
     found(admin.get(FLAVORS))
     text = httpx.get(f"{cloud.url}/metrics").text
     counted = re.search(
-        r'^cumulog_http_requests_total\{method="GET",service="compute",status="200"\} (\S+)$', text, re.M
+        r'^cumulog_http_requests_total\{method="GET",route="/v2.1/flavors",service="compute",status="200"\} (\S+)$',
+        text,
+        re.M,
     )
     assert counted is not None
     assert float(counted[1]) >= 1

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from events import feed_stream
 from events.chronicle import JournalChronicle
 from events.cloudevents import Told, told
 from events.feed_stream import Behind, FeedStream
@@ -18,10 +17,11 @@ from events.fold import Fold
 from events.following import Following
 from events.jetstream import JetStreamJournal
 from events.nats_server import NatsServer
+from events.settings import Feed
 from events.wire import Message, NoAnswer, Wire
 from handlers.filling import Filler
 
-DAY = 86_400
+SETTINGS = Feed()
 NAMES = ("metering", "other", "tenants")
 
 
@@ -90,7 +90,7 @@ async def stream(wire: Wire, enter: Enter) -> FeedStream:
     feed = FeedStream(wire)
     assert await feed.last() is None
     for name in NAMES:
-        await feed.admit(name, "p" if name == "tenants" else None, 5, age=DAY)
+        await feed.admit(name, "p" if name == "tenants" else None, 5, SETTINGS)
     return feed
 
 
@@ -124,12 +124,9 @@ async def test_a_consumer_of_a_project_hears_of_no_other(stream: FeedStream, ent
     assert tenants.sequences == [6, 9]
 
 
-async def test_what_was_not_acknowledged_is_told_again(
-    stream: FeedStream, enter: Enter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed_stream, "PATIENCE", 1)
+async def test_what_was_not_acknowledged_is_told_again(stream: FeedStream, enter: Enter) -> None:
     await stream.dismiss("other")
-    await stream.admit("other", None, 5, age=DAY)
+    await stream.admit("other", None, 5, Feed(patience=1))
     await stream.fill([one(6), one(7)], "/cumulog")
     first = await Consumer(await enter("other"), "other", acknowledges=False).listen()
     await until(lambda: len(first.heard) == 2)
@@ -157,7 +154,7 @@ async def test_whoever_fills_goes_on_where_another_was_killed(wire: Wire) -> Non
     fold = Fold([])
     await fold.follow(journal)
     stream = FeedStream(wire)
-    await stream.admit("metering", None, 10, age=DAY)
+    await stream.admit("metering", None, 10, SETTINGS)
     fillers = [Filler(Following(fold, JournalChronicle(journal)), stream, "/cumulog", look=0.02) for _ in range(3)]
     tasks = [asyncio.create_task(filler.run()) for filler in fillers]
     end = 30

@@ -12,7 +12,7 @@ from tests.faults.network import Network
 from tests.faults.parts import Part
 from tests.faults.surroundings import SteppedClock, Volume
 
-SPAN = 5.0  # seconds in which all faults begin
+SPAN = 5.0  # seconds in which all faults begin, if nobody says otherwise
 
 
 class Harm(Protocol):
@@ -101,11 +101,11 @@ class Cut:
 
     async def inject(self, random: Random) -> None:
         for other in self._others:
-            await asyncio.to_thread(self._network.cut, self._one, other)
+            self._network.cut(self._one, other)
 
     async def heal(self) -> None:
         for other in self._others:
-            await asyncio.to_thread(self._network.mend, self._one, other)
+            self._network.mend(self._one, other)
 
 
 class Fault:
@@ -131,12 +131,12 @@ class Fault:
         self._done += f", healed at {time.monotonic() - begin:.2f})"
 
 
-def draw(random: Random, harms: Sequence[Harm], count: int) -> list[Fault]:
+def draw(random: Random, harms: Sequence[Harm], count: int, span: float = SPAN) -> list[Fault]:
     """So many faults, in the order of their times; no harm is done twice at a time."""
     kinds = sorted({harm.kind for harm in harms})
     free = dict.fromkeys((harm.name for harm in harms), 0.0)
     faults = []
-    for at in sorted(random.uniform(0.2, SPAN) for _ in range(count)):
+    for at in sorted(random.uniform(0.2, span) for _ in range(count)):
         kind = random.choice(kinds)
         able = [harm for harm in harms if harm.kind == kind and free[harm.name] <= at]
         if able:

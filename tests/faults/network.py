@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 
 from tests.faults.surroundings import need
 
@@ -15,6 +16,7 @@ class Network:
     def __init__(self, names: list[str]) -> None:
         need("ip", "nft", "mount", "umount", "gcc")
         self.number = self._switch()
+        self._cuts: Counter[frozenset[str]] = Counter()
         self.addresses = {name: f"10.213.{self.number}.{n}" for n, name in enumerate(names, 2)}
         for n, name in enumerate(names, 2):
             self._join(n, self._space(name), self.addresses[name])
@@ -52,11 +54,17 @@ class Network:
         return ("ip", "netns", "exec", self._space(name))
 
     def cut(self, one: str, other: str) -> None:
-        """Drop everything between two machines."""
-        self._change("add", one, other)
+        """Drop everything between two machines, until it is mended as often as it was cut."""
+        pair = frozenset((one, other))
+        self._cuts[pair] += 1
+        if self._cuts[pair] == 1:
+            self._change("add", one, other)
 
     def mend(self, one: str, other: str) -> None:
-        self._change("delete", one, other)
+        pair = frozenset((one, other))
+        self._cuts[pair] -= 1
+        if self._cuts[pair] == 0:
+            self._change("delete", one, other)
 
     def _change(self, verb: str, one: str, other: str) -> None:
         for near, far in ((one, other), (other, one)):

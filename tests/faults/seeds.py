@@ -18,58 +18,60 @@ PEOPLE = 4
 LONGEST = 300.0  # seconds that a seed may take in all
 
 # What a log may say while such a thing happens.
-EXPECTED = r"died with status -9|the NATS server (?:died|ended|does not answer|cannot be started|cannot write)"
+EXPECTED = (
+    r"died with status -9|the journal's disk is full"
+    r"|the NATS server (?:died|ended|does not answer|cannot be started|cannot write)"
+)
 
 
 class Failed(AssertionError):
     """A seed that failed: what, what had befallen the cloud, and what its log says of the resource concerned."""
 
 
-async def together(seed: int, state: Path, *, kind: Callable[..., Person] = Person) -> None:
-    """One seed with `cumulog up`. Raises Failed."""
+async def together(seed: int, state: Path, span: float = SPAN, kind: Callable[..., Person] = Person) -> float:
+    """One seed with `cumulog up`; the seconds until all rested. Raises Failed."""
     async with Together(state, *SIMULATED, faulty=True) as cloud:
-        await run(seed, cloud, kind)
+        return await run(seed, cloud, span, kind)
 
 
-async def nodes(seed: int, state: Path) -> None:
-    """One seed with `cumulog up --nodes 3`. Raises Failed."""
+async def nodes(seed: int, state: Path, span: float = SPAN) -> float:
+    """One seed with `cumulog up --nodes 3`; as above. Raises Failed."""
     async with Together(state, *SIMULATED, nodes=3, faulty=True) as cloud:
-        await run(seed, cloud)
+        return await run(seed, cloud, span)
 
 
-async def apart(seed: int, state: Path) -> None:
-    """One seed with each part on a machine of its own. Raises Failed."""
+async def apart(seed: int, state: Path, span: float = SPAN) -> float:
+    """One seed with each part on a machine of its own; as above. Raises Failed."""
     async with Apart(state) as cloud:
-        await run(seed, cloud)
+        return await run(seed, cloud, span)
 
 
 KINDS = {"together": together, "nodes": nodes, "apart": apart}
 
 
-async def run(seed: int, cloud: Together | Apart, kind: Callable[..., Person] = Person) -> None:
-    """One seed in a running cloud. Raises Failed."""
+async def run(seed: int, cloud: Together | Apart, span: float, kind: Callable[..., Person] = Person) -> float:
+    """One seed in a running cloud: faults begin within `span` seconds; the seconds until all rested. Raises Failed."""
     random = Random(seed)
-    faults = draw(random, cloud.harms, random.randint(2, 6))
+    faults = draw(random, cloud.harms, random.randint(2, 1 + round(span)), span)
     jumps = any(fault.harm.kind == "clock" for fault in faults)
     people = await crowd(cloud, random, PEOPLE, forgetful=jumps, kind=kind)
     begin = time.monotonic()
     try:
         async with asyncio.timeout(LONGEST):
-            await _live(people, faults, begin)
-            await all_is_well(cloud, people[0], failures=jumps, known=EXPECTED)
-    except Exception as fault:
+            await _live(people, faults, begin, span)
+            return await all_is_well(cloud, people[0], failures=jumps, known=EXPECTED)
+    except Exception as fault:  # whatever it is, it is told with all that had happened
         raise Failed(await _story(seed, cloud, people[0], faults, fault)) from fault
     finally:
         for person in people:
             await person.close()
-    assert people[0].promises.things
 
 
-async def _live(people: list[Person], faults: list[Fault], begin: float) -> None:
+async def _live(people: list[Person], faults: list[Fault], begin: float, span: float) -> None:
     lives = [asyncio.create_task(person.live()) for person in people]
     try:
         await befall(faults, begin)
-        await asyncio.sleep(max(0.0, begin + SPAN - time.monotonic()) + 0.5)
+        await asyncio.sleep(max(0.0, begin + span - time.monotonic()) + 0.5)
     finally:
         for person in people:
             person.done = True

@@ -16,21 +16,22 @@ from tests.faults.promises import Promises
 from tests.faults.seeds import Failed, together
 from tests.faults.together import SIMULATED, Together
 
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
 
 class Dreamer(Person):
-    """Hears an acknowledgement of a project that was never asked for."""
+    """Hears an acknowledgement of a network that was never asked for."""
 
-    async def make(self, path: str, name: str, body: object) -> str:
-        if name == "project" and not any(thing.name == "dream" for thing in self.promises.things.values()):
-            self.promises.made(f"{path}/{'0' * 32}", "project", "dream", 1)
-        return await super().make(path, name, body)
+    async def live(self) -> None:
+        self.promises.made(f"{COLLECTIONS['network']}/{NOWHERE}", "network", "dream", 1)
+        await super().live()
 
 
 async def test_a_write_that_was_acknowledged_and_never_stored_is_found(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="was made in life 1, and is not found") as caught:
-        await together(7, tmp_path / "cloud", kind=Dreamer)
+        await together(7, tmp_path / "cloud", 1.0, Dreamer)
     assert "what befell it:" in str(caught.value)
-    assert "cumulog trace 00000000000000000000000000000000" in str(caught.value)
+    assert f"cumulog trace {NOWHERE}" in str(caught.value)
 
 
 async def test_what_was_done_behind_the_clouds_back_is_found(tmp_path: Path) -> None:

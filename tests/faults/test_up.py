@@ -13,10 +13,11 @@ from tests.faults.seeds import together
 from tests.faults.together import SIMULATED, Together
 
 SEEDS = 3
+SPAN = 2.5  # seconds in which faults begin
 
 
 async def test_what_was_acknowledged_survives_and_everything_rests(seed: int, tmp_path: Path) -> None:
-    await together(seed, tmp_path / "cloud")
+    await together(seed, tmp_path / "cloud", SPAN)
 
 
 async def test_while_nats_stands_still_one_can_be_read_and_nothing_is_lost(tmp_path: Path) -> None:

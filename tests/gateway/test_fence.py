@@ -117,7 +117,7 @@ async def logged_in(tmp_path: Path) -> AsyncIterator[tuple[People, httpx.AsyncCl
     async with people(tmp_path, journal=journal) as them:
         way = Shaky(journal, Random(0))
         async with world(journal=way, settings=SETTINGS) as slow:
-            tokens = Tokens(slow.fold, SETTINGS, slow.cloud.clock, tmp_path)
+            tokens = Tokens(slow.fold, SETTINGS, slow.cloud.clock, them.tokens.keys)
             slow.cloud.put(tokens)
             slow.cloud.authenticate = tokens.authenticate
             slow.cloud.fence = Fence(slow.execute, SETTINGS)

@@ -84,8 +84,7 @@ def wish(admin: httpx.Client, agent: Part) -> dict[str, Any]:
 
 def service(admin: httpx.Client, host: str) -> dict[str, Any]:
     services = found(admin.get(f"/compute/v2.1/os-services?host={host}"))["services"]
-    assert len(services) == 1
-    return dict(services[0])
+    return dict(services[0]) if services else {"state": "unknown"}
 
 
 def test_a_token_of_one_gateway_is_good_at_the_other_and_so_is_what_it_made(
@@ -94,6 +93,19 @@ def test_a_token_of_one_gateway_is_good_at_the_other_and_so_is_what_it_made(
     made = found(admin.post("/identity/v3/projects", json={"project": {"name": "shared"}}), 201)["project"]
     answer = httpx.get(f"{cloud.url}/identity/v3/projects/{made['id']}", headers=admin.headers)
     assert found(answer)["project"]["name"] == "shared"
+
+
+def test_what_one_gateway_answered_the_other_knows_at_once(
+    cloud: RunningCloud, admin: httpx.Client, gateway: Part
+) -> None:
+    """The one that runs in `cumulog up` minds the other from the moment that it is there."""
+    with httpx.Client(base_url=cloud.url, headers=admin.headers) as first:
+        pair = [first, admin]
+        for n in range(40):
+            made = found(pair[n % 2].post("/identity/v3/projects", json={"project": {"name": f"p{n}"}}), 201)["project"]
+            found(pair[1 - n % 2].get(f"/identity/v3/projects/{made['id']}"))
+            found(pair[1 - n % 2].delete(f"/identity/v3/projects/{made['id']}"), 204)
+            assert pair[n % 2].get(f"/identity/v3/projects/{made['id']}").status_code == 404
 
 
 def test_a_directory_has_one_process_of_a_name(cloud: RunningCloud, gateway: Part) -> None:
@@ -114,6 +126,12 @@ def test_a_stranger_is_not_let_in(cloud: RunningCloud) -> None:
     mistaken = cumulog(cloud.state, "agent", "--host", "right", "--credentials", str(mine), "--driver", "simulated")
     assert mistaken.returncode == 1
     assert "not agent.right's" in mistaken.stderr
+
+
+def test_a_host_that_is_new_is_let_in_while_the_cloud_runs(cloud: RunningCloud, admin: httpx.Client) -> None:
+    assert cumulog(cloud.state, "credentials", "agent", "new").returncode == 0
+    with Part(cloud.state, "agent", "--host", "new", "--driver", "simulated", *QUICK):
+        until(lambda: service(admin, "new")["state"] == "up")
 
 
 def test_a_host_whose_agent_dies_is_down_and_comes_back(admin: httpx.Client, agent: Part, wish: dict[str, Any]) -> None:

@@ -275,7 +275,7 @@ class SimulatedCloud:
     async def start_agent(self, name: str) -> None:
         if name not in self.agents:
             link = MemoryLink(name, self)
-            agent = Agent(link, ClumsyHypervisor(name, self.memory, self.dice, HOST))
+            agent = Agent(link, ClumsyHypervisor(name, self.memory, self.dice, HOST), clock=LoopClock())
             self.agents[name] = agent, link
             await agent.start()
 

@@ -13,6 +13,7 @@ from events.clock import Clock
 from events.journal import Journal
 from events.settings import Identity, Settings
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from tests.worlds import World, world
 
@@ -81,7 +82,8 @@ class People:
 async def people(keys: Path, clock: Clock | None = None, journal: Journal | None = None) -> AsyncIterator[People]:
     """A cloud with its bootstrap done and its admin logged in."""
     async with world(settings=SETTINGS, clock=clock, journal=journal) as w:
-        tokens = Tokens(w.fold, SETTINGS, w.cloud.clock, keys)
+        ring = await KeyRing.open(w.cloud.vault, w.cloud.clock, keys / "fernet")
+        tokens = Tokens(w.fold, SETTINGS, w.cloud.clock, ring)
         w.cloud.parts[Tokens] = tokens
         w.cloud.authenticate = tokens.authenticate
         await bootstrap(w.execute, SETTINGS, PASSWORD)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from events.decider import Executor
+from events.fold import Fold
 from events.identity import role as roles
-from events.services import SERVICES
+from events.jetstream import JetStreamJournal
+from events.nats_server import NatsServer
+from events.services import SERVICES, deciders
+from events.wire import Wire
 from gateway.identity.bootstrap import bootstrap
 from tests.gateway.identity.people import PASSWORD, SETTINGS, people
 from tests.worlds import world
@@ -17,6 +23,24 @@ async def test_a_second_bootstrap_asks_nothing_of_the_journal() -> None:
         before = await w.execute.journal.last()
         assert not await bootstrap(w.execute, SETTINGS, "another")
         assert await w.execute.journal.last() == before
+
+
+async def test_several_gateways_may_begin_a_cloud_at_once(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "nats", sync="2m")
+    await server.start()
+    wires = [await Wire.connect([server.url], server.cloud) for _ in range(3)]
+    doors = [Executor(await JetStreamJournal.open(wire), Fold(deciders())) for wire in wires]
+    for door in doors:
+        await door.fold.follow(door.journal)
+    await asyncio.gather(*(bootstrap(door, SETTINGS, PASSWORD) for door in doors))
+    last = await doors[0].journal.last()
+    for door, wire in zip(doors, wires, strict=True):
+        await door.fold.reach(last)
+        names = {role.name for role in door.fold.all(roles)}
+        assert names == {"admin", "manager", "member", "reader", "service"}
+        await door.fold.stop()
+        await wire.close()
+    await server.stop()
 
 
 async def test_a_cloud_begins_with_what_clients_expect(tmp_path: Path) -> None:

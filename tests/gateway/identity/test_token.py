@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from events.clock import ManualClock
+from events.clock import ManualClock, SystemClock
 from events.refusals import Unauthenticated
-from gateway.identity.keys import KeyRepository
+from events.vault import MemoryVault
+from gateway.identity.keys import AGE, KeyRing
 from gateway.identity.passwords import Passwords
 from gateway.identity.tokens import Claims, Tokens, _open, _seal
 from tests.gateway.identity.people import PASSWORD, SETTINGS, People, people
@@ -254,7 +256,7 @@ def tampered(token: str) -> list[str]:
 
 async def test_a_forged_or_changed_token_opens_nothing(tmp_path: Path) -> None:
     async with people(tmp_path) as them:
-        stranger = KeyRepository(tmp_path / "elsewhere")
+        stranger = await KeyRing.open(MemoryVault(), SystemClock(), tmp_path / "elsewhere")
         sealed = them.tokens._encode(_seal(them.tokens.read(them.admin)))
         forged = [
             stranger.seal(sealed),
@@ -297,25 +299,47 @@ async def test_one_user_does_not_look_into_anothers_token(tmp_path: Path) -> Non
 
 async def test_tokens_outlive_a_restart_and_two_rotations_less_one(tmp_path: Path) -> None:
     async with people(tmp_path) as them:
-        again = Tokens(them.fold, SETTINGS, them.world.cloud.clock, tmp_path)
-        other = KeyRepository(tmp_path / "fernet")  # of another gateway
+        vault, clock = them.world.cloud.vault, them.world.cloud.clock
+        other = await KeyRing.open(vault, clock, tmp_path / "fernet")  # of another gateway
+        again = Tokens(them.fold, SETTINGS, clock, await KeyRing.open(vault, clock, tmp_path / "fernet"))
         assert (await again.authenticate(them.admin)).user_name == "admin"
-        again.keys.rotate()
-        assert other.unseal(again.keys.seal(b"new")) == b"new"
+        await again.keys.rotate()
+        assert other.unseal(again.keys.seal(b"new")) == b"new"  # it knew the staged key before
         again._opened.clear()
         assert (await again.authenticate(them.admin)).user_name == "admin"
-        again.keys.rotate()
+        await again.keys.rotate()
+        assert other.unseal(again.keys.seal(b"newer")) is None
+        await other.refresh()
+        assert other.unseal(again.keys.seal(b"newer")) == b"newer"
         again._opened.clear()
         with pytest.raises(Unauthenticated):
             await again.authenticate(them.admin)
 
 
-def test_keys_are_their_owners_alone(tmp_path: Path) -> None:
-    KeyRepository(tmp_path / "fernet").rotate()
-    assert (tmp_path / "fernet").stat().st_mode & 0o777 == 0o700
-    files = sorted((tmp_path / "fernet").iterdir())
-    assert [file.name for file in files] == ["0", "1", "2"]
-    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+async def test_gateways_that_begin_at_once_have_the_same_keys(tmp_path: Path) -> None:
+    vault, clock = MemoryVault(), ManualClock()
+    rings = await asyncio.gather(*(KeyRing.open(vault, clock, tmp_path / str(n)) for n in range(3)))
+    assert len({repr(ring.keys) for ring in rings}) == 1
+    old = rings[0].seal(b"text")
+    clock.advance(AGE.total_seconds() + 1)
+    await asyncio.gather(*(ring.rotate(AGE) for ring in rings))
+    texts = [old, *(ring.seal(b"text") for ring in rings)]
+    assert all(ring.unseal(text) for ring in rings for text in texts)
+
+
+async def test_the_keys_that_an_older_cloud_has_in_files_are_taken_over(tmp_path: Path) -> None:
+    files = tmp_path / "fernet"
+    files.mkdir()
+    keys = {number: Fernet.generate_key() for number in (0, 3, 4)}
+    for number, key in keys.items():
+        (files / str(number)).write_bytes(key)
+    vault, clock = MemoryVault(), SystemClock()
+    ring = await KeyRing.open(vault, clock, files)
+    for key in keys.values():
+        assert ring.unseal(Fernet(key).encrypt(b"old").decode()) == b"old"
+    assert Fernet(keys[4]).decrypt(ring.seal(b"new") + "==") == b"new"  # the highest number seals
+    assert not files.exists()
+    assert (await KeyRing.open(vault, clock, files)).keys == ring.keys
 
 
 async def test_claims_survive_being_sealed(tmp_path: Path) -> None:

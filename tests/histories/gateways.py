@@ -1,0 +1,159 @@
+"""Real gateways and handlers, each a process, over a real cluster of three NATS servers; and what is done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from events.jetstream import STREAM
+from events.nats_cluster import NatsCluster, settled
+from events.process import remembered
+from events.wire import ApiError, NoAnswer, Wire
+
+PASSWORD = "a password for histories"
+START = 60.0  # seconds
+SETTINGS = ("--set=identity.bcrypt_cost=4", f"--set=gateway.admin_password={PASSWORD}")
+MAIN = "import sys; from gateway.cli import main; main(sys.argv[1:])"
+WITHOUT_FENCES = """
+from gateway.fence import Fence
+async def wait(self, *, reads):
+    return True
+Fence.wait = wait
+"""
+
+
+class Gateway:
+    """One process."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, url: str) -> None:
+        self.name = name
+        self.url = url
+        self.process = process
+        self.http = httpx.AsyncClient(base_url=url, timeout=30, limits=httpx.Limits(max_connections=50))
+
+    async def pause(self, seconds: float) -> None:
+        """It does nothing for a while, and does not notice."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    async def stop(self) -> None:
+        await self.http.aclose()
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        await self.process.wait()
+
+
+class Gateways:
+    """All of them, one cluster, one admin who is logged in."""
+
+    def __init__(self, cluster: NatsCluster, wire: Wire, gateways: list[Gateway]) -> None:
+        self.cluster = cluster
+        self.wire = wire
+        self.all = gateways
+        self.project = ""
+
+    async def login(self) -> str:
+        """A token of the admin."""
+        user = {"name": "admin", "password": PASSWORD, "domain": {"id": "default"}}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        answer = await self.all[0].http.post("/identity/v3/auth/tokens", json=body)
+        assert answer.status_code == 201, answer.text
+        self.project = answer.json()["token"]["project"]["id"]
+        return str(answer.headers["x-subject-token"])
+
+    async def pause_node(self, number: int, seconds: float) -> None:
+        """One of the NATS servers does nothing for a while."""
+        left = remembered(self.cluster.nodes[number].directory / "nats.pid")
+        assert left is not None
+        os.kill(left.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.kill(left.pid, signal.SIGCONT)
+
+    async def step_down(self) -> None:
+        """Another of the three servers leads the journal."""
+        try:
+            await self.wire.api(f"STREAM.LEADER.STEPDOWN.{STREAM}")
+        except (NoAnswer, ApiError):
+            return  # there is none at this moment
+
+
+@asynccontextmanager
+async def gateways(
+    state: Path, number: int, *, fenced: bool = True, handlers: int = 0, hosts: tuple[str, ...] = ()
+) -> AsyncIterator[Gateways]:
+    """So many gateways, so many handlers, and the agents of these simulated hosts; they are stopped at the end."""
+    state.mkdir(mode=0o700)
+    cluster = NatsCluster(state / "journal", 3, sync="2m", hosts=hosts)
+    await cluster.start()
+    started: list[Gateway] = []
+    wire = await Wire.connect(cluster.urls, cluster.cloud)
+    others: list[asyncio.subprocess.Process] = []
+    try:
+        for n in range(number):
+            started.append(await _start(state, f"g{n}", fenced))
+            if n == 0:
+                await settled(wire, 3)
+        for n in range(handlers):
+            others.append((await _process(state, f"h{n}", MAIN, "handlers"))[0])
+        if hosts:
+            words = [word for host in hosts for word in ("--host", host)]
+            others.append((await _process(state, "agents", MAIN, "agent", "--driver", "simulated", *words))[0])
+        yield (found := Gateways(cluster, wire, started))
+        assert all(one.process.returncode is None for one in found.all), "a gateway died"
+    finally:
+        for other in others:
+            other.terminate()
+        await asyncio.gather(*(one.stop() for one in started), *(other.wait() for other in others))
+        await wire.close()
+        await cluster.stop()
+
+
+async def _start(state: Path, name: str, fenced: bool) -> Gateway:
+    code = MAIN if fenced else WITHOUT_FENCES + MAIN
+    process, url = await _process(state, name, code, "gateway", "--listen", "127.0.0.1:0")
+    return Gateway(name, process, url)
+
+
+async def _process(state: Path, name: str, code: str, *words: str) -> tuple[asyncio.subprocess.Process, str]:
+    """A process that is ready, and what it says then."""
+    with (state.parent / f"{name}.log").open("w") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, *words, "--state", str(state), "--name", name, *SETTINGS),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=os.environ,
+        )
+    assert process.stdout is not None
+    end = time.monotonic() + START
+    while time.monotonic() < end and (line := await process.stdout.readline()):
+        if line.startswith(b"ready "):
+            return process, line.decode().removeprefix("ready ").strip()
+    raise AssertionError((state.parent / f"{name}.log").read_text())
+
+
+async def revocation(cloud: Gateways) -> float:
+    """Seconds from the answer that a token is revoked, by one gateway, until the last of all others refuses it."""
+    headers = {"X-Auth-Token": await cloud.login()}
+    subject = {**headers, "X-Subject-Token": await cloud.login()}
+    revoked = await cloud.all[0].http.delete("/identity/v3/auth/tokens", headers=subject)
+    assert revoked.status_code == 204, revoked.text
+    begin = time.monotonic()
+    for gateway in cloud.all[1:]:
+        while (await gateway.http.get("/identity/v3/auth/tokens", headers=subject)).status_code == 200:
+            await asyncio.sleep(0.001)
+    return time.monotonic() - begin
