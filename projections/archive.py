@@ -2,6 +2,7 @@
 
     epoch-0001/HASH.commits.parquet   every entry, typed, with its exact bytes
     epoch-0001/HASH.states.parquet    the newest state of every resource that changed in it, the dead too
+    epoch-0001/HASH.rows.duckdb       their rows and histories as this version's tables have them: a rebuild copies them
     epoch-0001/HASH.graves            which of these are dead: eight bytes of a hash for each, sorted
     epoch-0001/manifest.json          what there is, with counts and digests; put last: without it there is nothing
 
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-COMMITS, STATES, GRAVES, MANIFEST = "commits.parquet", "states.parquet", "graves", "manifest.json"
+COMMITS, STATES, ROWS, GRAVES = "commits.parquet", "states.parquet", "rows.duckdb", "graves"
+MANIFEST = "manifest.json"
 SOME = 2_000  # rows that are read at a time
 
 log = logging.getLogger("cumulog.archive")
@@ -52,6 +54,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     digest: str  # SHA-256 over all its entries in order: see `Digest`
     chain: str = ""  # SHA-256 over the chain of the epoch before and all else that stands here
     forms: dict[str, int]  # of the states, by prefix
+    tables: str  # fingerprint of the tables whose rows are kept
     files: dict[str, str]  # name -> SHA-256 of its bytes
 
 

@@ -70,13 +70,13 @@ class Projector:
         self,
         fold: Fold,
         path: Path | None,
-        histories: Iterable[History] | None = None,
+        own: Iterable[History] | None = None,
         *,
         every: float = 1.0,  # seconds from a change to the flush, if nobody asks before
         rows: int = 20_000,  # changed resources that are flushed at once
     ) -> None:
         self.fold = fold
-        kept = _histories() if histories is None else list(histories)
+        kept = list(histories() if own is None else own)
         self._histories = {one.__name__.replace("projections.", "ev.", 1): one for one in kept}
         logs = [log for one in kept for log in one.LOGS]
         self.store = Store(path, [table(shelf.module) for shelf in fold.shelves.values()], logs)
@@ -303,6 +303,6 @@ def _prefix(subject: str, known: Known[Any]) -> str:
     return subject[: -len(known.key) - 1]
 
 
-def _histories() -> list[History]:
+def histories() -> list[History]:
     found: list[Any] = [module for module in modules("projections") if hasattr(module, "LOGS")]
     return found
