@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -280,13 +280,14 @@ class Projector:
                 born.append((known, work.born[subject]))
             else:
                 changed.append(known)
+        action: Literal["insert", "upsert"] = "upsert" if self._written.sequence else "insert"  # there is nothing yet
         # Rows are made one by one as DuckDB takes them: a single long call would keep the event loop from running.
         for prefix, (born, changed) in by_table.items():
             to = self.store.tables[prefix]
             if born:
-                yield Batch(to.name, (*to.columns, BORN), ((*to.row(known), since) for known, since in born))
+                yield Batch(to.name, (*to.columns, BORN), ((*to.row(known), since) for known, since in born), action)
             if changed:
-                yield Batch(to.name, to.columns, map(to.row, changed))
+                yield Batch(to.name, to.columns, map(to.row, changed), action)
         rows: dict[Log[Any], list[Row]] = {}
         for change in work.changes:
             for value in self._histories[_prefix(change.subject, change.after)].apply(change):
