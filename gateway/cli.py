@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -122,10 +123,14 @@ def main(arguments: list[str] | None = None) -> None:
         tracing.stop()
     except (BadSetting, DirectoryFault, Unavailable) as fault:
         sys.exit(f"cumulog: {fault}")
-    except KeyboardInterrupt:
-        status = 130
     except BrokenPipeError:
         status = 0
+    except OSError as fault:
+        if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"cumulog: {fault}")
+    except KeyboardInterrupt:
+        status = 130
     sys.exit(status)
 
 
@@ -176,6 +181,8 @@ def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     if options.hosts is not None and options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
+    if options.stop_guests and options.nodes > 1:
+        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
@@ -201,6 +208,8 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
+    if options.stop_guests and options.nodes > 1:
+        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     directory = Directory(path)
 
     async def run() -> None:

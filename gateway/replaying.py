@@ -98,6 +98,9 @@ class _Assignments:
         newest, _ = self.entries.get((host, kind, id), (0, None))
         return newest <= sequence and self._write(host, kind, id, None, sequence)
 
+    async def names(self, kind: str) -> list[tuple[str, str]]:
+        return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
+
     def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
         self.entries[host, kind, id] = (sequence, data)
         if host in self.links:
