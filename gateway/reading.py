@@ -23,7 +23,7 @@ from events.fold import Fold
 from events.jetstream import JetStreamJournal
 from events.journal import Entry
 from events.nats_server import StartFault
-from events.passage import is_of_passage
+from events.passage import brief, is_of_passage
 from events.services import deciders
 from events.settings import Settings
 from events.subjects import split
@@ -120,26 +120,24 @@ async def _reading(wire: Wire, path: Path, settings: Settings, is_running: bool)
 
 
 async def lines(cloud: Opened, *, follow: bool = False) -> AsyncIterator[Line]:
-    """All commits of resources so far, and those to come if `follow`."""
+    """All commits so far, and those to come if `follow`."""
     last = await cloud.journal.last()
     async for entry in cloud.chronicle.entries(0, last):
-        if not is_of_passage(entry.subject):
-            yield _line(entry)
+        yield _line(entry)
     if not follow:
         return
     queue: asyncio.Queue[Entry] = asyncio.Queue()
     tail = await cloud.journal.tail(last, queue.put_nowait)
     try:
         while True:
-            entry = await queue.get()
-            if not is_of_passage(entry.subject):
-                yield _line(entry)
+            yield _line(await queue.get())
     finally:
         await tail.stop()
 
 
 def _line(entry: Entry) -> Line:
-    return Line(entry.sequence, entry.subject, _decode(entry.data))
+    data = brief(entry.data) if is_of_passage(entry.subject) else entry.data
+    return Line(entry.sequence, entry.subject, _decode(data))
 
 
 def passes(line: Line, wanted: Filter) -> bool:
