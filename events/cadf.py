@@ -60,15 +60,18 @@ TARGETS = {
 }
 
 
-def cadf(one: Told, source: str = SOURCE) -> bytes:
-    """The record of a commit, as JSON. `source` names the cloud; ids are UUIDs that follow from it."""
+def cadf(one: Told, source: str = SOURCE, part: int = 0) -> bytes:
+    """The record of a commit, as JSON. `source` names the cloud; ids are UUIDs that follow from it.
+
+    Of a commit of several commands each has a record of its own: `part` is its number, from 0.
+    """
     head = one.head
     name = f"{one.service}.{one.resource}"
     first = one.types[0] if one.types else ""
     record: dict[str, Any] = {
         "typeURI": EVENT,
         "eventType": "activity",
-        "id": derived(source, str(one.sequence)),
+        "id": derived(source, f"{one.sequence}.{part}" if part else str(one.sequence)),
         "eventTime": head.at.isoformat(),
         "action": action(first),
         "outcome": outcome(first),

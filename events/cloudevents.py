@@ -1,8 +1,9 @@
 """Commits as others are told of them: CloudEvents 1.0 in their JSON format.
 
 One event for each commit, for a commit is what was stored whole or not at all. Its `type` names what happened first
-(`cumulog.compute.server.ServerPlaced`; a commit of several is of one wish), its data is the commit with all of it, each
-of today's form. `id` and the extension `sequence` are the journal's sequence: it tells repetitions and the order.
+(`cumulog.compute.server.ServerPlaced`), its data is the commit with all of it, each of today's form; actor and request
+are of its first command, `parts` in the data says who asked for the others. `id` and the extension `sequence` are the
+journal's sequence: it tells repetitions and the order.
 Source: CloudEvents 1.0.2 "Context Attributes"; "JSON Event Format"; extension "Sequence".
 """
 
