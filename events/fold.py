@@ -265,7 +265,7 @@ class Fold:
             if epoch.first <= self.position and (epoch.last is None or self.position <= epoch.last):
                 self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
-        await self.reach(last)
+        await self.reach(last, timeout=None)  # a long log on a busy machine takes as long as it takes
         if self.passage.foreign:
             raise Foreign(self.passage.foreign)
         for subject in list(self.spoiled):
@@ -321,8 +321,8 @@ class Fold:
                 return
             await self.turned(number)  # what was asked of an epoch that has ended is not the newest
 
-    async def reach(self, sequence: int, timeout: float = 30.0) -> None:
-        """Return once the entry of this sequence is folded in. Raises TimeoutError."""
+    async def reach(self, sequence: int, timeout: float | None = 30.0) -> None:
+        """Return once the entry of this sequence is folded in. Raises TimeoutError after `timeout` seconds."""
         if self.position >= sequence:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

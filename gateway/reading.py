@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from events.cadf import cadf
-from events.cloudevents import cloudevent, told
+from events.cloudevents import Told, cloudevent, told_of
 from events.envelope import Commit
+from events.fold import Fold
 from events.jetstream import JetStreamJournal
 from events.journal import Entry
 from events.nats_server import StartFault
 from events.passage import is_of_passage
+from events.services import deciders
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
@@ -166,13 +169,22 @@ def as_json(line: Line) -> str:
 
 def as_cloudevent(line: Line) -> str:
     """CloudEvents 1.0, JSON format: one event for each commit."""
-    return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+    return cloudevent(_told(line)).decode()
 
 
 def as_cadf(line: Line) -> str:
-    """Audit records as DMTF's CADF has them: a line for each command."""
-    each = [told(line.sequence, line.subject, msgspec.json.encode(one)) for one in line.commit.each()]
-    return "\n".join(cadf(one, part=part).decode() for part, one in enumerate(each))
+    """Audit records as DMTF's CADF has them: one for each command."""
+    return b"\n".join(cadf(_told(line))).decode()
+
+
+def _told(line: Line) -> Told:
+    """A commit in today's forms, whatever version wrote it."""
+    return told_of(Entry(line.sequence, line.subject, msgspec.json.encode(line.commit)), _today())
+
+
+@cache
+def _today() -> Fold:
+    return Fold(deciders())
 
 
 FORMATS: dict[str, Callable[[Line], str]] = {
