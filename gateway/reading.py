@@ -150,12 +150,15 @@ def passes(line: Line, wanted: Filter) -> bool:
 
 
 def as_text(line: Line) -> str:
-    commit = line.commit
+    """A line for each command."""
     prefix, key = split(line.subject)
-    names = ", ".join(event["type"] for event in commit.events)
-    at = commit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    who = commit.actor or "-"
-    return f"{line.sequence:>8} {at} {prefix[3:]} {key} {names} by {who} {commit.request or ''}".rstrip()
+    at = line.commit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    texts = []
+    for commit in line.commit.each():
+        names = ", ".join(event["type"] for event in commit.events)
+        who = f"by {commit.actor or '-'} {commit.request or ''}".rstrip()
+        texts.append(f"{line.sequence:>8} {at} {prefix[3:]} {key} {names} {who}")
+    return "\n".join(texts)
 
 
 def as_json(line: Line) -> str:
