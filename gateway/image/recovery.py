@@ -27,8 +27,17 @@ NEWBORN = 3600.0  # seconds that a file may need from its making to its lock
 
 
 async def recover(cloud: Cloud) -> None:
-    """Return images of dead uploads to `queued`, remove bytes and members that belong to no live image."""
+    """Return images of dead uploads to `queued`, remove bytes and members that belong to no live image.
+
+    Of all processes that share a store one does it at a time: another could remove what has come anew since it looked.
+    """
     store = cloud.part(ImageStore)
+    with store.alone() as alone:
+        if alone:
+            await _recover(cloud, store)
+
+
+async def _recover(cloud: Cloud, store: ImageStore) -> None:
     files, uploads = await store.run(store.listing)
     waiting = [image for status in ("saving", "uploading") for image in cloud.fold.by(images, "status", status)]
     dead = [image for image in waiting if await _is_dead(store, image)]

@@ -54,6 +54,18 @@ async def test_the_upload_of_a_killed_process_is_given_up(images: Images) -> Non
     assert (await images.send("PUT", f"/images/{id}/file", b"again", "member")).status_code == 204
 
 
+async def test_one_process_at_a_time_puts_a_store_in_order(images: Images) -> None:
+    id = await images.make("member")
+    wish = StartUpload(id=id, upload="0" * 32, store=images.store.id)
+    await images.world.execute(images_, wish, CLOUD)
+    with ImageStore(images.store.directory).alone() as alone:  # as another process has it
+        assert alone
+        await recover(images.world.cloud)
+        assert (await images.show(id))["status"] == "saving"
+    await recover(images.world.cloud)
+    assert (await images.show(id))["status"] == "queued"
+
+
 async def test_death_between_the_bytes_and_the_journal_leaves_a_queued_image(images: Images) -> None:
     id = await images.make("member")
     async with await images.store.upload() as coming:
