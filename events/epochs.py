@@ -52,7 +52,7 @@ async def close(journal: Journal, fold: Fold, clock: Clock | None = None, *, par
 
     Raises CannotClose, Unavailable, TimeoutError.
     """
-    return await _Closer(journal, fold, clock or SystemClock(), part).run()
+    return await Closer(journal, fold, clock or SystemClock(), part).run()
 
 
 async def finish(journal: Journal, fold: Fold, clock: Clock | None = None) -> Closed | None:
@@ -65,7 +65,9 @@ async def finish(journal: Journal, fold: Fold, clock: Clock | None = None) -> Cl
     return await close(journal, fold, clock) if fold.epoch.number == number else None
 
 
-class _Closer:
+class Closer:
+    """One process that closes an epoch."""
+
     def __init__(self, journal: Journal, fold: Fold, clock: Clock, part: int) -> None:
         self.journal = journal
         self.fold = fold

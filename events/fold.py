@@ -8,9 +8,11 @@ Where the journal goes over into a new epoch it reads the passage (events/passag
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
@@ -25,6 +27,7 @@ from events.subjects import key_of, prefix_of, split
 
 S = TypeVar("S", bound=State)
 
+BULK = 5_000  # commits
 BURIAL = timedelta(hours=1)  # how long a deleted resource stays in the fold
 
 log = logging.getLogger("cumulog.fold")
@@ -251,6 +254,18 @@ class Fold:
         was carried into the oldest epoch. Raises Unavailable, Foreign.
         """
         last = await journal.last()
+        try:
+            with self._in_bulk() if last - self.position > BULK else nullcontext():
+                await self._catch_up(journal, last)
+        except BaseException:
+            await self.stop()
+            raise
+        if self.passage.foreign:
+            raise Foreign(self.passage.foreign)
+        for subject in list(self.spoiled):
+            await self.refold(subject, journal)
+
+    async def _catch_up(self, journal: Journal, last: int) -> None:
         epochs = await journal.epochs()
         first = epochs[0].first
         if self.position < first - 1 and self.past is not None:
@@ -265,11 +280,29 @@ class Fold:
             if epoch.first <= self.position and (epoch.last is None or self.position <= epoch.last):
                 self.epoch = Epoch(epoch.number, epoch.first)
         self._tail = await journal.tail(self.position, self.apply)
-        await self.reach(last, timeout=None)  # a long log on a busy machine takes as long as it takes
-        if self.passage.foreign:
-            raise Foreign(self.passage.foreign)
-        for subject in list(self.spoiled):
-            await self.refold(subject, journal)
+        seen = -1
+        while self.position < last and not self.passage.foreign:
+            if self.position == seen:
+                raise Unavailable(f"nothing follows {seen} in the journal, which goes on to {last}")
+            seen = self.position
+            with suppress(TimeoutError):
+                await self.reach(last)
+
+    @contextmanager
+    def _in_bulk(self) -> Iterator[None]:
+        """Many commits are folded, and nobody asks meanwhile: sort what lives at the end, and collect no garbage."""
+        collecting = gc.isenabled()
+        gc.disable()  # its passes over all that is being made would take most of the time
+        for shelf in self.shelves.values():
+            shelf.is_unsorted = True
+        try:
+            yield
+        finally:
+            for prefix, shelf in self.shelves.items():
+                for key, fault in shelf.sort().items():
+                    self._spoil(Entry(shelf.known[key].sequence, f"{prefix}.{key}", b""), fault)
+            if collecting:
+                gc.enable()
 
     async def refold(self, subject: str, journal: Journal) -> None:
         """Try a spoiled resource anew, from its first commit on: this program may be able to fold what another was not.

@@ -80,16 +80,19 @@ class Reader:
         self._watch()
 
     async def stop(self) -> None:
-        """Read no further."""
-        if self._task is None or self._subscription is None:
+        """Read no further. Who is cancelled in the midst of it may begin it again."""
+        if self._task is None:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._wire.listeners.remove(self._renew)
+        if self._renew in self._wire.listeners:
+            self._wire.listeners.remove(self._renew)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            await self._wire.unlisten(subscription)
         self._task = None
-        await self._wire.unlisten(self._subscription)
         try:
             await self._wire.api(f"CONSUMER.DELETE.{self._stream}.{self._name}", timeout=0.5)
         except (NoAnswer, ApiError) as fault:

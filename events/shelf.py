@@ -101,6 +101,7 @@ class Shelf:
         self.indexes = {name: Index() for name in self.names}
         self.shared: tuple[str, ...] = getattr(module, "SHARED", ())
         self.dead: dict[str, datetime] = {}
+        self.is_unsorted = False  # while very many commits are folded: then `sort` is called
 
     def put(self, after: Known[Any]) -> Known[Any] | None:
         """Keep `after`; what stood there before."""
@@ -109,7 +110,7 @@ class Shelf:
         old = self.live.get(key)
         new = None if after.state.deleted else after.state
         moves = []  # worked out first: if that raises, nothing has been changed
-        for name in self.names:
+        for name in self.names if not self.is_unsorted else ():
             was = getattr(old, name) if old is not None else None
             now = getattr(new, name) if new is not None else None
             if was != now:
@@ -126,6 +127,23 @@ class Shelf:
             self.live[key] = new
             self.dead.pop(key, None)
         return before
+
+    def sort(self) -> dict[str, Exception]:
+        """Index all that lives, after it was put unsorted; what cannot be is let go of, and told."""
+        self.is_unsorted = False
+        self.indexes = {name: Index() for name in self.names}
+        failed: dict[str, Exception] = {}
+        for key, state in list(self.live.items()):
+            try:
+                values = [(self.indexes[name], getattr(state, name)) for name in self.names]
+            except Exception as fault:  # as any fault of folding
+                failed[key] = fault
+                del self.live[key]
+                continue
+            for index, now in values:
+                if now is not None:
+                    index.move(key, None, now)
+        return failed
 
     def decode_known(self, data: bytes, form: int) -> Known[Any]:
         """A resource that was kept as JSON in some form. Raises UnknownForm, msgspec.DecodeError."""

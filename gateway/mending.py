@@ -80,8 +80,9 @@ async def _ask_running(cloud: Opened, sql: str) -> Answer:
 
 async def _ask_stopped(cloud: Opened, path: Path, sql: str) -> Answer:
     fold = Fold(deciders())
+    fold.past = cloud.archive
     tables = Projector(fold, path / TABLES)
-    await tables.load(SystemClock().now(), await cloud.journal.last())
+    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
     await fold.follow(cloud.journal)
     try:
         return await query(tables, sql)
@@ -130,8 +131,9 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
     directory = Directory(path)
     async with opened(path, settings) as cloud:
         fold = Fold(deciders())
+        fold.past = cloud.archive
         tables = Projector(fold, None if cloud.is_running else path / TABLES)
-        await tables.load(SystemClock().now(), await cloud.journal.last())
+        await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
         await fold.follow(cloud.journal)
         password = settings.gateway.admin_password or secrets.token_urlsafe(18)
         await bootstrap(Executor(cloud.journal, fold), settings, password, mend=True)

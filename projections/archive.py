@@ -2,6 +2,7 @@
 
     epoch-0001/HASH.commits.parquet   every entry, typed, with its exact bytes
     epoch-0001/HASH.states.parquet    the newest state of every resource that changed in it, the dead too
+    epoch-0001/HASH.rows.duckdb       their rows and histories as this version's tables have them: a rebuild copies them
     epoch-0001/HASH.graves            which of these are dead: eight bytes of a hash for each, sorted
     epoch-0001/manifest.json          what there is, with counts and digests; put last: without it there is nothing
 
@@ -16,7 +17,7 @@ import asyncio
 import logging
 from array import array
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.chronicle import JournalChronicle, Snapshot
 from events.fold import Fold, Known
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-COMMITS, STATES, GRAVES, MANIFEST = "commits.parquet", "states.parquet", "graves", "manifest.json"
+COMMITS, STATES, ROWS, GRAVES = "commits.parquet", "states.parquet", "rows.duckdb", "graves"
+MANIFEST = "manifest.json"
 SOME = 2_000  # rows that are read at a time
 
 log = logging.getLogger("cumulog.archive")
@@ -49,8 +52,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
     last: int
     resources: int  # that changed in it
     digest: str  # SHA-256 over all its entries in order: see `Digest`
-    chain: str  # SHA-256 over the chain of the epoch before and this digest
+    chain: str = ""  # SHA-256 over the chain of the epoch before and all else that stands here
     forms: dict[str, int]  # of the states, by prefix
+    tables: str  # fingerprint of the tables whose rows are kept
     files: dict[str, str]  # name -> SHA-256 of its bytes
 
 
@@ -72,9 +76,9 @@ class Digest:
         return self._hash.hexdigest()
 
 
-def chained(before: str, digest: str) -> str:
+def chained(before: str, manifest: Manifest) -> str:
     """The chain over all epochs up to one."""
-    return sha256(f"{before} {digest}".encode()).hexdigest()
+    return sha256(before.encode() + msgspec.json.encode(replace(manifest, chain=""))).hexdigest()
 
 
 def folder(number: int) -> str:
@@ -118,7 +122,10 @@ class Archive:
         for name in await self.cold.names():
             place, _, file = name.rpartition("/")
             if file == MANIFEST and int(place.removeprefix("epoch-")) not in self.manifests:
-                manifest = msgspec.json.decode((await self._copy(name, "")).read_bytes(), type=Manifest)
+                try:
+                    manifest = msgspec.json.decode((await self._copy(name, "")).read_bytes(), type=Manifest)
+                except msgspec.DecodeError as fault:
+                    raise Damaged(f"{name} cannot be read: {fault}") from fault
                 self.manifests[manifest.number] = manifest
         self.manifests = dict(sorted(self.manifests.items()))
         return list(self.manifests.values())
@@ -264,8 +271,13 @@ class Chronicle:
         return Snapshot(manifests[-1].last, rows)
 
 
-async def kept(archive: Archive, manifests: list[Manifest], fold: Fold | None = None) -> list[tuple[str, Known[Any]]]:
-    """The newest states in these epochs, by prefix; those that live in the order in which they came to life."""
+async def kept(
+    archive: Archive, manifests: list[Manifest], fold: Fold | None = None
+) -> Iterator[tuple[str, Known[Any]]]:
+    """The newest states in these epochs, by prefix; those that live in the order in which they came to life.
+
+    Each is decoded when it is taken: whoever reads them may let others work in between.
+    """
     from events.services import deciders
 
     shelves = (fold or Fold(deciders())).shelves
@@ -275,4 +287,4 @@ async def kept(archive: Archive, manifests: list[Manifest], fold: Fold | None = 
         "QUALIFY row_number() OVER (PARTITION BY subject ORDER BY sequence DESC) = 1 ORDER BY born"
     )
     rows = await archive.ask(question, [files])
-    return [(prefix, shelves[prefix].decode_known(known, form)) for prefix, known, form in rows if prefix in shelves]
+    return ((prefix, shelves[prefix].decode_known(known, form)) for prefix, known, form in rows if prefix in shelves)

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.chronicle import JournalChronicle
 from events.fold import Change, Fold, Known
@@ -29,6 +30,7 @@ from projections.archive import (
     COMMITS,
     GRAVES,
     MANIFEST,
+    ROWS,
     SOME,
     STATES,
     Archive,
@@ -41,6 +43,9 @@ from projections.archive import (
     grave,
     stored,
 )
+from projections.projector import histories
+from projections.store import Batch, Bookmark, Store
+from projections.tables import BORN, Log, Row, table
 
 log = logging.getLogger("cumulog.archive")
 
@@ -111,6 +116,10 @@ class _Keeping:
         self.journal = journal
         self.epoch = epoch
         self.fold = Fold(resources)
+        self.histories = {one.__name__.replace("projections.", "ev.", 1): one for one in histories()}
+        self.histories = {prefix: one for prefix, one in self.histories.items() if prefix in self.fold.shelves}
+        self.rows: Store
+        self.made: dict[Log[Any], list[Row]] = {}  # of the histories
         self.born: dict[str, int] = {}
         self.known: dict[str, Known[Any]] = {}  # the newest of every resource that changed
         self.broken = ""
@@ -120,14 +129,22 @@ class _Keeping:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=0o700, parents=True)
         try:
+            self.rows = self._store(place / ROWS)
             manifest = await self._make(place)
             for name, digest in manifest.files.items():
                 await self.archive.cold.put(stored(self.epoch.number, name, digest), place / name)
+            await self.archive.look()
+            if self.epoch.number in self.archive.manifests:
+                return  # another process was faster
             (place / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
             await self.archive.cold.put(f"{folder(self.epoch.number)}/{MANIFEST}", place / MANIFEST)
         finally:
             shutil.rmtree(place, ignore_errors=True)
         await self.archive.look()
+
+    def _store(self, path: Path) -> Store:
+        logs = [log for one in self.histories.values() for log in one.LOGS]
+        return Store(path, [table(shelf.module) for shelf in self.fold.shelves.values()], logs)
 
     async def _make(self, place: Path) -> Manifest:
         number, first, last = self.epoch.number, self.epoch.first, self.epoch.last
@@ -138,16 +155,17 @@ class _Keeping:
         back = await digest_of(_rows(self.archive, place / COMMITS), first, last)
         if back != digest:
             raise Broken(f"epoch {number} does not read back as it was written")
-        return Manifest(
+        manifest = Manifest(
             number=number,
             first=first,
             last=last,
             resources=len(self.known),
             digest=digest,
-            chain=chained(before, digest),
+            tables=self.rows.fingerprint,
             forms={prefix: shelf.form for prefix, shelf in self.fold.shelves.items()},
-            files={name: file_digest(place / name) for name in (COMMITS, STATES, GRAVES)},
+            files={name: file_digest(place / name) for name in (COMMITS, STATES, ROWS, GRAVES)},
         )
+        return replace(manifest, chain=chained(before, manifest))
 
     async def _read(self) -> str:
         """The epoch from the journal, folded and chained, into the tables `entry` and `state`."""
@@ -159,6 +177,7 @@ class _Keeping:
         self.fold.passage.is_new = number > 1
         self.fold.listeners.append(self._hear)
         await self.archive.call(_tables)
+        await self.archive.call(lambda _: self.rows.open())
         digest, rows = Digest(), []
         async for entry in JournalChronicle(self.journal).entries(first - 1, last):
             digest.add(entry)
@@ -173,6 +192,7 @@ class _Keeping:
                 )
             if len(rows) >= SOME:
                 await self._append("entry", rows)
+                await self._keep_rows()
                 rows = []
         await self._append("entry", rows)
         if self.fold.position != last:
@@ -194,27 +214,50 @@ class _Keeping:
         if change.commit.previous != (change.before.hash if change.before else None):
             self.broken = f"commit {change.sequence} does not continue the chain of {change.subject}"
         self.known[change.subject] = change.after
+        if (history := self.histories.get(change.subject[: -len(change.after.key) - 1])) is not None:
+            for value in history.apply(change):
+                log_ = self.rows.logs[type(value)]
+                self.made.setdefault(log_, []).append(log_.row(value))
         if not change.after.state.deleted and (change.before is None or change.before.state.deleted):
             self.born[change.subject] = change.sequence
 
+    async def _keep_rows(self, batches: Iterable[Batch] = ()) -> None:
+        """Put rows into the tables that are kept; they are true once all of them are there."""
+        assert self.epoch.last is not None
+        made, self.made = self.made, {}
+        all_ = [*batches, *(Batch(log_.name, tuple(log_.types), rows, "insert") for log_, rows in made.items())]
+        bookmark = Bookmark(self.epoch.last, self.fold.newest_at)
+        if all_:
+            await self.archive.call(lambda _: self.rows.write(all_, bookmark))
+
     async def _write(self, place: Path) -> None:
         before = await self._born_before()
-        rows = []
+        rows: list[Any] = []
+        mine: dict[str, list[Row]] = {}
         for subject, known in self.known.items():
             prefix = subject[: -len(known.key) - 1]
             born = self.born.get(subject) or before.get(subject, 0)
             text = encode_known(known).decode()
             form = self.fold.shelves[prefix].form
             rows.append((subject, prefix, known.sequence, born, known.state.deleted, form, text))
+            mine.setdefault(prefix, []).append((*self.rows.tables[prefix].row(known, text), born))
             if len(rows) >= SOME:
-                await self._append("state", rows)
-                rows = []
-        await self._append("state", rows)
+                await self._put(rows, mine)
+                rows, mine = [], {}
+        await self._put(rows, mine)
+        await self.archive.call(lambda _: self.rows.close())
         await self.archive.call(lambda db: db.execute(_COMMITS.format(place / COMMITS)).fetchall())
         await self.archive.call(lambda db: db.execute(_STATES.format(place / STATES)).fetchall())
         await self.archive.call(_no_tables)
         dead = [grave(subject) for subject, known in self.known.items() if known.state.deleted]
         (place / GRAVES).write_bytes(array("Q", sorted(dead)).tobytes())
+
+    async def _put(self, rows: list[Any], mine: dict[str, list[Row]]) -> None:
+        await self._append("state", rows)
+        tables = self.rows.tables
+        await self._keep_rows(
+            [Batch(tables[p].name, (*tables[p].columns, BORN), some, "insert") for p, some in mine.items()]
+        )
 
     async def _born_before(self) -> dict[str, int]:
         """Of those who came to life in an earlier epoch, when."""

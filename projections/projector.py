@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -70,13 +70,13 @@ class Projector:
         self,
         fold: Fold,
         path: Path | None,
-        histories: Iterable[History] | None = None,
+        own: Iterable[History] | None = None,
         *,
         every: float = 1.0,  # seconds from a change to the flush, if nobody asks before
         rows: int = 20_000,  # changed resources that are flushed at once
     ) -> None:
         self.fold = fold
-        kept = _histories() if histories is None else list(histories)
+        kept = list(histories() if own is None else own)
         self._histories = {one.__name__.replace("projections.", "ev.", 1): one for one in kept}
         logs = [log for one in kept for log in one.LOGS]
         self.store = Store(path, [table(shelf.module) for shelf in fold.shelves.values()], logs)
@@ -280,13 +280,14 @@ class Projector:
                 born.append((known, work.born[subject]))
             else:
                 changed.append(known)
+        action: Literal["insert", "upsert"] = "upsert" if self._written.sequence else "insert"  # there is nothing yet
         # Rows are made one by one as DuckDB takes them: a single long call would keep the event loop from running.
         for prefix, (born, changed) in by_table.items():
             to = self.store.tables[prefix]
             if born:
-                yield Batch(to.name, (*to.columns, BORN), ((*to.row(known), since) for known, since in born))
+                yield Batch(to.name, (*to.columns, BORN), ((*to.row(known), since) for known, since in born), action)
             if changed:
-                yield Batch(to.name, to.columns, map(to.row, changed))
+                yield Batch(to.name, to.columns, map(to.row, changed), action)
         rows: dict[Log[Any], list[Row]] = {}
         for change in work.changes:
             for value in self._histories[_prefix(change.subject, change.after)].apply(change):
@@ -303,6 +304,6 @@ def _prefix(subject: str, known: Known[Any]) -> str:
     return subject[: -len(known.key) - 1]
 
 
-def _histories() -> list[History]:
+def histories() -> list[History]:
     found: list[Any] = [module for module in modules("projections") if hasattr(module, "LOGS")]
     return found

@@ -89,7 +89,7 @@ async def verify_archive(archive: Archive, journal: Journal, reached: Checkpoint
                 yield Finding(manifest.first, place, "its commits are not those that were archived")
         except (Damaged, OSError) as fault:
             yield Finding(manifest.first, place, str(fault))
-        chain, position = chained(chain, manifest.digest), manifest.last
+        chain, position = chained(chain, manifest), manifest.last
         chains[position] = chain
         if chain != manifest.chain:
             yield Finding(manifest.first, place, "it does not continue the chain of the archive")

@@ -6,7 +6,7 @@ A seed is a history: every choice comes from generators that it seeds, and every
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -22,8 +22,9 @@ from events.compute import server as servers
 from events.compute.server import Size
 from events.decider import Executor
 from events.envelope import Origin
+from events.epochs import CannotClose
 from events.fold import Fold
-from events.journal import Unavailable
+from events.journal import Epoch, Unavailable
 from events.network import address, mac, port, security_group, segment, subnet
 from events.network import network as networks
 from events.network import quota as network_quota
@@ -31,6 +32,7 @@ from events.refusals import Refusal
 from events.settings import Compute, Settings
 from events.vault import MemoryVault
 from events.wire import Faulty
+from handlers.archivist import Archivist
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
 from handlers.compute import server as server_plans
@@ -39,7 +41,7 @@ from handlers.network import port as port_plans
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Runner, Sight
-from tests.simulation.shaky import Recorded, Shaky
+from tests.simulation.shaky import MemoryPast, Recorded, Shaky
 from tests.simulation.virtual import LoopClock
 from tests.simulation.witness import WatchedMemory, Witness
 
@@ -147,7 +149,9 @@ class Process:
         self.random = Random(seed)
         self.shaky = Shaky(journal, self.random)
         self.fold = Fold(RESOURCES)
+        self.fold.past = MemoryPast(journal, RESOURCES)
         self.execute = Executor(self.shaky, self.fold, LoopClock())
+        self.archivist = Archivist(self.shaky, self.fold, self._keep, clock=LoopClock(), period=2.0)
         self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
         self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
         poison, clock = self.sight.poison, self.execute.clock
@@ -176,9 +180,22 @@ class Process:
             task.exception()
 
     async def start(self) -> None:
+        past = self.fold.past
+        if self.random.random() < 0.5:
+            self.fold.past = None  # it begins with what was carried, if the first epochs are dropped
         await self.fold.follow(self.shaky)
+        self.fold.past = past
         self.orders.start()
         self.runner.start()
+        self.spawn(self.archivist.run())
+
+    async def _keep(self, epoch: Epoch) -> int:
+        """The simulation's past forgets nothing: an epoch that has ended may be dropped."""
+        return 0
+
+    async def close_epoch(self) -> None:
+        with suppress(CannotClose, TimeoutError):
+            await self.archivist.archive()
 
     def poisoned(self) -> list[str]:
         return [f"{name} failed: {why}" for name, why in self.sight.poison.told().items()]
@@ -326,8 +343,22 @@ class SimulatedCloud:
 
         return process.spawn(answer())
 
+    def differing(self) -> Iterator[str]:
+        """Processes that know something else than is true: of the living, for the dead are not carried."""
+        true = living(self.fold)
+        for n, process in enumerate(self.processes):
+            if process.fold.position == self.fold.position and living(process.fold) != true:
+                yield f"process {n} knows something else"
+
     def resting(self) -> bool:
         return all(server.phase is None for server in self.fold.all(servers))
+
+
+def living(fold: Fold) -> dict[str, Any]:
+    """What lives, and where it stands; how often it died and came to life before is not known to everybody."""
+    shelves = fold.shelves.values()
+    found = {f"{s.prefix}.{key}": s.known[key] for s in shelves for key in s.live}
+    return {subject: (one.state, one.sequence, one.hash, one.updated_at) for subject, one in found.items()}
 
 
 def _host() -> hosts.Host:

@@ -87,6 +87,7 @@ class Moves:
             self.lag: 3,
             self.trouble: 3,
             self.outage: 0.2,
+            self.close_epoch: 1,
         }
         self._kinds = list(people | faults)
         self._weights = [*people.values(), *faults.values()]
@@ -214,6 +215,11 @@ class Moves:
             link.is_cut = True
             await asyncio.sleep(seconds)
             link.heal()
+
+    def close_epoch(self) -> None:
+        """One process, or two at once, carry all that lives into a new epoch, and drop the old one."""
+        for _ in range(self.random.choice((1, 1, 2))):
+            self.cloud.ask(lambda process: process.close_epoch())
 
     def lag(self) -> None:
         """A reader hears nothing for a while, and then all at once."""

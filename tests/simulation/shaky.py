@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from random import Random
+from typing import Any
 
+from events.fold import Fold
 from events.journal import Deliver, Entry, Epoch, Journal, MemoryJournal, Unavailable
+from events.shelf import encode_known
 
 
 class Recorded(MemoryJournal):
@@ -21,6 +24,32 @@ class Recorded(MemoryJournal):
         for watcher in self.watchers:
             watcher(self.entries[-1])
         return sequence
+
+
+class MemoryPast:
+    """The archive of a simulation: what a journal has dropped, which it still shows."""
+
+    def __init__(self, journal: Recorded, resources: list[Any]) -> None:
+        self._journal = journal
+        self._resources = resources
+
+    async def entries(
+        self, after: int = 0, until: int | None = None, subject: str | None = None
+    ) -> AsyncIterator[Entry]:
+        for entry in self._journal.entries[after:until]:
+            if subject is None or entry.subject == subject:
+                yield entry
+
+    async def holds(self, subject: str, before: int) -> bool:
+        return await self.newest(subject) is not None
+
+    async def newest(self, subject: str) -> tuple[bytes, int] | None:
+        fold = Fold(self._resources)
+        for entry in self._journal.entries[: (await self._journal.epochs())[0].first - 1]:
+            if entry.subject == subject:
+                fold.apply(entry)
+        found = [(encode_known(one), s.form) for s in fold.shelves.values() for one in s.known.values()]
+        return found[0] if found else None
 
 
 class Shaky:
@@ -136,4 +165,4 @@ def _is_a_journal(shaky: Shaky) -> Journal:
     return shaky
 
 
-__all__ = ["Recorded", "Shaky"]
+__all__ = ["MemoryPast", "Recorded", "Shaky"]

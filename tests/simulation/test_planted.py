@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,8 +16,12 @@ from events.compute import server as servers
 from events.compute.server import PlaceServer, ReportServer, ServerPlaced
 from events.decider import Executor, Step, Steps, one_by_one
 from events.envelope import Origin
+from events.epochs import Closed, Closer
+from events.ids import new_hex
+from events.journal import CARRIED, Moved, Stale
 from events.network import address as addresses
 from events.network.address import Claimed, Take
+from events.passage import EpochClosed, word
 from handlers.compute import guests, leftovers
 from handlers.compute import server as server_plans
 from handlers.network import port as port_plans
@@ -160,3 +166,39 @@ def test_a_journal_without_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Recorded, "append", append)
     caught("is overfull", "was taken from", "has no room", "whose claim is", "says that", "has no share", "Stuck")
+
+
+def test_a_writer_who_does_not_know_all_that_was_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out: the epoch that a write expects."""
+    guard = Recorded.append
+
+    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+        if not subject.startswith(CARRIED) and self._epochs[-1].last is None:
+            epoch = self._epochs[-1].number
+        return await guard(self, subject, data, expected=expected, id=id, epoch=epoch)
+
+    monkeypatch.setattr(Recorded, "append", append)
+    caught("is not what was true", "is overfull", "was taken from", "has no room", "whose claim is", "says that")
+
+
+def test_a_carrier_who_has_not_read_the_epoch_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out: that whoever carries waits until its fold has come to the last entry."""
+    carry = Closer._carry
+
+    async def run(self: Closer) -> Closed:
+        last = await self.journal.end(self.number, word(new_hex(), self.clock.now(), EpochClosed(number=self.number)))
+        await self.journal.begin(self.number + 1, last + 1)
+        self.fold.ends[self.number] = last
+        position, self.fold.position = self.fold.position, max(self.fold.position, last)  # it says that it has
+        try:
+            carrying = asyncio.ensure_future(carry(self, last))
+            await asyncio.sleep(0)
+        finally:
+            self.fold.position = position
+        with suppress(Stale, Moved):
+            await carrying
+        await self.fold.turned(self.number)
+        return Closed(self.number, last, 0, 0.0)
+
+    monkeypatch.setattr(Closer, "run", run)
+    caught("is not what was true", "knows something else")

@@ -47,6 +47,7 @@ async def history(cloud: SimulatedCloud, moves: int = MOVES) -> list[str]:
         if not found:
             await asyncio.sleep(DEADLINES)
             found = cloud.alarms + list(cloud.witness.left_over()) + list(cloud.witness.strays())
+            found += list(cloud.differing())
         return found
     finally:
         await cloud.stop()

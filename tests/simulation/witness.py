@@ -62,7 +62,13 @@ class Witness:
         self._limits = limits  # of each host
         self._quotas = quotas  # of each project
         self.fold.listeners.append(self._check)
-        journal.watchers.append(self.fold.apply)
+        journal.watchers.append(self._apply)
+
+    def _apply(self, entry: Entry) -> None:
+        self.fold.apply(entry)
+        if self.fold.passage.differs:
+            self.fold.passage.differs = 0
+            self.alarm(f"what was carried into epoch {self.fold.epoch.number + 1} is not what was true")
 
     def alarm(self, what: str) -> None:
         self.alarms.append(f"after {self.fold.position}: {what}")
@@ -205,7 +211,10 @@ class Witness:
         """The newest commits, for whoever wants to know what went wrong."""
         lines = []
         for entry in self._journal.entries[-last:]:
-            shelf = self.fold.shelves[".".join(entry.subject.split(".")[:3])]
+            shelf = self.fold.shelves.get(".".join(entry.subject.split(".")[:3]))
+            if shelf is None:
+                lines.append(f"{entry.sequence:>6} {entry.subject} {entry.data[:200]!r}")
+                continue
             commit = shelf.decode(entry.data)
             lines.append(f"{entry.sequence:>6} {commit.at:%H:%M:%S.%f} {entry.subject} {commit.actor}: {commit.events}")
         return "\n".join(lines)
