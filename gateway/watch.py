@@ -25,6 +25,7 @@ from gateway.health import Health
 from projections.projector import Projector
 
 EVERY = 1.0  # seconds between two questions to the journal
+FRESH = 15.0  # seconds for which a write that failed is told of, if there was none after it
 LATE = 5.0  # seconds behind the journal that are worth a word
 STUCK = 120  # seconds after which a server that waits counts as stuck; an upload may take as long as it likes
 SHOWN = 5  # resources that are told of
@@ -89,6 +90,8 @@ class Watch:
         if not self._journal.failure:
             return None
         ago = time.monotonic() - self._journal.failed_at
+        if ago > FRESH:
+            return None  # nobody has tried since
         return f"the last write, {ago:.0f} s ago, was not taken: {self._journal.failure}"
 
     def fold_lag(self) -> float:

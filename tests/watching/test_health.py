@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -108,9 +109,10 @@ async def test_a_fold_that_does_not_follow_is_behind_by_commits_and_seconds(scen
 
 
 async def test_a_write_that_failed_is_told_of_until_one_succeeds(scene: Scene) -> None:
-    scene.journal.failure = "no answer in time"
+    scene.journal.failure, scene.journal.failed_at = "no answer in time", time.monotonic()
     assert "was not taken: no answer in time" in scene.health.report().degraded["writes"]
-    scene.journal.failure = ""
+    scene.journal.failed_at -= watching.FRESH  # nobody has tried since
+    assert scene.health.report().status == "ok"
     scene.journal.closed = "The journal's disk is full."
     assert scene.health.report().degraded == {"writes": "The journal's disk is full."}
 

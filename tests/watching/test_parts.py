@@ -9,8 +9,9 @@ import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from random import randrange
 from typing import Any, NamedTuple
 
 import httpx
@@ -40,8 +41,10 @@ class Apart(NamedTuple):
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
+    """One below those that connections are given, so that none takes it before it is used."""
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", randrange(20_000, 32_000))) as one:
+            return int(one.getsockname()[1])
 
 
 @asynccontextmanager
@@ -74,10 +77,10 @@ async def apart(state: Path) -> AsyncIterator[Apart]:
             await cluster.stop()
 
 
-async def until(what: Callable[[], bool]) -> None:
+async def until(what: Callable[[], bool], said: object = "") -> None:
     end = time.monotonic() + WAIT
     while not await asyncio.to_thread(what):
-        assert time.monotonic() < end
+        assert time.monotonic() < end, said
         await asyncio.sleep(0.1)
 
 
@@ -141,7 +144,13 @@ async def lose_quorum(cloud: Apart) -> None:
     assert "was not taken" in health(cloud, "gateway")[1]["degraded"]["writes"]
     await asyncio.gather(*(node.start() for node in lost))
     await until(lambda: network(cloud, f"after {time.monotonic()}").status_code == 201)
-    await until(lambda: all(health(cloud, part) == (200, {"status": "ok"}) for part in cloud.asides))
+    said: dict[str, Any] = {}
+
+    def all_are_well() -> bool:
+        said.update({part: health(cloud, part)[1] for part in cloud.asides})
+        return all(report == {"status": "ok"} for report in said.values())
+
+    await until(all_are_well, said)
 
 
 def trace(receiver: Receiver) -> None:
