@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install up test lint types clients tests soak bench guest clean
+.PHONY: install up test lint types clients tests soak bench scale guest clean
 
 install: .venv/installed
 
@@ -39,6 +39,13 @@ soak: install
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# How it does as it grows: README's curves. `make scale ARGS="--sizes 1000,10000 --dead 10000"` is done sooner.
+scale: install
+	$(BIN)/python -m benchmarks.lives
+	$(BIN)/python -m benchmarks.scale $(ARGS)
+	$(BIN)/python -m benchmarks.scale --cluster $(ARGS)
+	$(BIN)/python -m benchmarks.curves docs/scale.json docs
 
 guest: install
 	tools/build-guest-image $${XDG_CACHE_HOME:-$$HOME/.cache}/cumulog/guest.qcow2

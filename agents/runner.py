@@ -112,17 +112,19 @@ class Agent:
             await self._link.beat()
 
     async def _look(self) -> None:
-        """Look at every guest now and then: no event tells of what was lost."""
+        """Look at every guest now and then: no event tells of what was lost. Most are as they were last said to be."""
         while True:
             await asyncio.sleep(self._period)
-            for server in list(self._wanted):
-                self._schedule(server)
             try:
                 found = await self._driver.guests()
             except DriverError as fault:
                 log.warning("the hypervisor cannot be looked at: %s", fault)
-            else:
-                await self._report_strays(found)
+                continue
+            for server, guest in list(self._wanted.items()):
+                there = found.get(server)
+                if step(guest, there) is not None or report(guest, there) != self._said.get(server):
+                    self._schedule(server)
+            await self._report_strays(found)
 
     async def _report_strays(self, found: dict[str, Found]) -> None:
         """A guest that nobody asks for is reported, never removed: our knowledge may lag, a disk is gone at once."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -79,7 +79,7 @@ class Measured:
     def memory(self) -> float:
         """MiB of all processes, proportional set size."""
         assert self._process is not None
-        return sum(map(_pss, _family(self._process.pid))) / 1024
+        return sum(map(pss, _family(self._process.pid))) / 1024
 
 
 def _family(pid: int) -> list[int]:
@@ -87,15 +87,25 @@ def _family(pid: int) -> list[int]:
     return [pid, *(member for child in children for member in _family(int(child)))]
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int) -> int:
     match = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     return int(match[1]) if match else 0
+
+
+class Place(Protocol):
+    """A running cloud."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def password(self) -> str: ...
 
 
 class Client:
     """An admin of a cloud, over one kept connection for each caller."""
 
-    def __init__(self, session: aiohttp.ClientSession, cloud: Measured) -> None:
+    def __init__(self, session: aiohttp.ClientSession, cloud: Place) -> None:
         self.session = session
         self.url = cloud.url
         self._password = cloud.password

@@ -13,6 +13,7 @@ from msgspec import Struct
 from benchmarks.clouds import Client, Measured
 from benchmarks.people import Person
 from events.envelope import Commit
+from events.journal import Entry
 from events.settings import Settings
 from events.wire import Wire
 from gateway.reading import opened
@@ -46,8 +47,8 @@ async def log_of(path: Path) -> Log:
         last = await cloud.journal.last()
         done = asyncio.Event()
 
-        def count(entry: object) -> None:
-            sequence, subject, data = entry  # type: ignore[misc]
+        def count(entry: Entry) -> None:
+            sequence, subject, data = entry
             _, service, resource, _ = subject.split(".", 3)
             kind = f"{service}.{resource} {' '.join(str(event['type']) for event in decode(data).events)}"
             commits[kind] += 1

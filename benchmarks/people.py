@@ -20,6 +20,7 @@ class Person:
         self.flavor = ""
         self.image = ""
         self.network = ""
+        self.group = ""  # of servers, if not the project's default one
 
     async def begin(self) -> None:
         """Log in; flavors, an image and a network with 65 000 addresses."""
@@ -40,9 +41,20 @@ class Person:
         subnet = {"network_id": self.network, "ip_version": 4, "cidr": "10.32.0.0/16"}
         await call("POST", "/network/v2.0/subnets", {"subnet": subnet})
 
+    async def open_up(self) -> None:
+        """From now on have servers in a group whose rules name no group.
+
+        The members of a group that names itself, as the default one does, are told to each host of each of them: no
+        project of a large cloud has all of its servers, but these people are of one project.
+        """
+        group = {"security_group": {"name": "open"}}
+        self.group = (await self.client.call("POST", "/network/v2.0/security-groups", group))["security_group"]["id"]
+        rule = {"security_group_id": self.group, "direction": "ingress", "ethertype": "IPv4"}
+        await self.client.call("POST", "/network/v2.0/security-group-rules", {"security_group_rule": rule})
+
     async def create(self, name: str, count: int = 1) -> str:
         """Ask for servers; the id of the first."""
-        server = {
+        server: dict[str, Any] = {
             "name": name,
             "imageRef": self.image,
             "flavorRef": self.flavor,
@@ -50,6 +62,8 @@ class Person:
             "min_count": count,
             "max_count": count,
         }
+        if self.group:
+            server["security_groups"] = [{"name": self.group}]
         made = await self.client.call("POST", "/compute/v2.1/servers", {"server": server})
         return str(made["server"]["id"])
 
@@ -86,19 +100,24 @@ class Person:
 
         async def one(id: str) -> None:
             await self.client.call("DELETE", f"/compute/v2.1/servers/{id}")
-            await _until(lambda: self.client.exists(f"/compute/v2.1/servers/{id}"), 0.02)
+            await until(lambda: self.client.exists(f"/compute/v2.1/servers/{id}"), 0.02)
 
         await _crowd(one, ids, at_once)
 
+    async def hosts(self) -> int:
+        """How many hosts there are."""
+        found = await self.client.call("GET", "/compute/v2.1/os-hypervisors/statistics")
+        return int(found["hypervisor_statistics"]["count"])
+
     async def settled(self) -> None:
         """Return once nothing is being built."""
-        await _until(self._building, 0.1)
+        await until(self._building, 0.1)
 
     async def _building(self) -> bool:
         return bool((await self.client.call("GET", "/compute/v2.1/servers?status=BUILD&limit=1"))["servers"])
 
 
-async def _until(more: Callable[[], Awaitable[bool]], pause: float) -> None:
+async def until(more: Callable[[], Awaitable[bool]], pause: float) -> None:
     """Look again and again, as long as there is more to wait for."""
     while True:
         if not await more():

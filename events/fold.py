@@ -106,15 +106,15 @@ class Fold:
     def by(self, resource: Decider[S], index: str, value: Any) -> list[S]:
         """The live resources whose declared index has `value`, in the order in which they came to it."""
         shelf = self.shelf(resource)
-        return [shelf.live[key] for key in shelf.indexes[index].get(value, ())]
+        return [shelf.live[key] for key in shelf.indexes[index].find(value)]
 
     def count(self, resource: Decider[S], index: str, value: Any) -> int:
         """How many there are, without looking at them."""
-        return len(self.shelf(resource).indexes[index].get(value, ()))
+        return len(self.shelf(resource).indexes[index].find(value))
 
     def values(self, resource: Decider[S], index: str) -> Iterator[Any]:
         """The values that a declared index has now."""
-        return iter(self.shelf(resource).indexes[index])
+        return self.shelf(resource).indexes[index].values()
 
     # How it becomes known
 

@@ -13,8 +13,9 @@ from typing import assert_never
 
 from immutables import Map
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
+from events.alike import alike
 from events.envelope import Command, Event, State
 from events.refusals import OverQuota
 
@@ -27,6 +28,9 @@ class Share(Struct, frozen=True, gc=False):
     amounts: dict[str, int]
     until: datetime | None = None
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "amounts", alike(self.amounts))
+
 
 class Room(State, frozen=True, gc=False, kw_only=True):
     id: str
@@ -37,6 +41,11 @@ class Room(State, frozen=True, gc=False, kw_only=True):
     @property
     def owner(self) -> str | None:
         return None
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who has a share: for an index, of rooms that hold some hundreds."""
+        return tuple(self.shares)
 
 
 class LimitsSet(Event, frozen=True, gc=False, kw_only=True):

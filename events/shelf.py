@@ -9,9 +9,12 @@ from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from events import forms
+from events.alike import alike
 from events.envelope import Commit, State
+from events.index import Index
 from events.plain import from_plain, to_plain
 from events.refusals import Busy
 from events.subjects import prefix_of
@@ -95,7 +98,8 @@ class Shelf:
         self.known: dict[str, Known[Any]] = {}
         self.live: dict[str, Any] = {}  # key -> state, in order of creation
         self.names: tuple[str, ...] = getattr(module, "INDEXES", ())
-        self.indexes: dict[str, dict[Any, dict[str, None]]] = {name: {} for name in self.names}
+        self.indexes = {name: Index() for name in self.names}
+        self.shared: tuple[str, ...] = getattr(module, "SHARED", ())
         self.dead: dict[str, datetime] = {}
         self.is_unsorted = False  # while very many commits are folded: then `sort` is called
 
@@ -111,9 +115,10 @@ class Shelf:
             now = getattr(new, name) if new is not None else None
             if was != now:
                 moves.append((name, was, now))
+        self._save(before, after)
         self.known[key] = after
         for name, was, now in moves:
-            self._move(self.indexes[name], key, was, now)
+            self.indexes[name].move(key, was, now)
         if new is None:
             self.live.pop(key, None)
             self.dead.pop(key, None)  # they stand in the order of their newest words
@@ -126,7 +131,7 @@ class Shelf:
     def sort(self) -> dict[str, Exception]:
         """Index all that lives, after it was put unsorted; what cannot be is let go of, and told."""
         self.is_unsorted = False
-        self.indexes = {name: {} for name in self.names}
+        self.indexes = {name: Index() for name in self.names}
         failed: dict[str, Exception] = {}
         for key, state in list(self.live.items()):
             try:
@@ -136,7 +141,7 @@ class Shelf:
                 del self.live[key]
                 continue
             for index, now in values:
-                self._move(index, key, None, now)
+                index.move(key, None, now)
         return failed
 
     def decode_known(self, data: bytes, form: int) -> Known[Any]:
@@ -147,15 +152,17 @@ class Shelf:
         plain["state"] = forms.state_today(self.module, plain["state"], form)
         return self._decode_known(msgspec.json.encode(plain))
 
-    def _move(self, index: dict[Any, dict[str, None]], key: str, was: Any, now: Any) -> None:
-        """Values of a tuple are indexed one by one, None not at all."""
-        for value in was if isinstance(was, tuple) else () if was is None else (was,):
-            keys = index[value]
-            keys.pop(key, None)
-            if not keys:
-                del index[value]
-        for value in now if isinstance(now, tuple) else () if now is None else (now,):
-            index.setdefault(value, {})[key] = None
+    def _save(self, before: Known[Any] | None, after: Known[Any]) -> None:
+        """Have `after` made of what is in memory already, as far as that is the same."""
+        key, state = before.key if before is not None else after.key, after.state
+        if after.key is not key:
+            force_setattr(after, "key", key)
+        if getattr(state, "id", None) == key and state.id is not key:
+            force_setattr(state, "id", key)
+        for name in self.shared:
+            value = getattr(state, name)
+            if before is None or getattr(before.state, name) is not value:
+                force_setattr(state, name, alike(value))
 
     def bury(self, before: datetime) -> None:
         for key, died in list(self.dead.items()):

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from events.envelope import Command, Commit, Key, Origin, Part
 from events.fold import Known
-from events.ids import new_hex
+from events.ids import new_token
 from events.shelf import Shelf
 
 MOST = 64  # commands of one commit: what bounds its size, and the time for which deciding keeps all else waiting
@@ -31,7 +31,7 @@ class Wish:
     def __init__(self, command: Command, origin: Origin, id: str | None) -> None:
         self.command = command
         self.origin = origin
-        self.id = id or new_hex()
+        self.id = id or new_token()
         self.lone = id is not None  # who repeats it under its id is recognised by that of a commit
         self.done: asyncio.Future[tuple[Known[Any] | None, bool]] = asyncio.get_running_loop().create_future()
 

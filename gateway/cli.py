@@ -88,10 +88,6 @@ def parser() -> argparse.ArgumentParser:
 
     trace = command("trace", "what one request caused, or all that happened to one resource", _trace)
     trace.add_argument("id", metavar="ID")
-    command("archive", "close an epoch of the log and move it to the archive", _keep)
-    command("rebuild", "make the tables anew from the log", _keep)
-    verify = command("verify", "check the log and the archive, and that the tables agree with them", _keep)
-    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="a signed one that the log must go on from")
     trace.add_argument("--format", choices=["text", "json", "html", "svg"], default="text", help="html: a drawn page")
     trace.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
     replay = command("replay", "have what people asked for happen again on simulated hosts, and compare", _replay)
@@ -103,6 +99,10 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
     replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
     replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
+    command("archive", "close an epoch of the log and move it to the archive", _keep)
+    command("rebuild", "make the tables anew from the log", _keep)
+    verify = command("verify", "check the log and the archive, and that the tables agree with them", _keep)
+    verify.add_argument("--checkpoint", type=Path, metavar="FILE", help="a signed one that the log must go on from")
     query = command("query", "ask the tables", _query)
     query.add_argument("sql", metavar="SELECT")
     query.add_argument(
@@ -165,12 +165,6 @@ def _mend(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     return mending.run(options, path, settings)
 
 
-def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    from gateway import upkeep
-
-    return upkeep.run(options, path, settings)
-
-
 def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     if options.as_of is None:
         return _mend(options, path, settings)
@@ -185,6 +179,12 @@ def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
+
+
+def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import upkeep
+
+    return upkeep.run(options, path, settings)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:

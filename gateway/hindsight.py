@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from events.chronicle import Chronicle
 from events.clock import SystemClock
 from events.moments import Moments, moment
 from events.refusals import Invalid
@@ -19,13 +18,8 @@ from events.settings import Settings
 from gateway import past, timeline, traces
 from gateway.history import History, history
 from gateway.mending import show
-from gateway.reading import Opened, opened
+from gateway.reading import opened
 from gateway.traces import Trace
-
-
-def chronicle(cloud: Opened) -> Chronicle:
-    """The whole past of a cloud."""
-    return cloud.chronicle
 
 
 def query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
@@ -53,7 +47,7 @@ FORMATS: dict[str, Callable[[Trace], str]] = {
 
 async def _trace(path: Path, settings: Settings, id: str) -> Trace:
     async with opened(path, settings) as cloud:
-        return await traces.trace(chronicle(cloud), id)
+        return await traces.trace(cloud.chronicle, id)
 
 
 def replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
@@ -82,7 +76,7 @@ def replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 async def _history(path: Path, settings: Settings, begin: str | None, end: str | None) -> History:
     async with opened(path, settings) as cloud:
-        past, now = chronicle(cloud), SystemClock().now()
+        past, now = cloud.chronicle, SystemClock().now()
         find, last = Moments(past), await past.last()
         first = await find.sequence(moment(begin, now), now) if begin else 0
         until = await find.sequence(moment(end, now), now) if end else last
@@ -101,7 +95,7 @@ def _give(text: str, file: Path | None) -> None:
 async def _query(path: Path, settings: Settings, sql: str, moment: str) -> int:
     async with opened(path, settings) as cloud:
         try:
-            sequence, found = await past.answer(chronicle(cloud), moment, SystemClock().now(), deciders(), sql)
+            sequence, found = await past.answer(cloud.chronicle, moment, SystemClock().now(), deciders(), sql)
         except Invalid as refusal:
             print(f"cumulog: {refusal.message}", file=sys.stderr)
             return 1

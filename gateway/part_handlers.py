@@ -57,7 +57,7 @@ async def start(ground: Ground) -> Runner:
     parts.later("orders", orders.stop)
     runner.start()
     parts.later("handlers", runner.stop)
-    following = Following(execute.fold, Chronicle(execute.journal, ground.archive))
+    following = Following(execute.fold, Chronicle(ground.journal, ground.archive))
     parts.background("feed", Filler(following, FeedStream(wire), ground.settings.feed.source).run())
     ground.health.worries["handlers"] = Watch(runner, orders).faults
     await _start_archivist(ground)

@@ -19,9 +19,9 @@ from events.cadf import cadf
 from events.cloudevents import cloudevent, told
 from events.envelope import Commit
 from events.jetstream import JetStreamJournal
-from events.journal import Entry, Journal
+from events.journal import Entry
 from events.nats_server import StartFault
-from events.passage import brief, is_of_passage
+from events.passage import is_of_passage
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
@@ -66,7 +66,7 @@ class Opened(Struct, frozen=True):
 
     @property
     def chronicle(self) -> Chronicle:
-        """Its whole past."""
+        """The whole past, archived and hot."""
         return Chronicle(self.journal, self.archive)
 
 
@@ -106,37 +106,37 @@ async def opened(path: Path, settings: Settings) -> AsyncIterator[Opened]:
 
 @asynccontextmanager
 async def _reading(wire: Wire, path: Path, settings: Settings, is_running: bool) -> AsyncIterator[Opened]:
+    archive = Archive(cold(settings.archive.url, path / "archive"), path / "archive.copies")
     try:
         replicas = journals.replicas(wire, settings)
         journal = await JetStreamJournal.open(wire, replicas=replicas, deadline=PATIENCE)
-        archive = Archive(cold(settings.archive.url, path / "archive"), path / "archive.copies")
-        try:
-            yield Opened(wire, journal, archive, is_running)
-        finally:
-            await archive.close()
+        yield Opened(wire, journal, archive, is_running)
     finally:
+        await archive.close()
         await wire.close()
 
 
-async def lines(chronicle: Chronicle, journal: Journal, *, follow: bool = False) -> AsyncIterator[Line]:
-    """All commits so far, and those to come if `follow`."""
-    last = await journal.last()
-    async for entry in chronicle.entries(0, last):
-        yield _line(entry)
+async def lines(cloud: Opened, *, follow: bool = False) -> AsyncIterator[Line]:
+    """All commits of resources so far, and those to come if `follow`."""
+    last = await cloud.journal.last()
+    async for entry in cloud.chronicle.entries(0, last):
+        if not is_of_passage(entry.subject):
+            yield _line(entry)
     if not follow:
         return
     queue: asyncio.Queue[Entry] = asyncio.Queue()
-    tail = await journal.tail(last, queue.put_nowait)
+    tail = await cloud.journal.tail(last, queue.put_nowait)
     try:
         while True:
-            yield _line(await queue.get())
+            entry = await queue.get()
+            if not is_of_passage(entry.subject):
+                yield _line(entry)
     finally:
         await tail.stop()
 
 
 def _line(entry: Entry) -> Line:
-    data = brief(entry.data) if is_of_passage(entry.subject) else entry.data
-    return Line(entry.sequence, entry.subject, _decode(data))
+    return Line(entry.sequence, entry.subject, _decode(entry.data))
 
 
 def passes(line: Line, wanted: Filter) -> bool:
@@ -189,6 +189,6 @@ async def events(
 ) -> None:
     """Print the log."""
     async with opened(path, settings) as cloud:
-        async for line in lines(cloud.chronicle, cloud.journal, follow=follow):
+        async for line in lines(cloud, follow=follow):
             if passes(line, wanted):
                 print(FORMATS[form](line), flush=follow)

@@ -12,7 +12,6 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
-from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -26,6 +25,7 @@ from events import logs, metrics, tracing
 from events.decider import Decider, Outcome, Step, Steps
 from events.envelope import Command, Key, Origin, State
 from events.fold import Fold
+from events.ids import new_id
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import bodies, faults, past, policy
@@ -102,7 +102,7 @@ class Call:
         self.request = request
         self.token = token
         self.version = version
-        self.id = f"req-{uuid4()}"
+        self.id = f"req-{new_id()}"
         self.path: dict[str, str] = {}
         self.data = b""  # the body as it came
         self.headers: dict[str, str] = {}  # of the answer

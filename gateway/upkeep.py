@@ -27,7 +27,7 @@ from gateway.ground import ARCHIVE, REBUILD, TABLES
 from gateway.reading import Opened, opened
 from handlers.archivist import Archived, Archivist
 from projections import archiving
-from projections.archive import Archive, Damaged
+from projections.archive import Damaged
 from projections.projector import Projector
 from projections.rebuild import Rebuilt, rebuild
 from projections.verify import Finding, verify, verify_archive
@@ -54,17 +54,16 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 async def _archive(path: Path, settings: Settings) -> int:
     async with opened(path, settings) as cloud:
-        archive = cloud.archive
         if cloud.is_running:
             number = (await cloud.journal.epochs())[-1].number
             answer = await cloud.wire.call(ARCHIVE, b"%d" % number, timeout=LONG, attempt=600)
             done = msgspec.json.decode(answer, type=Archived)
         else:
-            done = await _archive_here(cloud, archive, path, settings)
+            done = await _archive_here(cloud, path, settings)
         if done.closed is not None:
             one = done.closed
             print(f"Epoch {one.number} ends with commit {one.last}; {one.carried} resources were carried forward.")
-        manifests = await archive.look()
+        manifests = await cloud.archive.look()
         for manifest in (one for one in manifests if one.number in done.kept):
             print(f"Epoch {manifest.number}, commits {manifest.first} to {manifest.last}, is archived.")
             point = Checkpoint(sequence=manifest.last, chain=manifest.chain, at=SystemClock().now())
@@ -74,15 +73,15 @@ async def _archive(path: Path, settings: Settings) -> int:
     return 0
 
 
-async def _archive_here(cloud: Opened, archive: Archive, path: Path, settings: Settings) -> Archived:
+async def _archive_here(cloud: Opened, path: Path, settings: Settings) -> Archived:
     fold = Fold(deciders())
-    fold.past = archive
+    fold.past = cloud.archive
     tables = Projector(fold, path / TABLES)
-    await tables.load(SystemClock().now(), await cloud.journal.last(), archive)
+    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
     await fold.follow(cloud.journal)
 
     async def keep(epoch: Epoch) -> int:
-        return (await archiving.keep(archive, cloud.journal, epoch, deciders())).bytes
+        return (await archiving.keep(cloud.archive, cloud.journal, epoch, deciders())).bytes
 
     try:
         return await Archivist(cloud.journal, fold, keep).archive()
@@ -93,11 +92,10 @@ async def _archive_here(cloud: Opened, archive: Archive, path: Path, settings: S
 
 async def _rebuild(path: Path, settings: Settings) -> int:
     async with opened(path, settings) as cloud:
-        archive = cloud.archive
         if cloud.is_running:
             done = msgspec.json.decode(await cloud.wire.call(REBUILD, b"", timeout=LONG, attempt=LONG), type=Rebuilt)
         else:
-            done = await rebuild(cloud.journal, archive, path / TABLES)
+            done = await rebuild(cloud.journal, cloud.archive, path / TABLES)
     print(f"The tables hold what {done.position} commits say: {done.resources} resources in {done.seconds:.1f} s.")
     return 0
 
@@ -111,20 +109,19 @@ async def _verify(path: Path, settings: Settings, point: Path | None) -> int:
         print(f"{finding.sequence:>8} {finding.subject} {finding.what}")
 
     async with opened(path, settings) as cloud:
-        archive = cloud.archive
         reached = checkpoint.read(point, path / "keys") if point is not None else None
-        async for finding in verify_archive(archive, cloud.journal, reached):
+        async for finding in verify_archive(cloud.archive, cloud.journal, reached):
             tell(finding)
         tables = None
         if not count and not cloud.is_running:
             tables = Projector(Fold(deciders()), path / TABLES)
-            tables.fold.past = archive
-            await tables.load(SystemClock().now(), await cloud.journal.last(), archive)
+            tables.fold.past = cloud.archive
+            await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
             await tables.fold.follow(cloud.journal)
             await tables.flush()
         if not count:
             store = tables.store if tables else None
-            async for finding in verify(cloud.journal, deciders(), store, archive=archive):
+            async for finding in verify(cloud.journal, deciders(), store, archive=cloud.archive):
                 tell(finding)
         last = await cloud.journal.last()
         if tables is not None:

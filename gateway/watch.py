@@ -123,7 +123,7 @@ class Watch:
         for module, index, states in WAITING:
             shelf, kind = self._fold.shelf(module), module.__name__.removeprefix("events.")
             for state in states:
-                since = [shelf.known[key].updated_at for key in shelf.indexes[index].get(state, ())]
+                since = [shelf.known[key].updated_at for key in shelf.indexes[index].find(state)]
                 found += [((kind, state, str(age)), float(_older(since, now, age))) for age in ages]
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -52,6 +52,8 @@ class Sight(Struct, kw_only=True):
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
     poison: Poison = field(default_factory=Poison)
+    busy: Container[str] = ()  # what wishes are in the air about: what is planned about it now is not started
+    memory: dict[str, Any] = {}  # what a plan keeps from round to round, by a name of its own, and may lose
 
     def apart(self, id: str, now: datetime, work: Callable[..., Iterable[T]], *arguments: Any) -> list[T]:
         """What `work` yields about one resource: whatever is the matter with it, the plans for all others go on."""
@@ -98,6 +100,7 @@ class Runner:
         self._resting: set[str] = set()
         self._bell = asyncio.Event()
         self._busy: set[str] = set()
+        sight.busy = self._busy
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[asyncio.Task[None], None] = {}  # ended in the order in which they began
         self._loop: asyncio.Task[None] | None = None

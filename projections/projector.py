@@ -89,9 +89,9 @@ class Projector:
         self._flushing: asyncio.Future[Any] | None = None
         self._some = asyncio.Event()
         self._many = asyncio.Event()
+        self._spoils = Spoils(path)
         self._since: list[Change] | None = None  # what came while new tables are being built
         self._floor = 0  # what came up to here is in the tables that were built
-        self._spoils = Spoils(path)
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
 
     # Its life

@@ -34,8 +34,8 @@ SEES_ALL = {
     "gateway/alone.py",
     "gateway/hosts.py",
     "gateway/mending.py",
-    "gateway/upkeep.py",
     "gateway/replaying.py",
+    "gateway/upkeep.py",
 }  # they put the floors together, and take them down
 KNOWS = {  # a technology has one place, or a few that are named here
     "nats": ("events/wire.py",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from events.room import (
-    INDEXES,
     ClaimRoom,
     Commands,
     Events,
@@ -15,6 +14,8 @@ from events.room import (
     decide,
     evolve,
 )
+
+INDEXES = ("holders",)
 
 __all__ = [
     "INDEXES",

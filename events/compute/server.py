@@ -59,6 +59,7 @@ from events.envelope import Command
 from events.refusals import Conflict, Invalid, NotFound, OverQuota
 
 INDEXES = ("project", "host", "phase", "reservation", "key_name")
+SHARED = ("project", "user", "size", "image", "image_properties", "host", "attachments", "public_key")
 MOST_TAGS = 50  # of one server
 MOST_STEPS = 16  # of its agent, in one event
 _CHANGEABLE = ("name", "hostname", "description", "access_ipv4", "access_ipv6", "disk_config")

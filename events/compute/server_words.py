@@ -19,7 +19,7 @@ Phase = Literal["place", "build", "start", "stop", "reboot", "remove", "clean"]
 Reboot = Literal["SOFT", "HARD"]
 
 
-class Size(Struct, frozen=True, gc=False, kw_only=True):
+class Size(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The flavor as it was when the server was asked for: a later change of it leaves the server alone."""
 
     id: str
@@ -32,7 +32,7 @@ class Size(Struct, frozen=True, gc=False, kw_only=True):
     extra_specs: dict[str, str] = {}
 
 
-class Attachment(Struct, frozen=True, gc=False, kw_only=True):
+class Attachment(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One interface that was asked for: a port that exists, a network to make one on, or whatever network there is."""
 
     network: str | None = None

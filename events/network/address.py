@@ -11,6 +11,7 @@ from __future__ import annotations
 from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
 
 INDEXES = ("holder", "group", "due")
+SHARED = ("group",)
 
 
 def key(subnet: str, ip: str) -> tuple[str, str]:

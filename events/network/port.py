@@ -34,6 +34,7 @@ from events.network.standard import (
 from events.refusals import Busy, NotFound
 
 INDEXES = ("project", "name", "network", "device_id", "host", "groups", "subnets", "ips", "mac", "unwired")
+SHARED = ("project", "network", "host", "device_owner", "security_groups", "profile")
 
 Status = Literal["DOWN", "BUILD", "ACTIVE", "ERROR"]
 

@@ -83,13 +83,13 @@ def _candidates(call: Call, query: Query) -> Iterable[str]:
     if "uuid" in values:
         return [key for key in values["uuid"] if key in shelf.live]
     if len(values.get("reservation_id", ())) == 1:
-        return list(shelf.indexes["reservation"].get(values["reservation_id"][0], ()))
+        return list(shelf.indexes["reservation"].find(values["reservation_id"][0]))
     if query.all_projects and len(values.get("host", ())) == 1:
-        return sorted(shelf.indexes["host"].get(values["host"][0], ()), key=lambda k: shelf.known[k].created_at)
+        return sorted(shelf.indexes["host"].find(values["host"][0]), key=lambda k: shelf.known[k].created_at)
     if query.all_projects:
         wanted = values.get("project_id") or values.get("tenant_id")
-        return shelf.live.keys() if not wanted else shelf.indexes["project"].get(wanted[-1], {}).keys()
-    return shelf.indexes["project"].get(call.project, {}).keys()
+        return shelf.live.keys() if not wanted else shelf.indexes["project"].find(wanted[-1])
+    return shelf.indexes["project"].find(call.project)
 
 
 def _ordered(call: Call, query: Query, tests: list[Test]) -> list[KnownServer]:

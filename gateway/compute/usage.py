@@ -95,7 +95,7 @@ def _time(text: str) -> datetime:
 async def _servers(call: Call, project: str | None, start: datetime) -> Iterable[Known[Server]]:
     """The living from the fold, and from the tables those that died after `start`."""
     shelf = call.fold.shelf(servers)
-    keys = shelf.live.keys() if project is None else shelf.indexes["project"].get(project, {}).keys()
+    keys = shelf.live.keys() if project is None else shelf.indexes["project"].find(project)
     found = [shelf.known[key] for key in keys]
     tables: Projector | None = call.cloud.parts.get(Projector)
     if tables is not None:

@@ -23,6 +23,7 @@ from events.network.port import Port
 from events.room import Room
 from handlers.compute.ports import steps_to_detach
 from handlers.runner import Sight
+from handlers.shares import late
 from handlers.wishes import Wish, Wishes
 from projections.network.port import steps_to_delete
 
@@ -47,15 +48,14 @@ def steps(fold: Fold, id: str) -> Iterator[Stride]:
 
 def rooms_of(fold: Fold, id: str) -> list[str]:
     """The hosts on which room is held for a server."""
-    return [room.id for room in fold.shelf(host_room).live.values() if id in room.shares]
+    return [room.id for room in fold.by(host_room, "holders", id)]
 
 
 def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
     """What a process that died has left behind: a part of everything at each turn of the clock."""
     for resource in (host_room, quota):
         for room in _part(sight, resource, ROOMS):
-            late = sorted(name for name, share in room.shares.items() if share.until is not None and share.until <= now)
-            for holder in late:
+            for holder in late(room, now, sight.turn):
                 yield from sight.apart(f"{room.id} for {holder}", now, _spare, sight.fold, resource, room, holder)
     for port in _part(sight, ports, PORTS):
         yield from sight.apart(port.id, now, _left, sight.fold, port)

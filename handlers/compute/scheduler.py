@@ -6,33 +6,53 @@ Filters and weighers bear nova's names. Source: Compute administrator guide, "Co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from random import Random
 
 from msgspec import Struct
 
 from events.compute.host import Host
 from events.compute.server import Server
+from events.room import Room
 from events.settings import Compute
 
 Amounts = dict[str, int]
 
 
-class Candidate(Struct):
+class Candidate:
     """A host with what is left of it in this round of planning."""
 
-    host: Host
-    limits: Amounts
-    used: Amounts
+    __slots__ = ("disk", "host", "limits", "ram", "room", "used", "vcpus")
+
+    def __init__(self, host: Host, limits: Amounts, room: Room | None) -> None:
+        self.host = host
+        self.limits = limits
+        self.room = room
+        self.used: Amounts = {}
+        self.ram = self.vcpus = self.disk = 0  # free: MiB, processors, GiB
+        self.begin()
+
+    def begin(self) -> None:
+        """A new round: what was only planned in the last one is forgotten."""
+        self._use(dict(self.room.used) if self.room is not None else {})
+
+    def take(self, amounts: Amounts) -> None:
+        self._use({name: self.used.get(name, 0) + amounts.get(name, 0) for name in self.limits})
+
+    def _use(self, used: Amounts) -> None:
+        self.used = used
+        self.ram, self.vcpus, self.disk = self.free("ram"), self.free("vcpus"), self.free("disk")
 
     def free(self, name: str) -> int:
         return self.limits[name] - self.used.get(name, 0)
 
-    def take(self, amounts: Amounts) -> None:
-        self.used = {name: self.used.get(name, 0) + amounts.get(name, 0) for name in self.limits}
+    def holds(self, asked: Amounts) -> bool:
+        """A short look before the filters: most hosts of a full cloud need no other."""
+        return asked["ram"] <= self.ram and asked["vcpus"] <= self.vcpus and asked["disk"] <= self.disk
 
 
 class Choice(Struct, frozen=True):
-    """The host that was chosen, or none and why each was rejected."""
+    """The host that was chosen; or none, and why each was rejected."""
 
     host: str | None
     rejected: Mapping[str, str]  # host -> filter and reason
@@ -105,11 +125,11 @@ def weigh(candidates: Sequence[Candidate]) -> list[float]:
     """A weight for each host: free RAM, processors and disk, each scaled to 0…1 over the hosts, and summed."""
     weights = [0.0] * len(candidates)
     for name, multiplier in WEIGHERS:
-        free = [candidate.free(name) for candidate in candidates]
+        free = list(map(attrgetter(name), candidates))
         low, high = min(free), max(free)
         if high > low:
-            for i, value in enumerate(free):
-                weights[i] += multiplier * (value - low) / (high - low)
+            scale = multiplier / (high - low)
+            weights = [weight + scale * (value - low) for weight, value in zip(weights, free, strict=True)]
     return weights
 
 
@@ -119,18 +139,11 @@ def choose(server: Server, candidates: Sequence[Candidate], random: Random, kind
     `filter` weighs those that pass all filters, `simple` takes the one with the fewest processors in use, `chance` any.
     """
     asked = amounts(server)
-    passing, rejected, hopeful = [], {}, False
-    for candidate in candidates:
-        reasons = [(name, why) for name, test in FILTERS if (why := test(candidate, server, asked))]
-        if reasons:
-            rejected[candidate.host.id] = "; ".join(f"{name}: {why}" for name, why in reasons)
-            hopeful = hopeful or (
-                len(reasons) == 1 and reasons[0][0] == "ComputeFilter" and not candidate.host.disabled
-            )
-        else:
-            passing.append(candidate)
+    passing = [
+        one for one in candidates if one.holds(asked) and not any(test(one, server, asked) for _, test in FILTERS)
+    ]
     if not passing:
-        return Choice(None, rejected, hopeful or not candidates)
+        return _rejected(server, candidates, asked)
     if kind == "chance":
         chosen = random.choice(passing)
     elif kind == "simple":
@@ -139,8 +152,17 @@ def choose(server: Server, candidates: Sequence[Candidate], random: Random, kind
         weights = weigh(passing)
         best = max(weights)
         chosen = random.choice([c for c, weight in zip(passing, weights, strict=True) if weight == best])
-    chosen.take(asked)
-    return Choice(chosen.host.id, rejected)
+    return Choice(chosen.host.id, {})
+
+
+def _rejected(server: Server, candidates: Sequence[Candidate], asked: Amounts) -> Choice:
+    """Why no host will do, of each."""
+    rejected, hopeful = {}, not candidates
+    for candidate in candidates:
+        reasons = [(name, why) for name, test in FILTERS if (why := test(candidate, server, asked))]
+        rejected[candidate.host.id] = "; ".join(f"{name}: {why}" for name, why in reasons)
+        hopeful = hopeful or (len(reasons) == 1 and reasons[0][0] == "ComputeFilter" and not candidate.host.disabled)
+    return Choice(None, rejected, hopeful)
 
 
 def explain(choice: Choice, most: int = 20) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from events.decider import Step, Stride
 from events.network import quota as network_quota
 from events.refusals import Busy, Conflict, Refusal
 from events.room import RoomReturned
+from events.subjects import key_of
 from handlers.compute import leftovers, ports, scheduler
 from handlers.compute.scheduler import Candidate
 from handlers.runner import Sight
@@ -47,6 +48,7 @@ WAKES = (
     RoomReturned,
 )
 
+PLACING = f"{__name__} placing"
 CLAIM = timedelta(minutes=5)  # how long a claim stands without what it is for
 
 Plans = Iterator[Wish | Wishes]
@@ -63,21 +65,47 @@ def plan(sight: Sight, now: datetime) -> Plans:
         yield from leftovers.plan(sight, now)
 
 
-def candidates(sight: Sight, now: datetime) -> list[Candidate]:
-    """All hosts with what is left of them."""
-    return [one for host in sight.fold.all(hosts) for one in sight.apart(host.id, now, _candidate, sight, host)]
+def candidates(sight: Sight, now: datetime) -> dict[str, Candidate]:
+    """All hosts with what is left of them; of some thousand, few change from round to round."""
+    before: dict[str, Candidate] = sight.memory.get(__name__, {})
+    rooms, found = sight.fold.shelf(host_room).live, dict[str, Candidate]()
+    for host in sight.fold.all(hosts):
+        known, room = before.get(host.id), rooms.get(key_of(host.id))
+        if known is not None and known.host is host and known.room is room:
+            found[host.id] = known
+        else:
+            found.update((host.id, one) for one in sight.apart(host.id, now, _candidate, sight, host))
+    sight.memory[__name__] = found
+    return found
 
 
 def _candidate(sight: Sight, host: Host) -> Iterator[Candidate]:
     room = sight.fold.get(host_room, host.id)
-    yield Candidate(host, scheduler.limits(host, sight.settings.compute), dict(room.used) if room else {})
+    yield Candidate(host, scheduler.limits(host, sight.settings.compute), room)
 
 
 def _place(sight: Sight, now: datetime) -> Plans:
+    """Who waits and is not being placed yet; what is planned for those who are is not free for others."""
     waiting = sight.fold.by(servers, "phase", "place")
-    by_name = {candidate.host.id: candidate for candidate in candidates(sight, now)} if waiting else {}
+    if not waiting:
+        return
+    by_name, placing = candidates(sight, now), sight.memory.setdefault(PLACING, {})
+    taken: list[Candidate] = []
+    for id, (host, amounts) in list(placing.items()):
+        if id not in sight.busy:
+            del placing[id]
+        elif host in by_name and host not in leftovers.rooms_of(sight.fold, id):
+            by_name[host].take(amounts)
+            taken.append(by_name[host])
     for server in waiting:
-        yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name)
+        if server.id not in sight.busy:
+            yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name)
+            if server.id in placing:
+                host, amounts = placing[server.id]
+                by_name[host].take(amounts)
+                taken.append(by_name[host])
+    for candidate in taken:
+        candidate.begin()
 
 
 def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, Candidate]) -> Plans:
@@ -96,12 +124,15 @@ def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, C
                 yield _failure(sight, server, *scheduler.explain(choice))
             return
         host = choice.host
+        sight.memory.setdefault(PLACING, {})[server.id] = host, scheduler.amounts(server)
     yield _placement(sight, server, by_name[host], now)
 
 
 def _would_fit(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> bool:
     """Whether a host could hold it if all that is claimed there for servers that are not on it were given back."""
-    firm = [Candidate(one.host, one.limits, _in_use(sight, one.host)) for one in by_name.values()]
+    firm = [Candidate(one.host, one.limits, None) for one in by_name.values()]
+    for candidate in firm:
+        candidate.take(_in_use(sight, candidate.host))
     return scheduler.choose(server, firm, Random(server.id)).host is not None
 
 

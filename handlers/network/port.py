@@ -31,12 +31,15 @@ from events.network.standard import Standard, Sweep, holder
 from events.network.subnet import Subnet
 from events.room import Room
 from handlers.runner import Sight
+from handlers.shares import late
 from handlers.wishes import Wish, Wishes
 from projections.network.port import gone
 
 WAKES: tuple[type[Event], ...] = (PortDeleted, SecurityGroupDeleted)
 
-RECENT = timedelta(minutes=10)  # of deadlines that are looked at in every turn
+RECENT = 10  # minutes for which deadlines are looked at again and again after they have passed
+LATELY = 8  # turns in which a minute with more than FEW is looked at once
+FEW = 500
 JUST_NOW = timedelta(seconds=15)  # of deletions that are looked at whenever it is woken
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 WHOLE = 720  # turns of the clock between two looks at everything: an hour
@@ -57,31 +60,35 @@ def plan(sight: Sight, now: datetime) -> Plans:
     """What to sweep, what to give back, what to finish."""
     sweeps = sight.sweeps(__name__)
     whole = sweeps and sight.turn % WHOLE == 0
-    yield from _after_deletions(sight, now, BEGINNING if whole else now - (RECENT if sweeps else JUST_NOW))
+    yield from _after_deletions(
+        sight, now, BEGINNING if whole else now - (timedelta(minutes=RECENT) if sweeps else JUST_NOW)
+    )
     if sweeps:
         yield from _claims(sight, now, addresses, _has_address, whole)
         yield from _claims(sight, now, macs, _has_mac, whole)
         yield from _claims(sight, now, segment, _has_segment, whole)
         yield from _shares(sight, now, whole)
-        for network in _due(sight.fold, networks, now, whole):
+        for network in _due(sight, networks, now, whole):
             yield from sight.apart(network.id, now, _of_network, sight.fold, now, network)
-        for subnet in _due(sight.fold, subnets, now, whole):
+        for subnet in _due(sight, subnets, now, whole):
             yield from sight.apart(subnet.id, now, _of_subnet, now, subnet)
 
 
-def _due(fold: Fold, resource: Any, now: datetime, whole: bool) -> Iterator[Any]:
-    """The resources whose deadline has passed: lately, or ever."""
-    last = int(now.timestamp()) // 60
-    first = last - int(RECENT.total_seconds()) // 60
-    kept = fold.shelf(resource).indexes["due"]
-    minutes = list(kept) if whole else range(first, last + 1)
-    for minute in minutes:
-        if minute <= last and minute in kept:
+def _due(sight: Sight, resource: Any, now: datetime, whole: bool) -> Iterator[Any]:
+    """The resources whose deadline has passed: lately, or ever. Where they are many, when it is their minute's turn."""
+    fold, last = sight.fold, int(now.timestamp()) // 60
+    for minute in list(fold.values(resource, "due")):
+        age = last - minute
+        if fold.count(resource, "due", minute) <= FEW or sight.turn == 0:
+            looks = whole or age <= RECENT
+        else:
+            looks = age < 2 or (age + sight.turn) % (LATELY if age <= RECENT else WHOLE) == 0
+        if looks and age >= 0:
             yield from fold.by(resource, "due", minute)
 
 
 def _claims(sight: Sight, now: datetime, resource: Any, justified: Any, whole: bool) -> Plans:
-    for claim in _due(sight.fold, resource, now, whole):
+    for claim in _due(sight, resource, now, whole):
         if claim.until < now:
             yield from sight.apart(".".join(claim.key), now, _claim, sight.fold, resource, justified, claim)
 
@@ -128,11 +135,11 @@ def _has_segment(fold: Fold, claim: Claim) -> bool:
 
 def _shares(sight: Sight, now: datetime, whole: bool) -> Plans:
     """Shares of quotas whose resource does not exist."""
-    for known in list(sight.fold.shelf(quota).known.values()):
-        if whole or known.updated_at >= now - RECENT:
+    for number, known in enumerate(list(sight.fold.shelf(quota).known.values())):
+        changed = known.updated_at >= now - timedelta(minutes=RECENT)
+        if whole or changed or number % WHOLE == sight.turn % WHOLE:
             room: Room = known.state
-            late = (name for name, share in room.shares.items() if share.until is not None and share.until < now)
-            for name in sorted(late):
+            for name in late(room, now, sight.turn):
                 yield from sight.apart(f"{room.id} for {name}", now, _share, sight.fold, room.id, name)
 
 

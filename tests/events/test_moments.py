@@ -121,7 +121,9 @@ def told(fold: Fold, at: datetime) -> str:
         live = [repr(shelf.known[key]) for key in shelf.live]
         dead = {key: repr(shelf.known[key]) for key, died in shelf.dead.items() if died > at - BURIAL}
         indexes = [
-            (name, repr(value), sorted(keys)) for name, index in shelf.indexes.items() for value, keys in index.items()
+            (name, repr(value), sorted(index.find(value)))
+            for name, index in shelf.indexes.items()
+            for value in index.values()
         ]
         kinds[prefix] = (live, sorted(dead.items()), sorted(indexes))
     return repr((fold.position, kinds))
