@@ -237,7 +237,8 @@ class Agent:
     async def _update(self, guest: Guest, found: Found | None) -> None:
         """Its ports may have changed though nothing else did."""
         if found is not None and found.running and self._plugged.get(guest.id) != guest.interfaces:
-            await self._driver.refresh(guest)
+            with self._diary.taking(guest.id, "refresh"):
+                await self._driver.refresh(guest)
             self._plugged[guest.id] = guest.interfaces
 
     async def _do(self, next_step: Step, guest: Guest) -> None:

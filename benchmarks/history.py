@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -27,7 +26,7 @@ from events.compute import server as servers
 from events.compute.server import Attachment, Size
 from events.envelope import Command, Commit, Origin, Part
 from events.fold import Fold
-from events.ids import derived
+from events.ids import derived, new_token
 from events.journal import Entry
 from events.network import address, mac, quota, security_group, subnet
 from events.network import network as networks
@@ -64,7 +63,6 @@ class Pen:
         self.at = at
         self.entries: list[Entry] = []  # that were not taken yet
         self._encode = msgspec.json.Encoder().encode
-        self._count = 0
 
     def put(self, resource: Any, *wishes: Wish) -> None:
         """One commit of commands about one resource. Raises what its rules refuse."""
@@ -102,8 +100,7 @@ class Pen:
         self.entries.append(entry)
 
     def _id(self) -> str:
-        self._count += 1
-        return f"{self._count:032x}"
+        return new_token()
 
     def take(self) -> list[Entry]:
         """What was written since it was asked last."""
@@ -122,8 +119,8 @@ class History:
     def dead(self, count: int, begin: int = 0) -> Iterator[list[Entry]]:
         """So many servers that were asked for and deleted at once, some at a time; they leave the fold."""
         for first in range(begin, begin + count, GROUP):
-            project = f"{first // GROUP % PROJECT:032x}"
-            ids = [str(UUID(int=(1 << 120) + number)) for number in range(first, min(first + GROUP, begin + count))]
+            project = derived("project of the dead", str(first // GROUP % PROJECT)).replace("-", "")
+            ids = [derived("dead", str(number)) for number in range(first, min(first + GROUP, begin + count))]
             self._die(project, ids)
             for shelf in self.fold.shelves.values():
                 shelf.bury(self.pen.at)
@@ -141,7 +138,7 @@ class History:
     def living(self, count: int, begin: int = 0) -> Iterator[list[Entry]]:
         """Servers that run, until there are so many, a project at a time."""
         for first in range(begin, count, PROJECT):
-            project = f"{(1 << 64) + first // PROJECT:032x}"
+            project = derived("project", str(first // PROJECT)).replace("-", "")
             network, net = self._network(project)
             for index in range(first, min(first + PROJECT, count)):
                 self._live(project, network, net, index)
@@ -169,8 +166,8 @@ class History:
 
     def _live(self, project: str, network: str, net: str, index: int) -> None:
         put, now, host = self.pen.put, self.pen.at, self.hosts[index % len(self.hosts)]
-        id = str(UUID(int=(2 << 120) + index))
-        port, claim, cloud = derived(id, "port", "0"), f"{index:012x}", _cloud(id)
+        id = derived("living", str(index))
+        port, claim, cloud = derived(id, "port", "0"), new_token()[:12], _cloud(id)
         number = 2 + index % PROJECT
         ip, hardware = (
             f"10.0.{number >> 8}.{number & 255}",

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 
 from events.bucket import Bucket, Item, Watch
 from events.journal import Stale, Unavailable
-from events.subjects import token
+from events.subjects import token, untoken
 from events.wire import Faulty, Message, Service, Subscription, Wire
 
 BUCKET = "assignments"
@@ -83,6 +84,18 @@ class Assignments:
                 if found is not None and found.value is None and data is None:
                     return newest <= sequence  # somebody has removed it already
         return False
+
+    async def names(self, kind: str) -> list[tuple[str, str]]:
+        """Host and id of each entry of a kind, and of those that were removed lately. Raises Unavailable.
+
+        What has a name so long that only its hash is kept is left out.
+        """
+        found = []
+        for key in await self._bucket.keys(f"*.{token(kind)}"):
+            host, _, id = key.split(".")
+            with suppress(ValueError):
+                found.append((untoken(host), untoken(id)))
+        return found
 
     async def watch(self, host: str | None, deliver: Deliver) -> Watch:
         """Call `deliver` with the entries of a host, or of all, and with every change. Raises Unavailable."""

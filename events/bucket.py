@@ -149,6 +149,21 @@ class Bucket:
         sequence: int = state["last_seq"]
         return sequence
 
+    async def keys(self, under: str = "") -> list[str]:
+        """All keys, or those under first tokens, `*` for any; also what was removed lately. Raises Unavailable."""
+        only = f"{self.prefix}{under}.>" if under else f"{self.prefix}>"
+        found: list[str] = []
+        while True:
+            question = msgspec.json.encode({"subjects_filter": only, "offset": len(found)})
+            subject = f"$JS.API.STREAM.INFO.{self.stream}"
+            answer = msgspec.json.decode((await self._wire.ask(subject, question, timeout=self._deadline)).data)
+            if "state" not in answer:
+                raise Unavailable(f"{self.stream} cannot be read")
+            page = answer["state"].get("subjects") or {}
+            found += [name[len(self.prefix) :] for name in page]
+            if not page or len(found) >= answer.get("total", 0):
+                return sorted(found)
+
     async def items(self, under: str = "") -> list[Item]:
         """All that stands there now, under a key's first tokens if they are given, by key. Raises Unavailable."""
         found: dict[str, Item] = {}

@@ -1,4 +1,4 @@
-"""Commits as audit records: CADF events, one activity for each commit.
+"""Commits as audit records: CADF events, one activity for each command that became one.
 
 Who did it is the initiator, the resource the target, the service the observer. The record has the whole commit as an
 attachment; tags name the request, the events and the journal's sequence. Requests that were refused leave no commit,
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from events.cloudevents import SOURCE, Told
+from events.cloudevents import SOURCE, Head, Part, Told
 from events.ids import derived
 from events.subjects import split, untoken
 
@@ -60,33 +60,39 @@ TARGETS = {
 }
 
 
-def cadf(one: Told, source: str = SOURCE) -> bytes:
-    """The record of a commit, as JSON. `source` names the cloud; ids are UUIDs that follow from it."""
-    head = one.head
+def cadf(one: Told, source: str = SOURCE) -> list[bytes]:
+    """The records of a commit, as JSON: one for each command in it. `source` names the cloud; ids follow from it."""
+    return [
+        msgspec.json.encode(_record(one, who, events, derived(source, str(one.sequence), str(number)), source))
+        for number, (who, events) in enumerate(one.head.each())
+    ]
+
+
+def _record(one: Told, who: Head | Part, events: tuple[str, ...], id: str, source: str) -> dict[str, Any]:
     name = f"{one.service}.{one.resource}"
-    first = one.types[0] if one.types else ""
+    first = events[0] if events else ""
     record: dict[str, Any] = {
         "typeURI": EVENT,
         "eventType": "activity",
-        "id": derived(source, str(one.sequence)),
-        "eventTime": head.at.isoformat(),
+        "id": id,
+        "eventTime": one.head.at.isoformat(),
         "action": action(first),
         "outcome": outcome(first),
-        "initiator": _initiator(one),
+        "initiator": _initiator(who),
         "target": _target(one, name),
         "observer": {
             "id": derived(source, one.service),
             "typeURI": OBSERVERS.get(one.service, f"service/{one.service}"),
             "name": f"cumulog {one.service}",
         },
-        "tags": _tags(one),
+        "tags": _tags(one.sequence, who, events),
         "attachments": [
             {"name": "commit", "typeURI": f"urn:cumulog:events:{name}", "content": msgspec.Raw(one.data)},
         ],
     }
     if record["outcome"] == "failure":
         record["reason"] = {"reasonType": f"urn:cumulog:events:{name}", "reasonCode": first}
-    return msgspec.json.encode(record)
+    return record
 
 
 def action(event: str) -> str:
@@ -103,8 +109,8 @@ def outcome(event: str) -> str:
     return "pending" if event.endswith(("Requested", "Leaving")) else "success"
 
 
-def _initiator(one: Told) -> dict[str, str]:
-    actor = one.head.actor or "unknown"
+def _initiator(who: Head | Part) -> dict[str, str]:
+    actor = who.actor or "unknown"
     kind = "service/security/account/user"
     if actor == "cumulog":
         kind = "service"
@@ -112,7 +118,7 @@ def _initiator(one: Told) -> dict[str, str]:
         kind = "compute/node"
     elif actor == "unknown":
         kind = "unknown"
-    more = {"project_id": one.head.project, "request_id": one.head.request}
+    more = {"project_id": who.project, "request_id": who.request}
     return {"id": actor, "typeURI": kind, **{name: text for name, text in more.items() if text}}
 
 
@@ -127,8 +133,8 @@ def _plain(name: str) -> str:
     return name if name.startswith("=") else untoken(name)
 
 
-def _tags(one: Told) -> list[str]:
-    told = [("sequence", str(one.sequence)), *(("event", name) for name in dict.fromkeys(one.types))]
-    if one.head.request:
-        told.append(("request", one.head.request))
+def _tags(sequence: int, who: Head | Part, events: tuple[str, ...]) -> list[str]:
+    told = [("sequence", str(sequence)), *(("event", name) for name in dict.fromkeys(events))]
+    if who.request:
+        told.append(("request", who.request))
     return [f"{name}?value={value}" for name, value in told]

@@ -40,7 +40,7 @@ class Behind(Exception):
 
 def subject(one: Told) -> str:
     """Where a commit is told of."""
-    return f"feed.{one.head.owner or NOBODY}.{one.subject.removeprefix('ev.')}"
+    return f"feed.{one.head.owner or NOBODY}.{one.subject.partition('.')[2]}"
 
 
 class FeedStream:

@@ -354,8 +354,8 @@ class Fold:
                 return
             await self.turned(number)  # what was asked of an epoch that has ended is not the newest
 
-    async def reach(self, sequence: int, timeout: float = 30.0) -> None:
-        """Return once the entry of this sequence is folded in. Raises TimeoutError."""
+    async def reach(self, sequence: int, timeout: float | None = 30.0) -> None:
+        """Return once the entry of this sequence is folded in. Raises TimeoutError after `timeout` seconds."""
         if self.position >= sequence:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

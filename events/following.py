@@ -14,8 +14,9 @@ from operator import attrgetter
 import msgspec
 
 from events.chronicle import Chronicle
-from events.cloudevents import Told, told, told_of
+from events.cloudevents import Told, told_of
 from events.fold import Change, Fold
+from events.journal import Entry
 
 KEPT = 5_000  # commits
 BYTES = 16 << 20  # of them together
@@ -45,7 +46,7 @@ class Following:
     def _hear(self, change: Change) -> None:
         if not self._bells:
             return
-        one = told(change.sequence, change.subject, _encode(change.commit))
+        one = told_of(Entry(change.sequence, change.subject, _encode(change.commit)), self.fold)
         self._lately.append(one)
         self._bytes += len(one.data)
         if len(self._lately) > 2 * KEPT or self._bytes > 2 * BYTES:

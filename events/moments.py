@@ -155,7 +155,7 @@ async def fold_to(
     chronicle: Chronicle,
     sequence: int,
     begin: Snapshot | None = None,
-    grown: Callable[[Fold], Awaitable[None]] | None = None,
+    grown: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Bring an empty fold to what a fold was at `sequence`, from a snapshot if one is given. Raises Unavailable.
 
@@ -167,14 +167,14 @@ async def fold_to(
             fold.restore(some, begin.position)
             await pace.keep()
         if grown is not None:
-            await grown(fold)
+            await grown()
     async for entry in read(chronicle, fold.position, sequence):
         fold.apply(entry)
         if entry.sequence % STAGE == 0 or entry.sequence == sequence:
             if fold.newest_at is not None:
                 fold.bury(fold.newest_at)
             if grown is not None:
-                await grown(fold)
+                await grown()
 
 
 def _chunks(some: Iterable[Any], size: int) -> Iterator[list[Any]]:

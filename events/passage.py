@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from events.envelope import CLOUD, Commit, Event
 from events.journal import CARRIED, CLOSED, Entry, Epoch
@@ -155,6 +156,15 @@ def opened(data: bytes) -> EpochOpened | None:
     """The word that opened an epoch, if the entry is that."""
     found = _decode(data).events[0]
     return found if isinstance(found, EpochOpened) else None
+
+
+def brief(data: bytes) -> bytes:
+    """A word of the passage as others are told of it: without the states that it carries."""
+    commit = _decode(data)
+    one = commit.events[0]
+    if isinstance(one, StatesCarried):
+        return _encode(replace(commit, events=(replace(one, states=()),)))
+    return data
 
 
 def is_of_passage(subject: str) -> bool:

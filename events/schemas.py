@@ -14,6 +14,7 @@ import msgspec
 
 from events import cloudevents
 from events.envelope import Commit
+from events.passage import Words
 from events.services import deciders
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,7 +35,17 @@ ATTRIBUTES: dict[str, Schema] = {
     "project": {**_TEXT, "description": "Whose the resource is."},
     "actor": {**_TEXT, "description": "A user's id, `cumulog` for the cloud itself, `host:<name>` for an agent."},
     "request": {**_TEXT, "description": "The request that this follows from."},
+    "traceparent": {**_TEXT, "description": "W3C's, of a request that is traced."},
     "cause": {"type": "string", "pattern": "^[0-9]+$", "description": "The commit that this follows from."},
+}
+JOURNAL = "journal.epoch"  # what the journal says of itself, when it goes over into another stream
+_OF_EPOCHS: Schema = {
+    "type": "object",
+    "required": ["at", "events"],
+    "properties": {
+        "at": {"type": "string", "format": "date-time"},
+        "events": {"type": "array", "items": {"type": "object", "properties": {"type": _TEXT}}},
+    },
 }
 REQUIRED = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "sequence", "data")
 
@@ -76,6 +87,7 @@ def json_schemas() -> dict[str, Schema]:
 def asyncapi(url: str = "") -> Schema:
     """The AsyncAPI document; of the cloud at `url`, if it is known."""
     modules = deciders()
+    names = [name_of(module) for module in modules]
     document: Schema = {
         "asyncapi": "3.0.0",
         "info": {
@@ -84,11 +96,13 @@ def asyncapi(url: str = "") -> Schema:
             "description": "One CloudEvent for each commit of the journal, at least once, in order.",
         },
         "defaultContentType": cloudevents.MEDIA_TYPE,
-        "channels": {name_of(module).replace(".", "_"): _channel(module) for module in modules},
-        "operations": {f"tell_{name_of(module).replace('.', '_')}": _operation(module) for module in modules},
+        "channels": {name.replace(".", "_"): _channel(name) for name in (*names, JOURNAL)},
+        "operations": {f"tell_{name.replace('.', '_')}": _operation(name) for name in (*names, JOURNAL)},
         "components": {
-            "schemas": {name: one for module in modules for name, one in _renamed(module)},
-            "messages": {name_of(module): _message(module) for module in modules},
+            "schemas": {f"{JOURNAL}.Commit": _OF_EPOCHS}
+            | {name: one for module in modules for name, one in _renamed(module)},
+            "messages": {JOURNAL: _message(JOURNAL, _epoch_words())}
+            | {name_of(module): _message(name_of(module), map(_tag, events_of(module))) for module in modules},
         },
     }
     if url:
@@ -97,8 +111,7 @@ def asyncapi(url: str = "") -> Schema:
     return document
 
 
-def _channel(module: Any) -> Schema:
-    name = name_of(module)
+def _channel(name: str) -> Schema:
     return {
         "address": f"feed.{{project}}.{name}.{{id}}",
         "title": f"What happens to each {name}",
@@ -111,14 +124,20 @@ def _channel(module: Any) -> Schema:
     }
 
 
-def _operation(module: Any) -> Schema:
-    channel = f"#/channels/{name_of(module).replace('.', '_')}"
+def _operation(name: str) -> Schema:
+    channel = f"#/channels/{name.replace('.', '_')}"
     return {"action": "send", "channel": {"$ref": channel}, "messages": [{"$ref": f"{channel}/messages/commit"}]}
 
 
-def _message(module: Any) -> Schema:
-    name = name_of(module)
-    tags = [msgspec.inspect.type_info(event).tag for event in events_of(module)]  # type: ignore[attr-defined]
+def _tag(event: type) -> str:
+    return str(cast(Any, event).__struct_config__.tag)
+
+
+def _epoch_words() -> Iterable[str]:
+    return map(_tag, get_args(Words))
+
+
+def _message(name: str, tags: Iterable[str]) -> Schema:
     attributes = {**ATTRIBUTES, "type": {"enum": [f"cumulog.{name}.{tag}" for tag in tags]}}
     return {
         "name": name,

@@ -86,6 +86,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     connections: int = 10_000
     in_flight: int = 4_000  # requests that wait for their answer
+    bodies: int = 256 << 20  # bytes of their bodies, but for the bytes of images, which are not kept in memory
     max_header: int = 64 << 10  # bytes of a request's first line and headers
     header_seconds: float = 30.0  # until they must have come
     seconds: float = 60.0  # until a request is given up; the bytes of images have no such limit

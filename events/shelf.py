@@ -141,7 +141,8 @@ class Shelf:
                 del self.live[key]
                 continue
             for index, now in values:
-                index.move(key, None, now)
+                if now is not None:
+                    index.move(key, None, now)
         return failed
 
     def decode_known(self, data: bytes, form: int) -> Known[Any]:

@@ -47,6 +47,12 @@ class Vault(Protocol):
     async def delete(self, name: Key) -> None:
         """Keep it no longer. Raises Unavailable."""
 
+    async def keys(self) -> list[str]:
+        """The names of all secrets as `key_of` makes them, also of some that were deleted. Raises Unavailable."""
+
+    async def delete_key(self, key: str) -> None:
+        """Delete by what `keys` told. Raises Unavailable."""
+
 
 class Cipher:
     """What makes secrets unreadable without the key."""
@@ -113,7 +119,12 @@ class NatsVault:
             revision = found.revision if found is not None else 0
 
     async def delete(self, name: Key) -> None:
-        key = key_of(name)
+        await self.delete_key(key_of(name))
+
+    async def keys(self) -> list[str]:
+        return await self._bucket.keys()
+
+    async def delete_key(self, key: str) -> None:
         found = await self._bucket.get(key)
         if found is not None and found.value is not None:
             await self._bucket.purge(key, expected=None)
@@ -142,4 +153,10 @@ class MemoryVault:
         return secret if found is None else found
 
     async def delete(self, name: Key) -> None:
-        self.entries.pop(key_of(name), None)
+        await self.delete_key(key_of(name))
+
+    async def keys(self) -> list[str]:
+        return sorted(self.entries)
+
+    async def delete_key(self, key: str) -> None:
+        self.entries.pop(key, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -96,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--driver", choices=["simulated"], default="simulated")
     replay.add_argument("--scheduler", choices=["filter", "simple", "chance"], help="else the cloud's own")
     replay.add_argument("--hosts", type=int, metavar="N", help="so many, like those that there were; else those")
-    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice: the same seed, the same replay")
+    replay.add_argument("--seed", type=int, default=0, metavar="N", help="of the dice; 0: the cloud's own")
     replay.add_argument("--format", choices=["text", "json", "svg"], default="text")
     replay.add_argument("--output", "-o", type=Path, metavar="FILE", help="instead of the terminal")
     command("archive", "close an epoch of the log and move it to the archive", _keep)
@@ -122,10 +123,14 @@ def main(arguments: list[str] | None = None) -> None:
         tracing.stop()
     except (BadSetting, DirectoryFault, Unavailable) as fault:
         sys.exit(f"cumulog: {fault}")
-    except KeyboardInterrupt:
-        status = 130
     except BrokenPipeError:
         status = 0
+    except OSError as fault:
+        if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(f"cumulog: {fault}")
+    except KeyboardInterrupt:
+        status = 130
     sys.exit(status)
 
 
@@ -176,6 +181,8 @@ def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     if options.hosts is not None and options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
+    if options.stop_guests and options.nodes > 1:
+        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
@@ -201,6 +208,8 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
     if options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
+    if options.stop_guests and options.nodes > 1:
+        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     directory = Directory(path)
 
     async def run() -> None:

@@ -35,7 +35,7 @@ class Cloud:
         self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.health = Health()
-        self.limits = Limits(settings.limits)
+        self.limits = Limits(settings.limits, settings.gateway.max_body)
 
     def put(self, part: object, kind: type[Any] | None = None) -> None:
         """Put a part in, under its own type or the protocol that it is asked for by."""

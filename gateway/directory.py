@@ -13,10 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from events.ids import new_hex
+from events.ids import is_uuid, new_hex
 
 VERSION = 2  # of the directory's layout
 LOCK = "lock"
+IMAGES = "images"  # the folder in DIR of the cloud's own store
 STAGE = "upgrading"  # what an upgrade has not put in its place yet
 
 Upgrade = Callable[[Path, int], None]  # brings a locked directory of a version up to date
@@ -116,7 +117,7 @@ class Directory:
     def _see_version(self, upgrade: Upgrade | None = None) -> None:
         version = self.path / "version"
         if not version.exists():
-            version.write_text(f"{VERSION}\n")
+            self._write_first(version, f"{VERSION}\n")
         found = int(version.read_text().strip() or 0)
         if found > VERSION:
             raise DirectoryFault(f"{self.path} is of a newer version ({found}) than this program knows ({VERSION})")
@@ -139,10 +140,14 @@ class Directory:
 
     def adopt(self, cloud_id: str) -> None:
         """Be of this cloud, if it is not said yet of which."""
-        draft = self.path / f".cloud.{new_hex()}"
-        draft.write_text(cloud_id + "\n")
-        with suppress(FileExistsError):  # another process was faster
-            os.link(draft, self.path / "cloud")
+        self._write_first(self.path / "cloud", cloud_id + "\n")
+
+    def _write_first(self, file: Path, text: str) -> None:
+        """Whole, unless another process was faster."""
+        draft = file.with_name(f".{file.name}.{new_hex()}")
+        draft.write_text(text)
+        with suppress(FileExistsError):
+            os.link(draft, file)
         draft.unlink()
 
     def write_private(self, name: str, text: str) -> Path:
@@ -154,3 +159,9 @@ class Directory:
             file.write(text)
         draft.replace(target)
         return target
+
+
+def stored(store: Path, image: str) -> Path | None:
+    """The bytes of an image in a store's directory, not to be written to; None: it has none, or is no store."""
+    path = store / "images" / image
+    return path if is_uuid(image) and path.exists() else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,13 +14,15 @@ from starlette.routing import Route
 
 from events import schemas
 from events.cloudevents import MEDIA_TYPE
-from events.moments import since
+from events.moments import Moments, since
 from events.refusals import Forbidden, Invalid, NotFound, Refusal
 from events.services import SERVICES
 from gateway import bodies, faults
 from gateway.cloud import Cloud
 from gateway.feed import Format, Wanted
 from gateway.tokens import Token
+
+MOMENT = timedelta(microseconds=1)
 
 
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +83,7 @@ async def _read(cloud: Cloud, request: Request) -> Response:
     query = bodies.query(request, Query)
     wanted = _wanted(cloud, token, query)
     assert cloud.feed is not None, "the gateway has no feed"
-    after = await _after(cloud, request, query)
+    after = await _after(cloud, request, query, wanted.since)
 
     async def still() -> bool:
         try:
@@ -119,17 +123,23 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
-async def _after(cloud: Cloud, request: Request, query: Query) -> int | None:
+async def _after(cloud: Cloud, request: Request, query: Query, since: datetime | None) -> int | None:
     """The sequence after which to begin; None: the present one. Raises Invalid if it is still to come."""
+    assert cloud.feed is not None, "the gateway has no feed"
+    chronicle = cloud.feed.following.chronicle
     given = request.headers.get("last-event-id", "")
     if given:
         if not given.isdecimal() or len(given) > 18:
             raise Invalid("Last-Event-ID takes a sequence of the journal.")
         after: int | None = int(given)
+    elif query.after is None and since is not None:
+        with suppress(Invalid):  # before the cloud, or to come
+            return await Moments(chronicle).sequence(since - MOMENT, cloud.clock.now())
+        return 0 if since <= cloud.clock.now() else None
     else:
-        after = query.after if query.after is not None else 0 if query.since else None
+        after = query.after
     if after is not None:
-        last = await cloud.execute.journal.last()
+        last = await chronicle.last()
         if not 0 <= after <= last:
             raise Invalid(f"The journal has come to {last}: there is no {after} yet.")
     return after

@@ -51,7 +51,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
             and (not self.resources or one.resource in self.resources)
             and (not self.types or not self.types.isdisjoint(one.types))
             and (self.owner is None or self.owner == head.owner)
-            and (self.project is None or self.project in (head.owner, head.project))
+            and (self.project is None or self.project in head.projects)
             and (self.since is None or head.at >= self.since)
         )
 

@@ -21,12 +21,13 @@ from events.journal import Journal, Unavailable
 from events.keeper import Keeper
 from events.services import deciders
 from events.settings import Settings
-from events.vault import NatsVault
+from events.streams import UnsafeJournal
+from events.vault import NatsVault, WrongKey
 from events.watched import TracedExecutor, WatchedJournal
 from events.wire import Wire
 from gateway import journals
 from gateway.health import Health
-from gateway.parts import Parts
+from gateway.parts import CannotStart, Parts
 from gateway.progress import Progress
 from gateway.watch import Watch
 from projections import rebuild
@@ -100,12 +101,18 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
 
 
 async def _open(opening: Callable[[], Awaitable[T]]) -> T:
-    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes."""
+    """What is opened, as soon as NATS stores: a cluster may be without its majority for as long as it likes.
+
+    Raises CannotStart.
+    """
     while True:
         try:
             return await opening()
+        except (WrongKey, UnsafeJournal) as fault:
+            raise CannotStart(str(fault)) from fault
         except Unavailable as fault:
             log.warning("waiting for NATS: %s", fault)
+        await asyncio.sleep(journals.PAUSE)
 
 
 async def _serve_rebuilds(parts: Parts, wire: Wire, journal: Journal, tables: Projector, archive: Archive) -> None:

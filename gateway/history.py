@@ -146,7 +146,7 @@ async def history(chronicle: Chronicle, first: int, last: int) -> History:
     fold = Fold(KINDS)
     kept = await chronicle.snapshot(first)
     if kept is not None:
-        mine = ((prefix, known) for prefix, known in kept.known if prefix in fold.shelves)
+        mine = ((prefix, known) for prefix, known in kept.known if prefix in fold.shelves and not known.state.deleted)
         kept = Snapshot(position=kept.position, known=mine)
     await fold_to(fold, chronicle, first, kept)
     known = [(prefix, shelf.known[key]) for prefix, shelf in fold.shelves.items() for key in shelf.live]

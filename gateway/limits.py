@@ -5,11 +5,14 @@ A rate is a bucket that fills at `rate` and holds `burst`, kept as a single mome
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from starlette.datastructures import Address
+from starlette.requests import Request
 
 from events import settings
 from events.refusals import Busy, TooMany
@@ -48,9 +51,11 @@ class Rate:
 class Limits:
     """The limits of one gateway, and what of them is used."""
 
-    def __init__(self, limits: settings.Limits) -> None:
+    def __init__(self, limits: settings.Limits, max_body: int) -> None:
         self.settings = limits
+        self._max_body = max_body
         self.in_flight = 0
+        self.bodies = 0  # bytes that those in flight may have
         self.projects = Rate(limits.project_rate, limits.project_burst)
         self.addresses = Rate(limits.address_rate, limits.address_burst)
 
@@ -58,6 +63,28 @@ class Limits:
         """Raises Busy if one request more is too many."""
         if self.in_flight > self.settings.in_flight:
             raise Busy("Too many requests are being worked on; try again.")
+
+    @asynccontextmanager
+    async def work(self, request: Request, *, timed: bool) -> AsyncIterator[None]:
+        """While it lasts, a request is worked on: within its time, with its body in memory; unless it is not `timed`,
+        which is one that waits for bytes that nobody keeps in memory. Raises Busy, TimeoutError.
+        """
+        size = self._weight(request) if timed else 0
+        if self.bodies + size > self.settings.bodies:
+            raise Busy("Too many large requests are being worked on; try again.")
+        self.bodies += size
+        try:
+            async with asyncio.timeout(self.settings.seconds if timed else None):
+                yield
+        finally:
+            self.bodies -= size
+
+    def _weight(self, request: Request) -> int:
+        """Bytes that the body of a request may have."""
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit():
+            return min(int(declared), self._max_body)
+        return self._max_body if "transfer-encoding" in request.headers else 0
 
     def admit(self, token: Token) -> None:
         """Raises TooMany: the project, or a user who has none, asks too often."""

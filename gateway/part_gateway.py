@@ -20,7 +20,7 @@ from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
-from gateway.directory import Directory
+from gateway.directory import IMAGES, Directory
 from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.fence import Fence
@@ -29,7 +29,7 @@ from gateway.identity.bootstrap import bootstrap
 from gateway.identity.keys import KeyRing
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
-from gateway.image.store import IMAGES, ImageStore
+from gateway.image.store import ImageStore
 from gateway.parts import Parts
 from gateway.past import Past, chronicle_of
 from gateway.serving import Face

@@ -24,6 +24,7 @@ from handlers.network import groups
 from handlers.orders import Orders
 from handlers.reports import Desk
 from handlers.runner import Planner, Runner, Sight
+from handlers.sweeper import Sweeper
 from handlers.watch import Watch
 from projections import archiving
 from projections.archive import Chronicle
@@ -55,6 +56,7 @@ async def start(ground: Ground) -> Runner:
     parts.later("heartbeats", lambda: wire.unlisten(beats))
     orders.start()
     parts.later("orders", orders.stop)
+    parts.background("sweeps", Sweeper(execute, vault, orders).run())
     runner.start()
     parts.later("handlers", runner.stop)
     following = Following(execute.fold, Chronicle(ground.journal, ground.archive))

@@ -22,10 +22,11 @@ from typing import Any, TypeVar
 from events.chronicle import Chronicle, JournalChronicle, Snapshot
 from events.clock import ManualClock
 from events.decider import Executor
-from events.fold import Fold
+from events.fold import BURIAL, Change, Fold, Known
 from events.journal import MemoryJournal, Unavailable
 from events.moments import Moments, fold_to, moment, snapshot
 from events.refusals import Busy, Invalid, NoCapacity
+from events.subjects import split
 from gateway.cloud import Cloud
 from projections.archive import Archive
 from projections.archive import Chronicle as archived
@@ -36,7 +37,7 @@ from projections.tables import Row
 T = TypeVar("T")
 
 HEADER = "x-cumulog-as-of"
-WEIGHT = 1536  # bytes that a resource takes in a fold, as measured over all kinds
+PLACE, STATE = 350, 2000  # bytes that a resource takes in a fold: its place there, and its state; measured on servers
 
 log = logging.getLogger("cumulog.past")
 
@@ -55,13 +56,57 @@ class PastJournal(MemoryJournal):
         return self._sequence
 
 
+class Shared:
+    """Has a fold of the past hold the very states that the present has, where they are the same: most are."""
+
+    def __init__(self, fold: Fold, present: Fold) -> None:
+        self._fold = fold
+        self._present = present
+        self._own: set[str] = set()  # subjects whose states are of the past alone
+        fold.listeners.append(self._hear)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the fold takes beside the present's, about."""
+        return PLACE * sum(len(shelf.known) for shelf in self._fold.shelves.values()) + STATE * len(self._own)
+
+    def begin(self, kept: Snapshot | None, at: datetime) -> Snapshot | None:
+        """The same snapshot with the present's states, and without those whom a fold has forgotten at this time."""
+        if kept is None:
+            return None
+        forgotten = at - BURIAL
+        known = (
+            (prefix, self._same(prefix, one))
+            for prefix, one in kept.known
+            if not one.state.deleted or one.updated_at > forgotten
+        )
+        return Snapshot(kept.position, known)
+
+    def _same(self, prefix: str, known: Known[Any]) -> Known[Any]:
+        now = self._present.shelves[prefix].known.get(known.key)
+        if now is not None and now.sequence == known.sequence:
+            self._own.discard(f"{prefix}.{known.key}")
+            return now
+        self._own.add(f"{prefix}.{known.key}")
+        return known
+
+    def _hear(self, change: Change) -> None:
+        prefix, key = split(change.subject)
+        same, shelf = self._same(prefix, change.after), self._fold.shelves[prefix]
+        if same is not change.after:
+            shelf.known[key] = same
+            if key in shelf.live:
+                shelf.live[key] = same.state
+
+
 class World:
     """Everything as of one sequence."""
 
-    def __init__(self, past: Past, sequence: int, at: datetime, fold: Fold) -> None:
+    def __init__(self, past: Past, sequence: int, at: datetime, fold: Fold, weight: int) -> None:
         self.sequence = sequence
         self.at = at  # of the commit there
         self.fold = fold
+        self.weight = weight  # bytes
         self.users = 0
         self.closed = False
         self.parts: dict[type[Any], Any] = {**past.parts, Projector: PastTables(past, self)}
@@ -187,8 +232,11 @@ class Past:
 
     async def _make(self, sequence: int) -> World:
         fold = Fold(_kinds(self._cloud.fold))
-        await fold_to(fold, self._chronicle, sequence, await self._begin(sequence), self._fits)
-        world = World(self, sequence, await self._moments.time(sequence), fold)
+        shared = Shared(fold, self._cloud.fold)
+        at = await self._moments.time(sequence)
+        begin = shared.begin(await self._begin(sequence), at)
+        await fold_to(fold, self._chronicle, sequence, begin, lambda: self._fits(shared.weight))
+        world = World(self, sequence, at, fold, shared.weight)
         self._worlds[sequence] = world
         return world
 
@@ -202,30 +250,31 @@ class Past:
 
     async def _fill(self, world: World) -> None:
         directory = Path(mkdtemp(dir=self._directory, prefix="past-")) if self._directory else None
+        fold = Fold(_kinds(world.fold))
+        shared = Shared(fold, self._cloud.fold)
+        tables = Projector(fold, directory / "tables.duckdb" if directory else None)
         try:
-            world.tables = await tables_as_of(
-                self._chronicle, world.sequence, _kinds(world.fold), directory, self._fits
-            )
+            await fill(tables, self._chronicle, world.sequence, lambda: self._fits(shared.weight))
         except BaseException:
             _remove(directory)
             raise
-        world.fold, world.directory = world.tables.fold, directory
+        world.fold, world.tables, world.directory, world.weight = fold, tables, directory, shared.weight
 
     # What it may take
 
-    async def _fits(self, fold: Fold) -> None:
-        """Let go of other worlds to make room for this one. Raises NoCapacity if it is too large alone."""
-        if _weight(fold) > self._settings.past_memory:
+    async def _fits(self, weight: int) -> None:
+        """Let go of other worlds to make room for one. Raises NoCapacity if it is too large alone."""
+        if weight > self._settings.past_memory:
             raise NoCapacity("The cloud was larger then than gateway.past_memory lets a world of the past be.")
-        await self._shrink(_weight(fold))
+        await self._shrink(weight)
 
     async def _shrink(self, needed: int) -> None:
-        held = needed + sum(_weight(world.fold) for world in self._worlds.values())
+        held = needed + sum(world.weight for world in self._worlds.values())
         for sequence, world in list(self._worlds.items()):
             if held <= self._settings.past_memory:
                 break
             if world.users == 0:
-                held -= _weight(world.fold)
+                held -= world.weight
                 del self._worlds[sequence]
                 await world.close()
 
@@ -233,10 +282,6 @@ class Past:
 def _remove(directory: Path | None) -> None:
     if directory is not None:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _weight(fold: Fold) -> int:
-    return WEIGHT * sum(len(shelf.known) for shelf in fold.shelves.values())
 
 
 def asked(headers: Mapping[str, str], method: str) -> str | None:
@@ -260,32 +305,25 @@ async def as_it_was(cloud: Cloud, text: str, has_past: bool) -> AsyncIterator[Cl
         raise Busy("The past cannot be read now.") from fault
 
 
-async def tables_as_of(
-    chronicle: Chronicle,
-    sequence: int,
-    kinds: list[Any],
-    directory: Path | None = None,
-    grown: Callable[[Fold], Awaitable[None]] | None = None,
-) -> Projector:
-    """Tables as they were, in a directory or in memory, to be stopped by whoever asked. Raises Unavailable.
+async def fill(
+    tables: Projector, chronicle: Chronicle, sequence: int, grown: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Bring tables and their fold, both empty, to what they were at a sequence; to be stopped by whoever asked.
 
-    They are made from the whole journal: a fold forgets the long dead, and has no histories.
+    They are made from the whole journal: a fold forgets the long dead, and has no histories. Raises Unavailable.
     """
-    fold = Fold(kinds)
-    tables = Projector(fold, directory / "tables.duckdb" if directory else None)
 
-    async def flush(fold: Fold) -> None:
+    async def flush() -> None:
         if grown is not None:
-            await grown(fold)
+            await grown()
         await tables.flush()
 
     try:
         await tables.begin()
-        await fold_to(fold, chronicle, sequence, None, flush)
+        await fold_to(tables.fold, chronicle, sequence, None, flush)
     except BaseException:
         await tables.stop()
         raise
-    return tables
 
 
 async def answer(chronicle: Chronicle, text: str, now: datetime, kinds: list[Any], sql: str) -> tuple[int, Answer]:
@@ -295,7 +333,8 @@ async def answer(chronicle: Chronicle, text: str, now: datetime, kinds: list[Any
     """
     sequence = await Moments(chronicle).sequence(moment(text, now), now)
     with TemporaryDirectory(prefix="cumulog-") as directory:
-        tables = await tables_as_of(chronicle, sequence, kinds, Path(directory))
+        tables = Projector(Fold(kinds), Path(directory) / "tables.duckdb")
+        await fill(tables, chronicle, sequence)
         try:
             return sequence, await query(tables, sql)
         finally:
@@ -312,4 +351,4 @@ def _kinds(fold: Fold) -> list[Any]:
     return [shelf.module for shelf in fold.shelves.values()]
 
 
-__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked", "chronicle_of", "tables_as_of"]
+__all__ = ["HEADER", "Past", "answer", "as_it_was", "asked", "chronicle_of", "fill"]

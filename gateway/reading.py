@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from events.cadf import cadf
-from events.cloudevents import cloudevent, told
+from events.cloudevents import Told, cloudevent, told_of
 from events.envelope import Commit
+from events.fold import Fold
 from events.jetstream import JetStreamJournal
 from events.journal import Entry
 from events.nats_server import StartFault
-from events.passage import is_of_passage
+from events.passage import brief, is_of_passage
+from events.services import deciders
 from events.settings import Settings
 from events.subjects import split
 from events.wire import Wire
@@ -117,26 +120,24 @@ async def _reading(wire: Wire, path: Path, settings: Settings, is_running: bool)
 
 
 async def lines(cloud: Opened, *, follow: bool = False) -> AsyncIterator[Line]:
-    """All commits of resources so far, and those to come if `follow`."""
+    """All commits so far, and those to come if `follow`."""
     last = await cloud.journal.last()
     async for entry in cloud.chronicle.entries(0, last):
-        if not is_of_passage(entry.subject):
-            yield _line(entry)
+        yield _line(entry)
     if not follow:
         return
     queue: asyncio.Queue[Entry] = asyncio.Queue()
     tail = await cloud.journal.tail(last, queue.put_nowait)
     try:
         while True:
-            entry = await queue.get()
-            if not is_of_passage(entry.subject):
-                yield _line(entry)
+            yield _line(await queue.get())
     finally:
         await tail.stop()
 
 
 def _line(entry: Entry) -> Line:
-    return Line(entry.sequence, entry.subject, _decode(entry.data))
+    data = brief(entry.data) if is_of_passage(entry.subject) else entry.data
+    return Line(entry.sequence, entry.subject, _decode(data))
 
 
 def passes(line: Line, wanted: Filter) -> bool:
@@ -149,12 +150,15 @@ def passes(line: Line, wanted: Filter) -> bool:
 
 
 def as_text(line: Line) -> str:
-    commit = line.commit
+    """A line for each command."""
     prefix, key = split(line.subject)
-    names = ", ".join(event["type"] for event in commit.events)
-    at = commit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    who = commit.actor or "-"
-    return f"{line.sequence:>8} {at} {prefix[3:]} {key} {names} by {who} {commit.request or ''}".rstrip()
+    at = line.commit.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    texts = []
+    for commit in line.commit.each():
+        names = ", ".join(event["type"] for event in commit.events)
+        who = f"by {commit.actor or '-'} {commit.request or ''}".rstrip()
+        texts.append(f"{line.sequence:>8} {at} {prefix[3:]} {key} {names} {who}")
+    return "\n".join(texts)
 
 
 def as_json(line: Line) -> str:
@@ -163,12 +167,22 @@ def as_json(line: Line) -> str:
 
 def as_cloudevent(line: Line) -> str:
     """CloudEvents 1.0, JSON format: one event for each commit."""
-    return cloudevent(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+    return cloudevent(_told(line)).decode()
 
 
 def as_cadf(line: Line) -> str:
-    """An audit record as DMTF's CADF has it."""
-    return cadf(told(line.sequence, line.subject, msgspec.json.encode(line.commit))).decode()
+    """Audit records as DMTF's CADF has them: one for each command."""
+    return b"\n".join(cadf(_told(line))).decode()
+
+
+def _told(line: Line) -> Told:
+    """A commit in today's forms, whatever version wrote it."""
+    return told_of(Entry(line.sequence, line.subject, msgspec.json.encode(line.commit)), _today())
+
+
+@cache
+def _today() -> Fold:
+    return Fold(deciders())
 
 
 FORMATS: dict[str, Callable[[Line], str]] = {

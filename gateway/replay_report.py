@@ -124,7 +124,7 @@ def text(history: History, found: Comparison, title: str) -> list[str]:
         lines += ["", _line("failures by reason", "", "")]
         for reason in reasons[:MOST]:
             lines += [f"  {reason}", _line("", was.reasons.get(reason, 0), new.reasons.get(reason, 0))]
-    return lines
+    return [*lines, "", "In a replay decisions take no time, and a host takes as long for a server as it took then."]
 
 
 def _line(name: str, was: object, new: object) -> str:

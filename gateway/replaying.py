@@ -53,7 +53,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     scheduler: Scheduler | None = None  # None: the cloud's own
     hosts: int | None = None  # so many, with the capacities of the history's in turn; None: those of the history
-    seed: int = 0
+    seed: int = 0  # of the dice; 0: the cloud's own, which depend on each server's id alone
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
@@ -97,6 +97,9 @@ class _Assignments:
     async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
         newest, _ = self.entries.get((host, kind, id), (0, None))
         return newest <= sequence and self._write(host, kind, id, None, sequence)
+
+    async def names(self, kind: str) -> list[tuple[str, str]]:
+        return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
 
     def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
         self.entries[host, kind, id] = (sequence, data)
@@ -167,7 +170,9 @@ class _Cloud:
         self.execute = Executor(self.journal, self.fold, self.clock)
         self.memory = Memory()
         self.assignments = _Assignments()
-        sight = Sight(fold=self.fold, settings=settings, random=Random(options.seed), vault=MemoryVault())
+        salt = f"{options.seed} " if options.seed else ""
+        dice = Random(options.seed)
+        sight = Sight(fold=self.fold, settings=settings, random=dice, salt=salt, vault=MemoryVault())
         planners = cast(list[Planner], [server_plans, host_plans])
         self.runner = Runner(self.execute, sight, planners)
         self.orders = Orders(self.fold, self.assignments, [guests], poison=sight.poison, clock=self.clock)

@@ -7,7 +7,6 @@ returns a view, or an `Answer` where the status or a header is the answer.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -317,7 +316,7 @@ class Service:
             policy.enforce(handler.route.who, call.token, handler.operation, self.face.denial)
         call.path = request.path_params
         arguments: list[Any] = [call]
-        async with asyncio.timeout(self.cloud.limits.settings.seconds if handler.route.timed else None):
+        async with self.cloud.limits.work(request, timed=handler.route.timed):
             if handler.body is not None:
                 arguments.append(await self._body(call, handler, handler.body))
             if as_of is not None:

@@ -20,6 +20,7 @@ from events.compute.guest import Taken
 from events.envelope import Commit
 from events.fold import Fold
 from events.moments import Moments, read
+from events.passage import is_of_passage
 from events.refusals import Invalid
 from events.subjects import split, token, untoken
 
@@ -121,7 +122,7 @@ async def _search(chronicle: Chronicle, ids: set[str], begin: int, last: int, fo
     in_data = re.compile("|".join(re.escape(text) for text in sorted(texts)).encode()).search
     keys = {token(id) for id in ids}
     async for entry in read(chronicle, begin, last):
-        if in_data(entry.data) or holds(entry.subject):
+        if (in_data(entry.data) or holds(entry.subject)) and not is_of_passage(entry.subject):
             for part, commit in enumerate(_decode(entry.data).each()):
                 one = _Found(entry.sequence, part, entry.subject, commit)
                 if _concerns(one, ids, keys):

@@ -60,6 +60,8 @@ def upgrade(path: Path, found: int, settings: Settings, steps: dict[int, Step] |
         _put_in_place(path)
         return
     ladder = STEPS if steps is None else steps
+    if found not in ladder:
+        raise DirectoryFault(f"{path} is of a version ({found}) that no program has written")
     try:
         _upgrade(path, found, settings, [ladder[version] for version in range(found, VERSION)])
     except (OSError, StartFault, Unavailable, WrongKey) as fault:

@@ -48,6 +48,14 @@ class Orderly(Protocol):
         """Seconds for which changes are gathered before their orders are put."""
 
     @property
+    def KIND(self) -> str:
+        """Of its orders."""
+
+    @property
+    def PURGES(self) -> bool:
+        """Whether `sweep` takes its orders away when they are not needed any more, for no host reports that."""
+
+    @property
     def touched(self) -> Callable[[Fold, Change], Iterable[str]]:
         """The keys of the resources whose orders may differ after a change."""
 
@@ -68,6 +76,9 @@ class Assignments(Protocol):
 
     async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
         """Take it away; False if a newer one stands there. Raises Unavailable."""
+
+    async def names(self, kind: str) -> list[tuple[str, str]]:
+        """Host and id of each order of a kind that stands there, or did lately. Raises Unavailable."""
 
 
 class Orders:
@@ -90,6 +101,7 @@ class Orders:
         self._assignments = assignments
         self._modules = list(modules)
         self._due: dict[tuple[Orderly, str], None] = {}
+        self._told: dict[tuple[Orderly, str], set[str]] = {}  # to which hosts, of modules that purge
         self._put_last: dict[tuple[str, str, str], bytes] = {}  # digests: what was put need not be put again
         self._ripe: list[tuple[Orderly, str]] = []
         self._bell = asyncio.Event()
@@ -149,12 +161,44 @@ class Orders:
 
     async def _put_all(self, module: Orderly, key: str) -> None:
         self._due.pop((module, key), None)
-        for order in self._poison.apart(key, self._clock.now(), module.orders, self._fold, key):
+        orders = self._poison.apart(key, self._clock.now(), module.orders, self._fold, key)
+        if module.PURGES:
+            self._forget(module, key, {order.host for order in orders})
+        for order in orders:
             if not await self._put(order):
                 log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
                 await asyncio.sleep(min(0.5, self._period))
                 self._ripe.append((module, key))
                 return
+
+    def _forget(self, module: Orderly, key: str, hosts: set[str]) -> None:
+        """Hosts that need the order no more may need it again after it was taken away."""
+        for host in self._told.get((module, key), set()) - hosts:
+            self._put_last.pop((host, module.KIND, key), None)
+        if hosts:
+            self._told[module, key] = hosts
+        else:
+            self._told.pop((module, key), None)
+
+    async def sweep(self) -> None:
+        """Take away what no host needs any more, and put what is missing; the fold must be current.
+
+        Raises Unavailable.
+        """
+        for module in self._modules:
+            if module.PURGES:
+                await self._sweep(module)
+
+    async def _sweep(self, module: Orderly) -> None:
+        found = set(await self._assignments.names(module.KIND))
+        keys = dict.fromkeys([*module.unsettled(self._fold), *sorted(id for _, id in found)])
+        wanted = {(order.host, order.id): key for key in keys for order in module.orders(self._fold, key)}
+        for host, id in sorted(found - wanted.keys()):
+            await self._assignments.purge(host, module.KIND, id, self._fold.position)
+            self._put_last.pop((host, module.KIND, id), None)
+        for host, id in wanted.keys() - found:
+            self._put_last.pop((host, module.KIND, id), None)
+            self._touch(module, wanted[host, id])
 
     async def _put(self, order: Order) -> bool:
         """Whether it stands."""

@@ -45,6 +45,7 @@ class Sight(Struct, kw_only=True):
     fold: Fold
     settings: Settings
     random: Random = field(default_factory=Random)
+    salt: str = ""  # of the scheduler's dice, which are the same in every process; other ones in a replay
     vault: Vault
     heard: dict[str, datetime] = {}  # host -> when its agent was last heard
     listened: datetime | None = None  # when this process last looked who was heard

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from array import array
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -271,8 +271,13 @@ class Chronicle:
         return Snapshot(manifests[-1].last, rows)
 
 
-async def kept(archive: Archive, manifests: list[Manifest], fold: Fold | None = None) -> list[tuple[str, Known[Any]]]:
-    """The newest states in these epochs, by prefix; those that live in the order in which they came to life."""
+async def kept(
+    archive: Archive, manifests: list[Manifest], fold: Fold | None = None
+) -> Iterator[tuple[str, Known[Any]]]:
+    """The newest states in these epochs, by prefix; those that live in the order in which they came to life.
+
+    Each is decoded when it is taken: whoever reads them may let others work in between.
+    """
     from events.services import deciders
 
     shelves = (fold or Fold(deciders())).shelves
@@ -282,4 +287,4 @@ async def kept(archive: Archive, manifests: list[Manifest], fold: Fold | None = 
         "QUALIFY row_number() OVER (PARTITION BY subject ORDER BY sequence DESC) = 1 ORDER BY born"
     )
     rows = await archive.ask(question, [files])
-    return [(prefix, shelves[prefix].decode_known(known, form)) for prefix, known, form in rows if prefix in shelves]
+    return ((prefix, shelves[prefix].decode_known(known, form)) for prefix, known, form in rows if prefix in shelves)

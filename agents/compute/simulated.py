@@ -46,18 +46,26 @@ class Memory:
                 self.guests.setdefault(host, {})[server] = Found(running=bool(running), generation=generation)
 
     def put(self, host: str, server: str, found: Found | None) -> None:
+        """Keep a guest, or forget it. Raises DriverError: the file cannot be written; nothing has changed."""
+        try:
+            self._write(host, server, found)
+        except sqlite3.Error as fault:
+            raise DriverError(f"The host cannot keep its guests: {fault}") from fault
         guests = self.guests.setdefault(host, {})
         if found is None:
             guests.pop(server, None)
         else:
             guests[server] = found
-        if self._database is not None:
-            if found is None:
-                self._database.execute("DELETE FROM guest WHERE host = ? AND server = ?", (host, server))
-            else:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO guest VALUES (?, ?, ?, ?)", (host, server, found.running, found.generation)
-                )
+
+    def _write(self, host: str, server: str, found: Found | None) -> None:
+        if self._database is None:
+            return
+        if found is None:
+            self._database.execute("DELETE FROM guest WHERE host = ? AND server = ?", (host, server))
+        else:
+            self._database.execute(
+                "INSERT OR REPLACE INTO guest VALUES (?, ?, ?, ?)", (host, server, found.running, found.generation)
+            )
 
     def close(self) -> None:
         if self._database is not None:

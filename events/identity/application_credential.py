@@ -16,6 +16,7 @@ from events.envelope import Command, Event, State
 from events.refusals import Conflict, NotFound
 
 INDEXES = ("user", "project_id", "roles")
+UNTOLD = ("secret",)  # to consumers of the feed
 
 
 class ApplicationCredential(State, frozen=True, gc=False, kw_only=True):

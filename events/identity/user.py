@@ -18,6 +18,7 @@ from events.identity import changed, named
 from events.refusals import Conflict, NotFound
 
 INDEXES = ("domain", "name", "place")
+UNTOLD = ("password",)  # to consumers of the feed
 
 
 class User(State, frozen=True, gc=False, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from datetime import timedelta
 
 from events.envelope import CLOUD, Origin
 from events.image import image as images
@@ -21,20 +22,34 @@ from gateway.cloud import Cloud
 from gateway.image.store import NEW, ImageStore
 
 EVERY = 60.0  # seconds
+LONGEST = timedelta(days=1)  # of an upload: one that takes longer, or whose store never comes back, has failed
 NEWBORN = 3600.0  # seconds that a file may need from its making to its lock
 
 
 async def recover(cloud: Cloud) -> None:
-    """Return images of dead uploads to `queued`, remove bytes and members that belong to no live image."""
+    """Return images of dead uploads to `queued`, remove bytes and members that belong to no live image.
+
+    Of all processes that share a store one does it at a time: another could remove what has come anew since it looked.
+    """
     store = cloud.part(ImageStore)
+    with store.alone() as alone:
+        if alone:
+            await _recover(cloud, store)
+
+
+async def _recover(cloud: Cloud, store: ImageStore) -> None:
     files, uploads = await store.run(store.listing)
     waiting = [image for status in ("saving", "uploading") for image in cloud.fold.by(images, "status", status)]
     dead = [image for image in waiting if await _is_dead(store, image)]
+    late = [image for image in waiting if image.store != store.id and _is_late(cloud, image)]
     await cloud.fold.fence(cloud.execute.journal)
     for image in dead:
-        now = cloud.fold.get(images, image.id)
-        if now is not None and (now.upload, now.status, now.bytes) == (image.upload, image.status, None):
+        if _still_waits(cloud, image):
             await give_up(cloud, store, image.id, str(image.upload), "The process that took the upload died.")
+    for image in late:
+        if _still_waits(cloud, image):
+            fail = FailUpload(id=image.id, upload=str(image.upload), reason="The upload took too long.")
+            await cloud.execute(images, fail, CLOUD)  # its bytes are seen to by whoever has that store
     for upload, made_at in uploads:
         await _sweep_upload(cloud, store, upload, made_at)
     for id in files:
@@ -43,6 +58,17 @@ async def recover(cloud: Cloud) -> None:
     for group in cloud.fold.all(members):
         if cloud.fold.get(images, group.id) is None:
             await cloud.execute(members, DropMembers(id=group.id), CLOUD)
+
+
+def _still_waits(cloud: Cloud, image: Image) -> bool:
+    """Whether it is still the same upload, and nothing has come of it."""
+    now = cloud.fold.get(images, image.id)
+    return now is not None and (now.upload, now.status, now.bytes) == (image.upload, image.status, None)
+
+
+def _is_late(cloud: Cloud, image: Image) -> bool:
+    known = cloud.fold.known(images, image.id)
+    return image.bytes is None and known is not None and cloud.clock.now() - known.updated_at > LONGEST
 
 
 async def _is_dead(store: ImageStore, image: Image) -> bool:

@@ -18,20 +18,20 @@ import fcntl
 import hashlib
 import mmap
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from events.ids import is_uuid, new_hex
+from events.ids import new_hex
 from events.image.image import Bytes
 from events.refusals import Invalid, NotFound, TooLarge
+from gateway.directory import stored
 from gateway.image import formats
 
 T = TypeVar("T")
 
-IMAGES = "images"  # the folder in DIR of the cloud's own store
 CHUNK = 1 << 20  # bytes that are hashed, written and read at once
 IDLE = 120.0  # seconds that an upload may stand still
 NEW = ".new"  # ends the name of an upload's file until it is locked
@@ -61,6 +61,7 @@ class ImageStore:
     """A store in a directory."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.images = directory / "images"
         self.uploads = directory / "uploads"
         for folder in (self.images, self.uploads):
@@ -83,7 +84,7 @@ class ImageStore:
         return _Reading(self, file, start, length)
 
     def path(self, image: str) -> Path | None:
-        return _bytes_of(self.images, image)
+        return stored(self.directory, image)
 
     async def remove(self, image: str) -> None:
         """Remove an image's bytes; who reads them goes on."""
@@ -124,6 +125,20 @@ class ImageStore:
         finally:
             os.close(file)
         return True
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether nobody else puts this store in order now: no other does until the end of the context."""
+        file = os.open(self.directory / "order.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(file)
 
     def run(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
@@ -254,16 +269,6 @@ class _Reading:
 
     def __del__(self) -> None:
         os.close(self._file)
-
-
-def stored(directory: Path, image: str) -> Path | None:
-    """The bytes of an image in a store's directory, not to be written to; None: it has none, or is no store."""
-    return _bytes_of(directory / "images", image)
-
-
-def _bytes_of(folder: Path, image: str) -> Path | None:
-    path = folder / image
-    return path if is_uuid(image) and path.exists() else None
 
 
 async def _next(source: AsyncIterator[bytes], idle: float) -> bytes | None:

@@ -20,6 +20,8 @@ from events.network.subnet import Subnet
 from events.subjects import prefix_of, split
 from handlers.orders import Order
 
+KIND = "server"
+PURGES = False  # a host reports that a guest is gone, and then its order is taken away
 PAUSE = 0.0  # seconds: a server's order is put at once
 SERVER, PORT, GROUP, SUBNET = (prefix_of(module.__name__) for module in (servers, ports, groups, subnets))
 
@@ -52,7 +54,7 @@ def orders(fold: Fold, key: str) -> list[Order]:
     trace = tracing.of(server.request)
     guest = msgspec.json.encode(guest_of(fold, server))
     host = server.host or ""
-    return [Order(host=host, kind="server", id=server.id, data=guest, sequence=fold.position, trace=trace)]
+    return [Order(host=host, kind=KIND, id=server.id, data=guest, sequence=fold.position, trace=trace)]
 
 
 def unsettled(fold: Fold) -> list[str]:

@@ -117,7 +117,7 @@ def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, C
     host = _claimed(sight, server, by_name)
     if host is None:
         # The same dice in every process: who plans at the same time chooses the same host, and claims room only there.
-        choice = scheduler.choose(server, list(by_name.values()), Random(server.id), compute.scheduler)
+        choice = scheduler.choose(server, list(by_name.values()), Random(sight.salt + server.id), compute.scheduler)
         if choice.host is None:
             may_wait = waited < timedelta(seconds=compute.patience)
             if not (may_wait and (choice.hopeful or _would_fit(sight, server, by_name))):
@@ -133,7 +133,7 @@ def _would_fit(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> b
     firm = [Candidate(one.host, one.limits, None) for one in by_name.values()]
     for candidate in firm:
         candidate.take(_in_use(sight, candidate.host))
-    return scheduler.choose(server, firm, Random(server.id)).host is not None
+    return scheduler.choose(server, firm, Random(sight.salt + server.id)).host is not None
 
 
 def _in_use(sight: Sight, host: Host) -> dict[str, int]:

@@ -16,6 +16,8 @@ from events.network.port import Port
 from events.subjects import prefix_of, split
 from handlers.orders import Order
 
+KIND = "security_group"
+PURGES = True
 PAUSE = 1.0  # seconds: many servers that come at once are one change, told once to each host
 PORT, GROUP = prefix_of(ports.__name__), prefix_of(groups.__name__)
 
@@ -46,7 +48,7 @@ def orders(fold: Fold, key: str) -> list[Order]:
         return []
     members = sorted({ip for port in fold.by(ports, "groups", key) for ip in port.ips})
     data = msgspec.json.encode(members)
-    return [Order(host=host, kind="security_group", id=key, data=data, sequence=fold.position) for host in hosts]
+    return [Order(host=host, kind=KIND, id=key, data=data, sequence=fold.position) for host in hosts]
 
 
 def _readers(fold: Fold, key: str) -> Iterator[Port]:

@@ -100,7 +100,8 @@ def survive(program: Program, owner: Owner) -> None:
         program.kill()
         owner.server()
     program.start()
-    wait(lambda: set(told(owner.cloud)) <= set(program.sequences()))
+    expected = set(told(owner.cloud))
+    wait(lambda: expected <= set(program.sequences()))
     program.kill()
 
 
@@ -110,8 +111,9 @@ def test_metering_over_http_misses_nothing_and_repeats_nothing(
     environment = {"CLOUD": cloud.url, "TOKEN": cloud.user().headers["X-Auth-Token"]}
     program = Program(tmp_path / "ledger", "metering_http.py", environment=environment)
     survive(program, owner)
-    expected = told(cloud)
-    assert program.sequences()[: len(expected)] == expected
+    expected, written = told(cloud), program.sequences()
+    assert len(written) > 20
+    assert written == expected[: len(written)]
 
 
 def test_metering_over_nats_misses_nothing(cloud: RunningCloud, owner: Owner, tmp_path: Path) -> None:
@@ -229,4 +231,4 @@ def test_the_log_is_exported_as_audit_records(cloud: RunningCloud, owner: Owner)
     assert len(records.splitlines()) > 50
     broken = records.splitlines()[0].replace('"action":"create"', '"action":"conjure"')
     checked = subprocess.run([str(python), str(script)], input=broken, capture_output=True, text=True, check=False)
-    assert "action" in checked.stdout
+    assert "action failed validation" in checked.stderr  # it holds its own rules too

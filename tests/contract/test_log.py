@@ -143,6 +143,33 @@ def test_the_tables_answer_sql(cloud: RunningCloud, admin: httpx.Client, name: s
         assert "Traceback" not in refused.stderr
 
 
+def test_the_past_is_told_of_and_traced_and_happens_again(
+    cloud: RunningCloud, admin: httpx.Client, name: str, tmp_path: Path
+) -> None:
+    id, _ = create_flavor(admin, name)
+    there = found(admin.get("/compute/v2.1/flavors", headers={"X-Cumulog-As-Of": "0s"}))
+    assert id in {flavor["id"] for flavor in there["flavors"]}
+    sequence = admin.get(f"{FLAVORS}/{id}", headers={"X-Cumulog-As-Of": "0s"}).headers["X-Cumulog-As-Of"]
+    admin.delete(f"{FLAVORS}/{id}")
+    assert admin.get(f"{FLAVORS}/{id}").status_code == 404
+    assert admin.get(f"{FLAVORS}/{id}", headers={"X-Cumulog-As-Of": sequence}).status_code == 200
+    asked = f"SELECT ram FROM compute_flavor WHERE id = '{id}' AND NOT deleted"
+    assert cloud.run("query", asked, "--as-of", sequence).stdout.splitlines() == ["ram", "64"]
+    assert cloud.run("query", asked).stdout.splitlines() == ["ram"]
+    refused = cloud.run("query", asked, "--as-of", "9999-01-01")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    page = tmp_path / "trace.html"
+    assert cloud.run("trace", id, "--format", "html", "-o", str(page)).returncode == 0
+    assert "FlavorDeleted" in page.read_text()
+    moments = found(admin.get(f"/trace/{id}"))["moments"]
+    assert moments[0]["events"][0]["type"] in ("Claimed", "FlavorCreated")
+    assert "<svg" in admin.get(f"/trace/{id}", headers={"Accept": "text/html"}).text
+    replayed = cloud.run("replay", "--scheduler", "chance", "--seed", "1")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "servers placed" in replayed.stdout
+    assert cloud.run("replay", "--from", sequence, "--to", "1").returncode == 1
+
+
 @pytest.fixture
 def stopped(tmp_path: Path) -> tuple[Path, str]:
     """The directory of a cloud that has lived and stopped, and the id of the flavor that it made."""

@@ -36,7 +36,11 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d\Z")
 
 def records() -> list[dict[str, Any]]:
     entries = entries_of(versions()[-1])
-    return [msgspec.json.decode(cadf(told(entry.sequence, entry.subject, entry.data))) for entry in entries]
+    return [
+        msgspec.json.decode(record)
+        for entry in entries
+        for record in cadf(told(entry.sequence, entry.subject, entry.data))
+    ]
 
 
 def test_a_record_has_what_the_standard_demands() -> None:
@@ -88,3 +92,15 @@ def test_an_auditor_finds_who_what_and_by_which_request() -> None:
     assert record["target"]["typeURI"] == "compute/machine"
     assert record["target"]["project_id"] == record["attachments"][0]["content"]["owner"]
     assert any(tag.startswith("request?value=req-") for tag in record["tags"])
+
+
+def test_commands_that_became_one_commit_have_a_record_each() -> None:
+    events = [{"type": "RoomClaimed"}, {"type": "RoomClaimed"}, {"type": "RoomReturned"}]
+    parts = [{"id": "b", "events": 1, "actor": "bob", "request": "req-b"}, {"id": "c", "events": 1, "actor": "cumulog"}]
+    commit = {"id": "a", "at": "2026-01-01T00:00:00Z", "actor": "ann", "events": events, "parts": parts}
+    made = cadf(told(7, "ev.compute.quota.p", msgspec.json.encode(commit)))
+    records = [msgspec.json.decode(one) for one in made]
+    assert [one["initiator"]["id"] for one in records] == ["ann", "bob", "cumulog"]
+    assert [one["action"] for one in records] == ["create", "create", "delete"]
+    assert len({one["id"] for one in records}) == 3
+    assert "request?value=req-b" in records[1]["tags"]

@@ -12,6 +12,11 @@ import pytest
 
 from events.chronicle import JournalChronicle
 from events.cloudevents import Told, told
+from events.compute import flavor
+from events.compute.flavor import CreateFlavor
+from events.decider import Executor
+from events.envelope import CLOUD
+from events.epochs import close
 from events.feed_stream import Behind, FeedStream
 from events.fold import Fold
 from events.following import Following
@@ -149,27 +154,34 @@ async def test_without_consumers_there_is_no_stream(stream: FeedStream) -> None:
 
 async def test_whoever_fills_goes_on_where_another_was_killed(wire: Wire) -> None:
     journal = await JetStreamJournal.open(wire)
-    for n in range(1, 31):
-        await journal.append(f"ev.sample.thing.t{n}", commit(n), expected=0, id=f"c{n}")
-    fold = Fold([])
+    fold = Fold([flavor])
     await fold.follow(journal)
+    execute = Executor(journal, fold)
+    made: list[str] = []
+
+    async def make(number: int) -> None:
+        for _ in range(number):
+            made.append(str(len(made)))
+            await execute(flavor, CreateFlavor(id=made[-1], name=made[-1], ram=1, disk=1, vcpus=1), CLOUD)
+
+    await make(30)
     stream = FeedStream(wire)
     await stream.admit("metering", None, 10, SETTINGS)
     fillers = [Filler(Following(fold, JournalChronicle(journal)), stream, "/cumulog", look=0.02) for _ in range(3)]
     tasks = [asyncio.create_task(filler.run()) for filler in fillers]
-    end = 30
     for task in tasks:  # each is killed in its turn, the last one goes on
-        for n in range(end + 1, end + 11):
-            await journal.append(f"ev.sample.thing.t{n}", commit(n), expected=0, id=f"c{n}")
-        end += 10
+        await make(10)
+        await close(journal, fold)
+        await make(10)
         async with asyncio.timeout(8):
-            while await stream.last() != end:
+            while await stream.last() != await journal.last():
                 await asyncio.sleep(0.005)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    stored = [await _stored(wire, n) for n in range(11, end + 1)]
-    assert [event["id"] for event in stored] == [str(n) for n in range(11, end + 1)]
-    assert [event["data"]["id"] for event in stored] == [f"c{n}" for n in range(11, end + 1)]
+    stored = [await _stored(wire, n) for n in range(11, await journal.last() + 1)]
+    assert [event["id"] for event in stored] == [str(n) for n in range(11, await journal.last() + 1)]
+    flavors = [event for event in stored if event["type"] == "cumulog.compute.flavor.FlavorCreated"]
+    assert [event["subject"] for event in flavors] == made[10:]
     await fold.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as some
 
 from events.chronicle import JournalChronicle, Snapshot
 from events.fold import BURIAL, Fold
-from events.journal import MemoryJournal
+from events.journal import Entry, MemoryJournal
 from events.moments import SKEW, Moments, fold_to, moment, snapshot
 from events.refusals import Invalid
 from tests.simulation.clouds import RESOURCES, SimulatedCloud
@@ -129,12 +130,19 @@ def told(fold: Fold, at: datetime) -> str:
     return repr((fold.position, kinds))
 
 
-class WithSnapshots(JournalChronicle):
-    """A chronicle that has taken snapshots."""
+class Whole(JournalChronicle):
+    """A chronicle of all that was ever in a journal in memory, which has taken snapshots."""
 
     def __init__(self, journal: MemoryJournal, taken: dict[int, Fold]) -> None:
         super().__init__(journal)
+        self.journal = journal
         self.taken = taken
+
+    async def entries(
+        self, after: int = 0, until: int | None = None, subject: str | None = None
+    ) -> AsyncIterator[Entry]:
+        for entry in self.journal.entries[after:until]:
+            yield entry
 
     async def snapshot(self, at: int) -> Snapshot | None:
         newest = max((position for position in self.taken if position <= at), default=0)
@@ -159,7 +167,7 @@ def test_the_world_as_of_a_sequence_is_what_the_live_fold_was(seed: int) -> None
         await cloud.stop()
         assert live
         taken: dict[int, Fold] = {}
-        chronicle = WithSnapshots(cloud.journal, taken)
+        chronicle = Whole(cloud.journal, taken)
         for sequence in dice.sample(sorted(live), min(len(live), 12)):
             at, expected = live[sequence]
             for begin in (None, await chronicle.snapshot(sequence)):

@@ -11,9 +11,15 @@ from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from events import schemas
+from events.chronicle import JournalChronicle
 from events.cloudevents import cloudevent, told, told_of
+from events.compute import flavor
+from events.compute.flavor import CreateFlavor
+from events.decider import Executor
+from events.envelope import CLOUD
+from events.epochs import close
 from events.fold import Fold
-from events.journal import Entry
+from events.journal import Entry, MemoryJournal
 from events.services import deciders
 from events.subjects import split
 from tests.fingerprints import fingerprints
@@ -108,4 +114,32 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
                 walk(one)
 
     walk(document)
-    assert set(document["components"]["messages"]) == set(schemas.json_schemas())
+    assert set(document["components"]["messages"]) == {*schemas.json_schemas(), "journal.epoch"}
+
+
+async def test_what_the_journal_says_of_itself_is_told_without_anybodys_state() -> None:
+    journal = MemoryJournal()
+    fold = Fold([flavor])
+    await fold.follow(journal)
+    wish = CreateFlavor(id="secret", name="secret", ram=1, disk=1, vcpus=1)
+    await Executor(journal, fold)(flavor, wish, CLOUD)
+    await close(journal, fold)
+    entries = [entry async for entry in JournalChronicle(journal).entries(1)]
+    assert len(entries) > 3
+    assert any(b"secret" in entry.data for entry in entries)
+    for entry in entries:
+        text = cloudevent(told_of(entry, fold))
+        messages()["journal.epoch"].validate(msgspec.json.decode(text))
+        assert b"secret" not in text
+    await fold.stop()
+
+
+@pytest.mark.parametrize("version", versions())
+def test_no_hash_of_a_password_is_told(version: str) -> None:
+    fold = Fold(deciders())
+    stored = b"".join(entry.data for entry in entries_of(version))
+    assert b"$2b$" in stored
+    told = [cloudevent(told_of(entry, fold)) for entry in entries_of(version)]
+    assert b"$2b$" not in b"".join(told)
+    assert any(b'"password":"redacted"' in one for one in told)
+    assert any(b'"secret":"redacted"' in one for one in told)

@@ -13,6 +13,7 @@ from tests.faults.parts import Part
 from tests.faults.surroundings import SteppedClock, Volume
 
 SPAN = 5.0  # seconds in which all faults begin, if nobody says otherwise
+LONG = 0.15  # of all faults last four times as long as others: longer than any deadline and any connection's patience
 
 
 class Harm(Protocol):
@@ -142,6 +143,8 @@ def draw(random: Random, harms: Sequence[Harm], count: int, span: float = SPAN) 
         if able:
             harm = random.choice(able)
             seconds = random.uniform(0.0, harm.longest)
+            if span >= SPAN and random.random() < LONG:
+                seconds *= 4
             free[harm.name] = at + seconds + 1.0
             faults.append(Fault(harm, at, seconds, random.getrandbits(32)))
     return faults

@@ -58,7 +58,7 @@ class Process:
         self._command = [*within, *map(str, command)]
         self._environment = {**os.environ, **(environment or {})}
         self._child: asyncio.subprocess.Process | None = None
-        self._asked = False  # to end
+        self._asked: set[asyncio.subprocess.Process] = set()  # to end
         self._starting = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -74,19 +74,19 @@ class Process:
     async def _attempt(self) -> bool:
         """Whether it became ready."""
         self.starts += 1
-        self._asked = False
         with self.log.open("ab") as log:
             self._child = child = await asyncio.create_subprocess_exec(
                 *self._command, stdout=asyncio.subprocess.PIPE, stderr=log, env=self._environment
             )
         try:
-            self.url = await self._readiness(child)
+            found = await self._readiness(child)
         except asyncio.CancelledError:
             await self.kill()
             raise
-        if self.url:
+        if found:
+            self.url = found
             self._watcher = asyncio.create_task(self._watch(child), name=f"watch over {self.name}")
-        return bool(self.url)
+        return bool(found)
 
     async def _readiness(self, child: asyncio.subprocess.Process) -> str:
         """What it says when it is ready; empty if it ends before."""
@@ -102,12 +102,12 @@ class Process:
         while await child.stdout.readline():
             pass
         status = await child.wait()
-        if not self._asked:
+        if child not in self._asked:
             self.troubles.append(f"{self.name} ended by itself with status {status}")
 
     async def kill(self) -> None:
-        self._asked = True
         if self._child is not None:
+            self._asked.add(self._child)
             if self._child.returncode is None:
                 self._child.kill()
             await self._child.wait()
@@ -116,7 +116,7 @@ class Process:
         """Cleanly; it must end well."""
         if self._child is None or self._child.returncode is not None:
             return
-        self._asked = True
+        self._asked.add(self._child)
         self._child.terminate()
         try:
             async with asyncio.timeout(60):

@@ -33,7 +33,7 @@ class Together:
             need("mount", "umount", "gcc")
             clock = SteppedClock(clock_library(state.parent), "cloud")
             environment = clock.environment
-            places = {**journals, "images": state / "images"}
+            places = {"tables": state, **journals, "images": state / "images"}
             self.volumes = {name: Volume(path, 192) for name, path in places.items()}
             self.harms = [Jump("cloud", clock), *(Full(name, volume) for name, volume in self.volumes.items())]
         up: list[str | Path] = [CUMULOG, "up", "--state", state, "--listen", "127.0.0.1:0", *SETTINGS, *options]

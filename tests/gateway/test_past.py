@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
 
-from events.chronicle import JournalChronicle
+from events.chronicle import JournalChronicle, Snapshot
 from events.clock import ManualClock
 from events.compute import flavor as flavors
 from events.compute import server as servers
@@ -24,8 +25,9 @@ from events.settings import Gateway, Settings
 from gateway.consoles import Consoles
 from gateway.identity.tokens import Tokens
 from gateway.image.store import ImageStore
-from gateway.past import Past, answer
+from gateway.past import PLACE, Past, answer
 from projections.projector import Projector
+from tests.events.test_moments import told
 from tests.gateway.compute.clouds import IMAGE, SERVERS, boot, bury, furnish, run
 from tests.gateway.network.calls import a_network
 from tests.worlds import FOREIGN, PROJECT, World, faces, world
@@ -53,6 +55,8 @@ async def test_a_server_is_shown_as_it_was() -> None:
         present = await w.call("GET", f"{SERVERS}/{id}", as_="member", version="2.100")
         assert present.json()["server"]["name"] == "renamed"
         assert AS_OF not in present.headers
+        flavor = await then(w, asked, "/compute/v2.1/flavors/1", method="HEAD")
+        assert (flavor.status_code, flavor.headers[AS_OF], flavor.content) == (200, str(asked), b"")
         missing = await then(w, asked - 1, f"{SERVERS}/{id}")
         assert missing.status_code == 404
         assert missing.headers[AS_OF] == str(asked - 1)
@@ -264,6 +268,36 @@ async def test_the_present_as_a_past_is_the_present(full: World) -> None:
 # How worlds are made and kept
 
 
+async def test_a_world_is_what_the_live_fold_was_and_shares_what_is_still_so() -> None:
+    async with world() as w:
+        dice = Random(5)
+        await furnish(w)
+        live: dict[int, tuple[datetime, str]] = {}
+        ids: list[str] = []
+        for _ in range(60):
+            match dice.randrange(4):
+                case 0 if len(w.fold.shelf(servers).known) < 9:
+                    ids.append(await boot(w))
+                case 1 if ids:
+                    await run(w, ids[-1])
+                case 2 if ids:
+                    await w.execute(servers, ChangeServer(id=dice.choice(ids), name=f"n{dice.random()}"), CLOUD)
+                case 3 if len(ids) > 2:
+                    gone = ids.pop(0)
+                    await w.call("DELETE", f"{SERVERS}/{gone}", as_="member")
+                    await bury(w, gone)
+            now = w.cloud.clock.now()
+            live[w.fold.position] = (now, told(w.fold, now))
+        past = w.cloud.part(Past)
+        for sequence in dice.sample(sorted(live), 20):
+            at, expected = live[sequence]
+            async with past.cloud(str(sequence)) as then_:
+                assert told(then_.fold, at) == expected
+        async with past.cloud(str(w.fold.position)) as then_:
+            for prefix, shelf in then_.fold.shelves.items():
+                assert all(known is w.fold.shelves[prefix].known[key] for key, known in shelf.known.items())
+
+
 async def test_worlds_are_made_one_at_a_time_and_too_many_may_not_wait() -> None:
     making, most = 0, 0
 
@@ -290,7 +324,7 @@ async def test_worlds_are_made_one_at_a_time_and_too_many_may_not_wait() -> None
 
 
 async def test_the_worlds_that_are_kept_take_no_more_memory_than_set() -> None:
-    async with world(settings=Settings(gateway=Gateway(past_memory=12 * 1536))) as w:
+    async with world(settings=Settings(gateway=Gateway(past_memory=12 * PLACE))) as w:
         await furnish(w)
         for moment in range(1, w.fold.position + 1):
             assert (await then(w, moment, "/compute/v2.1/flavors")).status_code == 200
@@ -300,8 +334,34 @@ async def test_the_worlds_that_are_kept_take_no_more_memory_than_set() -> None:
         assert held <= 12
 
 
+async def test_a_world_made_from_a_snapshot_has_not_the_long_dead_whom_it_holds() -> None:
+    clock = ManualClock()
+
+    class Kept(JournalChronicle):
+        """Has the states of all that ever was at one moment, as an archive does."""
+
+        async def snapshot(self, at: int) -> Snapshot | None:
+            return Snapshot(taken, [("ev.compute.server", known) for known in states]) if at >= taken else None
+
+    async with world(clock=clock) as w:
+        await furnish(w)
+        dead, alive = await boot(w), await boot(w)
+        await w.call("DELETE", f"{SERVERS}/{dead}", as_="member")
+        await bury(w, dead)
+        taken, states = w.fold.position, list(w.fold.shelf(servers).known.values())
+        clock.advance(7200)
+        await w.execute(servers, ChangeServer(id=alive, name="later"), CLOUD)
+        past = Past(w.cloud, Kept(w.execute.journal))
+        async with past.cloud(str(w.fold.position)) as then_:
+            assert list(then_.fold.shelf(servers).known) == [alive]
+            assert then_.fold.all(servers)[0].name == "later"
+        async with past.cloud(str(taken)) as then_:
+            assert set(then_.fold.shelf(servers).known) == {alive, dead}
+        await past.stop()
+
+
 async def test_a_world_that_is_too_large_is_refused() -> None:
-    async with world(settings=Settings(gateway=Gateway(past_memory=1536))) as w:
+    async with world(settings=Settings(gateway=Gateway(past_memory=PLACE))) as w:
         await furnish(w)
         refused = await then(w, w.fold.position, SERVERS)
         assert refused.status_code == 503

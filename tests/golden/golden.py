@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from events.fold import Fold
+from events.fold import Fold, Known
 from events.journal import Entry
 from events.plain import to_plain
 from events.services import deciders
+from events.subjects import split
 
 HERE = Path(__file__).parent
 
@@ -42,18 +43,30 @@ def kinds(entries: Iterable[Entry]) -> set[str]:
     return found
 
 
-def dump_states(entries: Iterable[Entry]) -> bytes:
-    """What the entries fold to, by subject."""
+def fold_of(entries: Iterable[Entry]) -> Fold:
+    """What the entries fold to."""
     fold = Fold(deciders())
     for entry in entries:
         fold.apply(entry)
-    known: dict[str, Any] = {
-        f"{prefix}.{key}": one for prefix, shelf in sorted(fold.shelves.items()) for key, one in shelf.known.items()
-    }
-    return msgspec.json.format(msgspec.json.encode(known, enc_hook=to_plain), indent=1)
+    return fold
 
 
-def states_of(version: str) -> dict[str, Any]:
-    """The states that a release's journal folded to, then."""
+def dump_states(entries: Iterable[Entry]) -> bytes:
+    """The same as a file, by subject; with the form of the states where they had another once."""
+    known: dict[str, Any] = {}
+    for prefix, shelf in sorted(fold_of(entries).shelves.items()):
+        form = {"form": shelf.form} if shelf.form > 1 else {}
+        for key, one in shelf.known.items():
+            known[f"{prefix}.{key}"] = {**msgspec.to_builtins(one, enc_hook=to_plain), **form}
+    return msgspec.json.format(msgspec.json.encode(known), indent=1)
+
+
+def states_of(version: str) -> dict[str, Known[Any]]:
+    """The states that a release's journal folded to then, as this code reads what was kept."""
     text = gzip.decompress((HERE / version / "states.json.gz").read_bytes())
-    return msgspec.json.decode(text, type=dict[str, Any])
+    shelves = Fold(deciders()).shelves
+    found: dict[str, Known[Any]] = {}
+    for subject, kept in msgspec.json.decode(text).items():
+        form = kept.pop("form", 1)
+        found[subject] = shelves[split(subject)[0]].decode_known(msgspec.json.encode(kept), form)
+    return found

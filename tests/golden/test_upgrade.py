@@ -243,6 +243,13 @@ def test_a_directory_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert "newer version" in refused.stderr
 
 
+def test_a_directory_of_no_version_is_refused(tmp_path: Path) -> None:
+    path = small(tmp_path / "cloud")
+    (path / "version").write_text("0\n")
+    with pytest.raises(DirectoryFault, match="no program has written"):
+        upgrade(path, 0, Settings())
+
+
 def test_only_up_finishes_what_was_interrupted(tmp_path: Path) -> None:
     path = small(tmp_path / "cloud")
     (path / "version").write_text(f"{VERSION}\n")

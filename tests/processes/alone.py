@@ -24,7 +24,11 @@ class Part:
 
     def __enter__(self) -> Part:
         self.start()
-        self.ready()
+        try:
+            self.ready()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None) -> None:

@@ -58,6 +58,10 @@ def test_a_cloud_of_three_machines_on_an_operators_own_nats(home: Path, nats: st
     keys.mkdir(parents=True, mode=0o700)
     with part("one", "gateway", "--listen", "127.0.0.1:0") as gateway:
         (tmp_path / "two" / "keys").mkdir(parents=True, mode=0o700)
+        keyless = cumulog(
+            tmp_path / "two", "handlers", "--nats", nats, "--credentials", str(home / "credentials" / "handlers.json")
+        )
+        assert (keyless.returncode, "its key is missing" in keyless.stderr) == (1, True)
         shutil.copy(keys / "master", tmp_path / "two" / "keys" / "master")  # the operator shares the vault's key
         with (
             part("two", "handlers"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -193,18 +194,19 @@ def test_parts_wait_for_nats_say_so_and_begin_when_it_is_there(tmp_path: Path) -
     parts = [
         Part(state, "gateway", "--listen", "127.0.0.1:0", "--name", "a", *QUICK),
         Part(state, "gateway", "--listen", "127.0.0.1:0", "--name", "b", *QUICK),
-        Part(state, "handlers", *QUICK),
     ]
     early = Part(state, "handlers", "--name", "early", *QUICK)
-    for part in (*parts, early):
-        part.start()
-    until(lambda: all("waiting for NATS" in part.log.read_text() for part in (*parts, early)))
-    assert early.stop() == 0  # it can be stopped all the same
-    with running(state, hosts=1, arguments=QUICK) as cloud:
+    with ExitStack() as ends:
+        for part in (*parts, early):
+            part.start()
+            ends.callback(part.kill)
+        until(lambda: all("waiting for NATS" in part.log.read_text() for part in (*parts, early)))
+        assert early.stop() == 0  # it can be stopped all the same
+        with running(state, hosts=1, arguments=QUICK) as cloud:
+            for part in parts:
+                part.ready()
+            for url in (cloud.url, parts[0].said, parts[1].said):  # three began at once, and made one cloud
+                login(url, "admin", cloud.password, "admin").close()
         for part in parts:
-            part.ready()
-        for url in (cloud.url, parts[0].said, parts[1].said):  # three began at once, and made one cloud
-            login(url, "admin", cloud.password, "admin").close()
-    for part in parts:
-        assert part.stop() == 0  # without NATS too
-        assert "Traceback" not in part.log.read_text()
+            assert part.stop() == 0  # without NATS too
+            assert "Traceback" not in part.log.read_text()

@@ -13,7 +13,7 @@ import httpx
 from tests.contract.clouds import CUMULOG, cumulog, running
 from tests.processes.clouds import THREE, prepare, rest
 
-WORKERS = 3
+WORKERS = 2
 PATIENCE = 20.0  # seconds in which a request that is told to come back must succeed
 
 
@@ -55,7 +55,7 @@ class Worker:
             for _ in range(3):
                 shown = await self.call("GET", path)
                 assert shown.status_code == 200, shown.text
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
             if len(self.live) > 2:
                 path = self.live.pop()
                 gone = await self.call("DELETE", path)
@@ -76,7 +76,7 @@ async def restart_under_load(state: Path, workers: list[Worker]) -> None:
 
 
 def test_a_rolling_restart_of_every_part_refuses_nobody_and_loses_nothing(tmp_path: Path) -> None:
-    with running(tmp_path / "cloud", hosts=2, arguments=THREE) as cloud:
+    with running(tmp_path / "cloud", hosts=1, arguments=THREE) as cloud:
         admin = cloud.user()
         server = prepare(admin)
         workers = [Worker(cloud.url, admin.headers, server) for _ in range(WORKERS)]

@@ -78,6 +78,9 @@ class MemoryAssignments:
         newest, _ = self.entries.get((host, kind, id), (0, None))
         return newest <= sequence and self._write(host, kind, id, None, sequence)
 
+    async def names(self, kind: str) -> list[tuple[str, str]]:
+        return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
+
     def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
         self.entries[host, kind, id] = (sequence, data)
         for link in self.links:
@@ -194,6 +197,9 @@ class Process:
         with suppress(CannotClose, TimeoutError):
             await self.archivist.archive()
 
+    def poisoned(self) -> list[str]:
+        return [f"{name} failed: {why}" for name, why in self.sight.poison.told().items()]
+
     async def kill(self) -> None:
         """As `kill -9` does: nothing of it writes any more, in the middle of whatever it was."""
         self.shaky.dead = True
@@ -250,6 +256,7 @@ class SimulatedCloud:
         self.names = [f"host-{i}" for i in range(hosts)]
         self.agents: dict[str, tuple[Agent, MemoryLink]] = {}
         self._restarting = asyncio.Lock()
+        self.poison: list[str] = []  # of processes that are no more
 
     def _process(self) -> Process:
         return Process(self.journal, self.assignments, self.random.randrange(1 << 30))
@@ -265,6 +272,11 @@ class SimulatedCloud:
     @property
     def alarms(self) -> list[str]:
         return self.witness.alarms + self.memory.alarms
+
+    def poisoned(self) -> list[str]:
+        """What raised in a process, though nothing that breaks here is a mistake of ours."""
+        living = [poison for process in self.processes for poison in process.poisoned()]
+        return self.poison + living + [f"{subject} cannot be folded" for subject in self.fold.spoiled]
 
     async def start(self) -> None:
         for process in self.processes:
@@ -287,6 +299,7 @@ class SimulatedCloud:
     async def restart(self, index: int) -> None:
         """Kill one process; another begins with an empty fold."""
         async with self._restarting:
+            self.poison += self.processes[index].poisoned()
             await self.processes[index].kill()
             fresh = self._process()
             await fresh.start()
@@ -296,6 +309,7 @@ class SimulatedCloud:
         """All processes die at once, and come back later."""
         async with self._restarting:
             for process in self.processes:
+                self.poison += process.poisoned()
                 await process.kill()
             await asyncio.sleep(seconds)
             fresh = [self._process() for _ in self.processes]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -49,7 +50,7 @@ class Done:
     def add(self, seed: int, told: str) -> None:
         self.told[seed] = told
         with self._file.open("a") as file:
-            file.write(json.dumps({"seed": seed, "told": told}) + "\n")
+            file.write("\n" + json.dumps({"seed": seed, "told": told}))  # the last line may be half of one
 
 
 def soak(done: Done, first: int, seeds: int, jobs: int) -> list[int]:
@@ -58,7 +59,8 @@ def soak(done: Done, first: int, seeds: int, jobs: int) -> list[int]:
     left = [seed for seed in wanted if seed not in done.told]
     print(f"{seeds - len(left)} of {seeds} seeds are done already", flush=True)
     spoken = time.monotonic()
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"))
+    try:
         futures = {pool.submit(outcome, seed): seed for seed in left}
         for count, future in enumerate(as_completed(futures), 1):
             seed, told = futures[future], future.result()
@@ -68,6 +70,8 @@ def soak(done: Done, first: int, seeds: int, jobs: int) -> list[int]:
             if time.monotonic() - spoken > EVERY:
                 spoken = time.monotonic()
                 print(f"{seeds - len(left) + count} of {seeds}", flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return [seed for seed in wanted if done.told[seed]]
 
 
@@ -79,6 +83,7 @@ def main() -> int:
     parser.add_argument("--nice", type=int, default=10, help="19 for the background")
     options = parser.parse_args()
     os.nice(options.nice)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the histories under way are the last
     done = Done(ROOT / ".cache" / "soak" / f"{digest()}.jsonl")
     failed = soak(done, options.first, options.seeds, options.jobs)
     print(f"{options.seeds} seeds from {options.first}: {len(failed)} failed {failed or ''}")

@@ -42,7 +42,8 @@ async def history(cloud: SimulatedCloud, moves: int = MOVES) -> list[str]:
         await world.run(moves)
         await world.end()
         await settle(cloud)
-        found = cloud.alarms + [f"{s.id} does not rest: {s}" for s in cloud.fold.all(servers) if s.phase is not None]
+        unsettled = [f"{s.id} does not rest: {s}" for s in cloud.fold.all(servers) if s.phase is not None]
+        found = cloud.alarms + cloud.poisoned() + unsettled
         if not found:
             await asyncio.sleep(DEADLINES)
             found = cloud.alarms + list(cloud.witness.left_over()) + list(cloud.witness.strays())

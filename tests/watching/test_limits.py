@@ -106,6 +106,16 @@ async def test_too_many_in_flight_are_refused_and_may_try_again(path: str) -> No
         assert (await cloud.call("GET", path)).status_code == 200
 
 
+async def test_bodies_in_memory_are_bounded_all_together() -> None:
+    async with world(settings=Settings(limits=Limits(bodies=300))) as cloud:
+        small = {"network": {"name": "n"}}
+        large = {"network": {"name": "n", "description": "d" * 300}}
+        answer = await cloud.call("POST", "/network/v2.0/networks", large)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert (await cloud.call("POST", "/network/v2.0/networks", small)).status_code == 201
+        assert cloud.cloud.limits.bodies == 0
+
+
 class Silent(MemoryJournal):
     """A journal that does not answer a write."""
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from events.envelope import CLOUD
 from events.image import image as images_
 from events.image import member as members
 from events.image.image import DeleteImage, StartUpload
 from events.journal import MemoryJournal
+from gateway.image import recovery
 from gateway.image.recovery import recover
 from gateway.image.store import ImageStore
 from tests.gateway.image.calls import Images
@@ -48,6 +52,18 @@ async def test_the_upload_of_a_killed_process_is_given_up(images: Images) -> Non
     assert (await images.show(id))["status"] == "queued"
     assert images.store.listing() == ([], [])
     assert (await images.send("PUT", f"/images/{id}/file", b"again", "member")).status_code == 204
+
+
+async def test_one_process_at_a_time_puts_a_store_in_order(images: Images) -> None:
+    id = await images.make("member")
+    wish = StartUpload(id=id, upload="0" * 32, store=images.store.id)
+    await images.world.execute(images_, wish, CLOUD)
+    with ImageStore(images.store.directory).alone() as alone:  # as another process has it
+        assert alone
+        await recover(images.world.cloud)
+        assert (await images.show(id))["status"] == "saving"
+    await recover(images.world.cloud)
+    assert (await images.show(id))["status"] == "queued"
 
 
 async def test_death_between_the_bytes_and_the_journal_leaves_a_queued_image(images: Images) -> None:
@@ -115,3 +131,15 @@ async def test_a_second_start_finds_the_bytes(store: ImageStore) -> None:
         assert path.read_bytes() == b"data"
         assert b"".join([chunk async for chunk in await again.open(id, 1, 2)]) == b"at"
     again.close()
+
+
+async def test_an_upload_whose_store_never_comes_back_is_given_up_in_time(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await images.make("member")
+    await images.world.execute(images_, StartUpload(id=id, upload="elsewhere", store="another"), CLOUD)
+    await recover(images.world.cloud)
+    assert (await images.show(id))["status"] == "saving"
+    monkeypatch.setattr(recovery, "LONGEST", timedelta(0))
+    await recover(images.world.cloud)
+    assert (await images.show(id))["status"] == "queued"
