@@ -181,8 +181,6 @@ def _query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     if options.hosts is not None and options.hosts < 1:
         sys.exit("cumulog: --hosts takes a number from 1")
-    if options.stop_guests and options.nodes > 1:
-        sys.exit("cumulog: --stop-guests is not for --nodes, whose agents are restarted and leave the guests alone")
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
