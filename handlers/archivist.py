@@ -57,13 +57,18 @@ class Archivist:
 
     async def run(self) -> None:
         """Look from time to time, until cancelled."""
+        pause = self._period
         while True:
-            await asyncio.sleep(REST if self.failure else self._period)
+            await asyncio.sleep(pause)
+            pause = REST
             try:
                 await self.look()
-                self.failure = ""
-            except (CannotClose, Unavailable, TimeoutError) as fault:
-                self.failure = str(fault) or "no answer in time"
+                self.failure, pause = "", self._period
+            except (Unavailable, TimeoutError) as fault:  # it may answer any moment
+                self.failure, pause = str(fault) or "no answer in time", self._period
+                log.warning("the journal cannot be archived now: %s", self.failure)
+            except CannotClose as fault:
+                self.failure = str(fault)
                 log.warning("the journal cannot be archived now: %s", self.failure)
             except Exception as fault:  # it must not end: others may leave something half-closed
                 self.failure = repr(fault)
