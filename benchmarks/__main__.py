@@ -13,9 +13,9 @@ import aiohttp
 from msgspec import Struct
 
 from benchmarks.clouds import Client, Measured
+from benchmarks.people import Person
 
 MIB = 1 << 20
-POLL = 0.002  # seconds between two looks of a client that waits
 
 
 class Row(Struct):
@@ -39,6 +39,7 @@ class Bench:
         self.quick = quick
         self.rows: list[Row] = []
         self.client: Client
+        self.person: Person
 
     def note(self, what: str, value: float, unit: str, bound: float, *, least: bool = False) -> None:
         row = Row(what, value, unit, bound, least)
@@ -63,31 +64,14 @@ class Bench:
             self.note("memory of all processes, idle (PSS)", cloud.memory(), "MiB", 200)
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
                 self.client = Client(session, cloud)
-                await self.client.login()
-                await self._fixtures()
+                self.person = Person(self.client)
+                await self.person.begin()
                 await self._tokens()
                 await self._servers()
                 await self._reads()
                 await self._images()
                 await self._lists()
             await self._restart(cloud)
-
-    async def _fixtures(self) -> None:
-        call = self.client.call
-        quotas = {"instances": -1, "cores": -1, "ram": -1}
-        await call("PUT", f"/compute/v2.1/os-quota-sets/{self.client.project}", {"quota_set": quotas})
-        quota = {"port": -1}
-        await call("PUT", f"/network/v2.0/quotas/{self.client.project}", {"quota": quota})
-        for i in range(10):
-            flavor = {"name": f"bench-{i}", "ram": 64, "vcpus": 1, "disk": 0}
-            made = await call("POST", "/compute/v2.1/flavors", {"flavor": flavor})
-        self.flavor = made["flavor"]["id"]
-        image = {"name": "bench", "disk_format": "raw", "container_format": "bare"}
-        self.image = (await call("POST", "/image/v2/images", image))["id"]
-        await self._put(self.image, b"\0" * 4096)
-        self.network = (await call("POST", "/network/v2.0/networks", {"network": {"name": "bench"}}))["network"]["id"]
-        subnet = {"network_id": self.network, "ip_version": 4, "cidr": "10.32.0.0/16"}
-        await call("POST", "/network/v2.0/subnets", {"subnet": subnet})
 
     async def _put(self, image: str, data: bytes) -> None:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
@@ -109,49 +93,20 @@ class Bench:
         }
         await self.median("token from token, p50", lambda: client.call("POST", "/identity/v3/auth/tokens", body), 2)
 
-    async def _create(self, name: str, count: int = 1) -> str:
-        server = {
-            "name": name,
-            "imageRef": self.image,
-            "flavorRef": self.flavor,
-            "networks": [{"uuid": self.network}],
-            "min_count": count,
-            "max_count": count,
-        }
-        made = await self.client.call("POST", "/compute/v2.1/servers", {"server": server})
-        return str(made["server"]["id"])
-
-    async def _wait(self, id: str) -> None:
-        while True:
-            server = (await self.client.call("GET", f"/compute/v2.1/servers/{id}"))["server"]
-            if server["status"] == "ACTIVE":
-                return
-            if server["status"] == "ERROR":
-                raise RuntimeError(server["fault"])
-            await asyncio.sleep(POLL)
-
     async def _servers(self) -> None:
         answered, active = [], []
         for i in range(20 if self.quick else 60):
-            began = time.perf_counter()
-            id = await self._create(f"one-{i}")
-            answered.append((time.perf_counter() - began) * 1000)
-            await self._wait(id)
-            active.append((time.perf_counter() - began) * 1000)
+            one = await self.person.one(f"one-{i}")
+            answered.append(one[0])
+            active.append(one[1])
         self.note("POST /servers answered, p50", statistics.median(answered), "ms", 5)
         self.note("server create -> ACTIVE, p50", statistics.median(active), "ms", 40)
         for count, bound in ((50, 1.0), (200, 4.0)):
             self.note(f"{count} servers at concurrency 8, all ACTIVE", await self._bulk(count, 8), "s", bound)
 
     async def _bulk(self, count: int, at_once: int) -> float:
-        room = asyncio.Semaphore(at_once)
-
-        async def one(i: int) -> None:
-            async with room:
-                await self._wait(await self._create(f"bulk-{i}"))
-
         began = time.perf_counter()
-        await asyncio.gather(*(one(i) for i in range(count)))
+        await self.person.many(count, at_once)
         return time.perf_counter() - began
 
     async def _reads(self) -> None:
@@ -193,9 +148,9 @@ class Bench:
     async def _lists(self) -> None:
         have = 310 if not self.quick else 270
         while have < 1000:
-            await self._create("many", min(100, 1000 - have))
+            await self.person.create("many", min(100, 1000 - have))
             have += 100
-        await self._settle(1000)
+        await self.person.settled()
         path = "/compute/v2.1/servers/detail?limit=1000"
         took = []
         for _ in range(10):
@@ -207,23 +162,16 @@ class Bench:
             took.append((time.perf_counter() - began) * 1000)
         self.note("list 1 000 servers in detail", statistics.median(took), "ms", 60)
 
-    async def _settle(self, count: int) -> None:
-        while True:
-            building = await self.client.call("GET", "/compute/v2.1/servers?status=BUILD&limit=1")
-            if not building["servers"]:
-                return
-            await asyncio.sleep(0.1)
-
     async def _restart(self, cloud: Measured) -> None:
         total = 1000 if self.quick else 10_000
         async with aiohttp.ClientSession() as session:
-            self.client = Client(session, cloud)
+            self.person.client = self.client = Client(session, cloud)
             await self.client.login()
             have = 1000
             while have < total:
-                await self._create("more", 100)
+                await self.person.create("more", 100)
                 have += 100
-            await self._settle(total)
+            await self.person.settled()
         await cloud.stop()
         await cloud.start()
         self.note(f"up to ready, {total} servers in the log", cloud.seconds_to_ready, "s", 3)

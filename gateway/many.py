@@ -22,13 +22,13 @@ from events.nats_cluster import NatsCluster, settled
 from events.nats_server import StartFault
 from events.settings import Settings
 from events.wire import Wire
-from gateway import consumers, http, journals
+from gateway import http, journals
 from gateway.children import STOP, Child
 from gateway.directory import Directory, DirectoryFault
 from gateway.hosts import Hosts
 from gateway.part_agents import host_names
 from gateway.parts import CannotStart, Parts
-from gateway.up import Options, make_demo
+from gateway.up import Options, make_demo, start_journal
 
 EACH = 2  # gateways and handlers
 AGENTS = 4  # processes at most that share the simulated hosts
@@ -100,14 +100,7 @@ class Many:
         path = self.directory.path
         cluster = journals.servers(path, self.settings, self.options.nodes, hosts)
         assert isinstance(cluster, NatsCluster), "more than one"
-        self.parts.later("NATS servers", cluster.stop)
-        try:
-            await cluster.start()
-        except StartFault as fault:
-            raise CannotStart(str(fault)) from fault
-        self.parts.background("consumers", consumers.admit(self.directory, cluster))
-        wire = await Wire.connect(cluster.urls, cluster.cloud, name="cumulog up")
-        self.parts.later("wire", wire.close)
+        wire = await start_journal(self.parts, self.directory, cluster)
         await settled(wire, self.options.nodes)
         return cluster, wire
 

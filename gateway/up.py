@@ -15,6 +15,7 @@ from gateway import consumers, demo, ground, http, journals, part_agents, part_g
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from gateway.hosts import Hosts
+from gateway.journals import Servers
 from gateway.part_agents import Driver
 from gateway.parts import CannotStart, Parts
 
@@ -48,7 +49,8 @@ class Up:
         """The cloud's URL, once its first request would succeed. Raises CannotStart."""
         parts, options, path = self.parts, self.options, self.directory.path
         listening, url = http.listen(parts, options.host, options.port)
-        base = await ground.lay(parts, self.settings, path, path, self._start_journal())
+        journal = start_journal(parts, self.directory, journals.servers(path, self.settings, 1))
+        base = await ground.lay(parts, self.settings, path, path, journal)
         cloud = await part_gateway.assemble(base)
         await part_gateway.mind_others(base, cloud)
         await part_gateway.begin(cloud, self.directory, url)
@@ -62,17 +64,18 @@ class Up:
             await make_demo(self.directory, self.settings, url)
         return url
 
-    async def _start_journal(self) -> Wire:
-        server = journals.servers(self.directory.path, self.settings, 1)
-        self.parts.later("NATS server", server.stop)
-        try:
-            await server.start()
-        except StartFault as fault:
-            raise CannotStart(str(fault)) from fault
-        self.parts.background("consumers", consumers.admit(self.directory, server))
-        wire = await Wire.connect(server.urls, server.cloud, name="cumulog up")
-        self.parts.later("wire", wire.close)
-        return wire
+
+async def start_journal(parts: Parts, directory: Directory, servers: Servers) -> Wire:
+    """A connection to NATS servers of our own, once they have started. Raises CannotStart."""
+    parts.later("NATS servers", servers.stop)
+    try:
+        await servers.start()
+    except StartFault as fault:
+        raise CannotStart(str(fault)) from fault
+    parts.background("consumers", consumers.admit(directory, servers))
+    wire = await Wire.connect(servers.urls, servers.cloud, name="cumulog up")
+    parts.later("wire", wire.close)
+    return wire
 
 
 async def make_demo(directory: Directory, settings: Settings, url: str) -> None:
@@ -90,4 +93,4 @@ async def make_demo(directory: Directory, settings: Settings, url: str) -> None:
     )
 
 
-__all__ = ["CannotStart", "Options", "Up"]
+__all__ = ["CannotStart", "Options", "Up", "make_demo", "start_journal"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from events.jetstream import JetStreamJournal
-from events.journal import Journal, MemoryJournal
+from events.journal import Journal
 from events.nats_cluster import NatsCluster
 from events.nats_server import NatsServer
 from events.wire import Wire
+from tests import journals
 
 HOSTS = ("h1", "h2", "node.example.org")
 
@@ -59,15 +59,8 @@ async def wire(connect: Callable[..., Awaitable[Wire]]) -> Wire:
     return await connect()
 
 
-@pytest.fixture(params=["memory", "jetstream"])
+@pytest.fixture(params=journals.BOTH)
 async def journal(request: Any, no_task_is_left: None, tmp_path: Path) -> AsyncIterator[Journal]:
     """An empty journal: its meaning in memory, and the real one."""
-    if request.param == "memory":
-        yield MemoryJournal()
-        return
-    server = NatsServer(tmp_path / "nats", sync="2m")
-    await server.start()
-    wire = await Wire.connect([server.url], server.cloud)
-    yield await JetStreamJournal.open(wire)
-    await wire.close()
-    await server.stop()
+    async with journals.empty(request.param, tmp_path) as journal:
+        yield journal

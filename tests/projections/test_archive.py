@@ -15,30 +15,21 @@ from events.compute.flavor import CreateFlavor, DeleteFlavor, GrantFlavorAccess
 from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
-from events.jetstream import JetStreamJournal
-from events.journal import Entry, Epoch, Journal, MemoryJournal, Unavailable
-from events.nats_server import NatsServer
+from events.journal import Entry, Epoch, Journal, Unavailable
 from events.refusals import NotFound
-from events.wire import Wire
 from handlers.archivist import Archivist
 from projections.archive import COMMITS, MANIFEST, Archive, Chronicle, Damaged, stored
 from projections.archiving import Broken, check, digest_of, keep
 from projections.cold import Cold, Directory
+from tests import journals
 
 RESOURCES: list[Any] = [flavor, keypair]
 
 
-@pytest.fixture(params=["memory", "jetstream"])
+@pytest.fixture(params=journals.BOTH)
 async def journal(request: Any, tmp_path: Path) -> AsyncIterator[Journal]:
-    if request.param == "memory":
-        yield MemoryJournal()
-        return
-    server = NatsServer(tmp_path / "nats", sync="2m")
-    await server.start()
-    wire = await Wire.connect([server.url], server.cloud)
-    yield await JetStreamJournal.open(wire)
-    await wire.close()
-    await server.stop()
+    async with journals.empty(request.param, tmp_path) as journal:
+        yield journal
 
 
 class Place:

@@ -100,3 +100,14 @@ async def people(keys: Path, clock: Clock | None = None, journal: Journal | None
         assert answer.status_code == 201, answer.text
         them.admin = answer.headers["x-subject-token"]
         yield them
+
+
+def names(answer: Any) -> set[str]:
+    return {role["name"] for role in answer.json()["token"]["roles"]}
+
+
+async def gone(them: People, token: str, *, words: str = "Failed to validate token") -> None:
+    """The token opens nothing, and is not found by who asks for it."""
+    assert (await them.call("GET", "/auth/projects", token=token)).status_code == 401
+    answer = await them.call("GET", "/auth/tokens", X_Subject_Token=token)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, words)
