@@ -102,7 +102,8 @@ class Witness:
     def _check_server(self, server: Server) -> None:
         if server.deleted:
             return
-        if server.host is not None and not server.removed:
+        is_there = server.wanted != "gone" or server.id in self._memory.guests.get(server.host or "", {})
+        if server.host is not None and not server.removed and is_there:
             room = self.fold.get(host_room, server.host)
             if room is None or server.id not in room.shares:
                 self.alarm(f"{server.id} is on {server.host} and has no room there")
