@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.compute import server as servers
 from events.decider import Executor, Step, Stride
 from events.envelope import Origin
 from events.fold import Fold
@@ -27,7 +28,17 @@ from events.network import quota
 from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.network.network import Network
-from events.network.port import Address, ChangedMeanwhile, ChangePort, CreatePort, DeletePort, DhcpOption, Pair, Port
+from events.network.port import (
+    Address,
+    ChangedMeanwhile,
+    ChangePort,
+    CreatePort,
+    DeletePort,
+    DhcpOption,
+    Pair,
+    Port,
+    Status,
+)
 from events.network.standard import Leaving, at_revision, holder
 from events.refusals import Busy, Conflict, Invalid, Refusal
 from projections.network.addresses import Choice, Wanted, choose, free_mac, mac_used, made_mac, of_network, twins
@@ -269,6 +280,15 @@ async def fence(execute: Executor) -> None:
 def share_of(id: str, claim: str) -> str:
     """The name under which a port's share of the quota is held."""
     return f"port:{holder(id, claim)}"
+
+
+def status_of(fold: Fold, port: Port) -> Status:
+    """What is told of a port: a server's is ACTIVE once the server has run on the port's host."""
+    if port.status != "DOWN" or not port.host or not port.device_owner.startswith("compute:"):
+        return port.status
+    server = fold.get(servers, port.device_id)
+    ran = server is not None and server.host == port.host and server.launched_at is not None
+    return "ACTIVE" if ran else "DOWN"
 
 
 def raced(refusal: Refusal) -> bool:
