@@ -70,7 +70,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
 
 class _Client(Client):
-    """The client, with a short cut for bulk reading: no headers parsed, no queue and no task between socket and taker.
+    """The client, with a short cut for bulk reading and answers: no queue and no task between socket and taker.
 
     Should the client's inside change, the short cut is not taken and the subscription's own callback is.
     """
@@ -78,6 +78,8 @@ class _Client(Client):
     def __init__(self) -> None:
         super().__init__()
         self.takers: dict[int, Taker] = {}  # by subscription
+        self.answers = 0  # the subscription to which plain answers come
+        self.answered: Callable[[Message], None] = lambda message: None
 
     def forget(self) -> None:
         """Drop what could not be sent: closing would write it to a connection that may be gone, and stop half-way."""
@@ -91,6 +93,9 @@ class _Client(Client):
         await super()._process_pong()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if sid == self.answers and not headers:
+            self.answered(Message(self, subject=subject.decode(), data=data))
+            return
         taker = self.takers.get(sid) if reply else None
         if taker is None:
             await super()._process_msg(sid, subject, reply, data, headers)
@@ -144,13 +149,15 @@ class Wire:
             reconnect_time_wait=0.05,  # type: ignore[arg-type]  # seconds; it is only ever slept
             ping_interval=5,
             max_outstanding_pings=2,
+            skip_subject_validation=True,  # events/subjects.py makes them
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_close,
         )
         self._inbox = f"{prefix}.{new_hex()}."
-        await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        self.client.answers, self.client.answered = answers._id, self._take_answer
         await self.client.flush()
         self._opened = True
         self._connected.set()
@@ -218,6 +225,9 @@ class Wire:
     # Questions
 
     async def _on_answer(self, message: Message) -> None:
+        self._take_answer(message)
+
+    def _take_answer(self, message: Message) -> None:
         future = self._waiting.get(message.subject[len(self._inbox) :])
         if future is not None and not future.done():
             future.set_result(message)
