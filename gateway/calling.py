@@ -50,6 +50,11 @@ class Route(Struct, frozen=True):
     target: About | None = None  # what is put to its rule; None: as the face says
     fences: bool = True  # beside other gateways: whether it waits for the newest state, or only before it refuses
 
+    @property
+    def public(self) -> bool:
+        """Whether it needs no token."""
+        return self.who.public if self.who else self.policy == policy.PUBLIC
+
 
 class Face(Struct, frozen=True, kw_only=True):
     """A service as HTTP."""

@@ -45,7 +45,7 @@ class _Handler:
     def __init__(self, route: Route) -> None:
         self.route = route
         self.function = route.function
-        self.public = route.who.public if route.who else route.policy == policy.PUBLIC
+        self.public = route.public
         parameters = list(inspect.signature(route.function).parameters)
         hints = get_type_hints(route.function, include_extras=True)
         self.body = hints[parameters[1]] if len(parameters) > 1 else None
