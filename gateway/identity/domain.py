@@ -25,7 +25,7 @@ SHAPES = {
     "description": shapes.DESCRIPTION,
     "enabled": shapes.BOOLEAN,
     "tags": shapes.TAGS,
-    "options": shapes.OBJECT,
+    "options": shapes.OPTIONS,
     "explicit_domain_id": shapes.ID,
 }
 
@@ -65,7 +65,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         description=given.get("description") or "",
         enabled=given.get("enabled", True),
         tags=tuple(given.get("tags", ())),
-        options=given.get("options", {}),
+        options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
     name = given["name"]
@@ -102,7 +102,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
         tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options={**domain.options, **given["options"]} if "options" in given else UNSET,
+        options=shapes.merged(domain.options, given["options"]) if "options" in given else UNSET,
         extra={**domain.extra, **extra} if extra else UNSET,
     )
     state = await naming.change(call, domains, wish, ("domain", domain.name), ("domain", name), taken(name))
