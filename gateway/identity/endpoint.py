@@ -14,9 +14,9 @@ from events.identity.region import CreateRegion
 from events.ids import new_hex
 from events.refusals import NotFound
 from gateway.identity import shapes
-from gateway.identity.auth import expecting
 from gateway.identity.catalog import absolute
 from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.proof import expecting
 from gateway.serving import Call
 
 SHAPES = {

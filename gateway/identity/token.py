@@ -13,11 +13,13 @@ from events.identity.revocation import RevokeToken
 from events.refusals import Forbidden, NotFound
 from gateway.identity import auth, grants
 from gateway.identity.catalog import catalog
+from gateway.identity.claims import Claims
 from gateway.identity.domain import view as domain_view
 from gateway.identity.listing import collection, flag, self_link
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import view as project_view
-from gateway.identity.tokens import Claims, Tokens
+from gateway.identity.proof import unauthenticated
+from gateway.identity.tokens import Tokens
 from gateway.serving import Answer, Call
 from gateway.tokens import Token
 
@@ -70,21 +72,12 @@ async def issue(call: Call, body: Any) -> Answer:
     """A new token. Raises Invalid, Unauthenticated."""
     tokens = call.cloud.part(Tokens)
     request = auth.read(body)
-    proven = await auth.prove(tokens, request)
-    scope, scope_id = auth.scope(call.fold, request, proven)
-    text, claims = tokens.issue(
-        proven.user.id,
-        tuple(proven.methods),
-        scope,
-        scope_id,
-        parent=proven.parent,
-        application_credential=proven.credential.id if proven.credential else None,
-        expires_at=proven.credential.expires_at if proven.credential else None,
-    )
+    proven = await auth.prove(call, request)
+    text, claims = tokens.issue(proven, *auth.scope(call.fold, request.scope, proven))
     try:
         token = tokens.valid(claims)  # it has to give something
     except NotFound as fault:
-        raise auth.unauthenticated() from fault
+        raise unauthenticated() from fault
     return Answer(status=201, body=document(call, token), headers={"X-Subject-Token": text})
 
 
