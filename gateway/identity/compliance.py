@@ -32,15 +32,21 @@ def moment(at: datetime | None) -> str | None:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%f") if at is not None else None
 
 
+def password_end(fold: Fold, user: str) -> str | None:
+    """When a user's password ends, as their tokens show it."""
+    found = fold.get(users, user)
+    return moment(found.password_expires_at) if found else None
+
+
 # What a user is today
 
 
-def is_enabled(user: User, settings: Identity, fold: Fold, now: datetime) -> bool:
-    """Whether they may come in: not disabled, and not away for too long."""
-    days = settings.disable_user_account_days_inactive
+def is_active(call: Call, user: User) -> bool:
+    """Whether they are enabled, and were not away for too long."""
+    days = call.cloud.settings.identity.disable_user_account_days_inactive
     if not user.enabled or not days or user.options.get("ignore_user_inactivity"):
         return user.enabled
-    known = fold.known(users, user.id)
+    known, now = call.fold.known(users, user.id), call.cloud.clock.now()
     seen = user.active_at or (known.created_at if known else now)
     return (now.date() - seen.date()).days < days
 
@@ -169,7 +175,7 @@ async def prove(call: Call, user: User | None, password: str, *, to_change: bool
         raise Unauthenticated(WRONG)  # changed while it was looked at
     if known.is_locked(lock(known, settings, now)):
         raise locked(user.id)
-    if not is_enabled(known, settings, fold, now):
+    if not is_active(call, known):
         raise Unauthenticated(f"The account is disabled for user: {user.id}.")
     if has_expired(known, now) and not to_change:
         raise Unauthenticated(f"The password is expired and needs to be changed for user: {user.id}.")

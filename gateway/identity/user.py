@@ -48,17 +48,13 @@ def taken(name: str, domain: str) -> str:
     return f"Conflict occurred attempting to store user - Duplicate entry found with name {name} at domain ID {domain}."
 
 
-def _enabled(call: Call, user: User) -> bool:
-    return compliance.is_enabled(user, call.cloud.settings.identity, call.fold, call.cloud.clock.now())
-
-
 def view(call: Call, user: User) -> dict[str, Any]:
     shown: dict[str, Any] = {
         **user.extra,
         "id": user.id,
         "name": user.name,
         "domain_id": user.domain,
-        "enabled": _enabled(call, user),
+        "enabled": compliance.is_active(call, user),
     }
     if user.default_project is not None:
         shown["default_project_id"] = user.default_project
@@ -132,7 +128,11 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
     reach = domain_of(call)
     if reach is not None:
         found = [user for user in found if user.domain == reach]
-    getters = {"name": lambda u: u.name, "enabled": lambda u: _enabled(call, u), "domain_id": lambda u: u.domain}
+    getters = {
+        "name": lambda u: u.name,
+        "enabled": lambda u: compliance.is_active(call, u),
+        "domain_id": lambda u: u.domain,
+    }
     found = list(filter(compliance.end_asked(call), filtered(call, found, getters)))
     return collection(call, "users", found, lambda user: view(call, user))
 
@@ -193,7 +193,8 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         options=options if "options" in given else UNSET,
         extra={**user.extra, **extra} if extra else UNSET,
         kept=settings.unique_last_password_count,
-        active=bool(settings.disable_user_account_days_inactive) and given.get("enabled", _enabled(call, user)),
+        active=bool(settings.disable_user_account_days_inactive)
+        and given.get("enabled", compliance.is_active(call, user)),
         **await _password(call, given, options),
     )
     old, new = ("user", user.domain, user.name), ("user", user.domain, name)
