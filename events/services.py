@@ -49,6 +49,10 @@ SERVICES: tuple[Service, ...] = (
             "credential",
             "registered_limit",
             "limit",
+            "policy",
+            "endpoint_group",
+            "association",
+            "access_rule",
         ),
     ),
     Service(
