@@ -53,6 +53,7 @@ SERVICES: tuple[Service, ...] = (
             "endpoint_group",
             "association",
             "access_rule",
+            "domain_config",
         ),
     ),
     Service(

@@ -12,6 +12,7 @@ from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
 from events.identity import association as associations
 from events.identity import credential as credentials
+from events.identity import domain_config as configs
 from events.identity import endpoint as endpoints
 from events.identity import group as groups
 from events.identity import limit as limits
@@ -23,6 +24,7 @@ from events.identity.application_credential import ApplicationCredential, Delete
 from events.identity.assignment import Assignment, RevokeRole
 from events.identity.association import Association, Dissociate
 from events.identity.credential import Credential, DeleteCredential
+from events.identity.domain_config import DomainConfig
 from events.identity.endpoint import DeleteEndpoint, Endpoint
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
@@ -91,6 +93,24 @@ def blob(name: str) -> tuple[str, ...]:
 async def delete_secret(call: Call, credential: Credential) -> None:
     await call.do(credentials, DeleteCredential(id=credential.id))
     await call.cloud.vault.delete(blob(credential.blob))
+
+
+def config_secret(domain: str, name: str) -> tuple[str, ...]:
+    """The name in the vault of what is secret in a domain's configuration."""
+    return ("identity", "domain_config", domain, name)
+
+
+async def delete_config(call: Call, config: DomainConfig) -> None:
+    await call.do(configs, Delete(id=config.id))
+    await forget(call, config)
+
+
+async def forget(call: Call, config: DomainConfig, but: DomainConfig | None = None) -> None:
+    """Let go of the secrets of a former configuration that another does not have too."""
+    kept = {name for names in but.secrets.values() for name in names.values()} if but else set()
+    for names in config.secrets.values():
+        for name in set(names.values()) - kept:
+            await call.cloud.vault.delete(config_secret(config.id, name))
 
 
 async def delete_endpoint(call: Call, endpoint: Endpoint) -> None:

@@ -5,8 +5,8 @@ Source: Identity API reference, "Policies", "OS-ENDPOINT-POLICY", "OS-EP-FILTER"
 
 from __future__ import annotations
 
-from gateway.identity import endpoint_filter, endpoint_group, endpoint_policy, policy
-from gateway.identity.personas import CLOUD_ADMIN, SYSTEM_READER
+from gateway.identity import domain_config, endpoint_filter, endpoint_group, endpoint_policy, policy
+from gateway.identity.personas import CLOUD_ADMIN, SELF, SYSTEM_READER
 from gateway.identity.routing import route
 from gateway.serving import Route
 
@@ -100,4 +100,34 @@ _FILTER = (
     ),
 )
 
-ROUTES = (*_POLICIES, *_ENDPOINT_POLICY, *_FILTER)
+_CONFIG = "/v3/domains/{id}/config"
+_DEFAULT = "get_domain_config_default"
+_PARTS = ("", "/{group}", "/{group}/{option}")
+_DOMAIN_CONFIG = (
+    *(
+        route("GET", f"/v3/domains/config{part}/default", domain_config.show_default, SYSTEM_READER, _DEFAULT)
+        for part in _PARTS
+    ),
+    *(
+        route(
+            "GET",
+            f"{_CONFIG}/security_compliance{part}",
+            domain_config.show_compliance,
+            SELF,
+            "get_security_compliance_domain_config",
+        )
+        for part in ("", "/{option}")
+    ),
+    route("PUT", _CONFIG, domain_config.create, CLOUD_ADMIN, "create_domain_config", 201),
+    *(
+        one
+        for part in _PARTS
+        for one in (
+            route("GET", f"{_CONFIG}{part}", domain_config.show, SYSTEM_READER, "get_domain_config"),
+            route("PATCH", f"{_CONFIG}{part}", domain_config.change, CLOUD_ADMIN, "update_domain_config"),
+            route("DELETE", f"{_CONFIG}{part}", domain_config.delete, CLOUD_ADMIN, "delete_domain_config", 204),
+        )
+    ),
+)
+
+ROUTES = (*_DOMAIN_CONFIG, *_POLICIES, *_ENDPOINT_POLICY, *_FILTER)

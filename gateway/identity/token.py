@@ -11,7 +11,7 @@ from events.identity import domain as domains
 from events.identity import revocation as revocations
 from events.identity.revocation import RevokeToken
 from events.refusals import Forbidden, NotFound
-from gateway.identity import access_rule, auth, grants
+from gateway.identity import access_rule, auth, compliance, grants
 from gateway.identity.catalog import catalog
 from gateway.identity.claims import Claims
 from gateway.identity.domain import view as domain_view
@@ -42,7 +42,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
             "domain": named_domain(fold, token.user_domain),
             "id": token.user,
             "name": token.user_name,
-            "password_expires_at": None,
+            "password_expires_at": compliance.password_end(fold, token.user),
         },
         "audit_ids": list(token.audit_ids),
         "expires_at": moment(token.expires_at),
