@@ -24,7 +24,7 @@ from events.decider import Step
 from events.envelope import State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import bodies, faults, past, policy
+from gateway import access_rules, bodies, faults, past, policy
 from gateway.calling import FIRST, LAST, Answer, Call, Face, Route
 from gateway.cloud import Cloud
 from gateway.entrance import passage
@@ -163,6 +163,8 @@ class Service:
             passage(request.scope).project = call.token.project
             logs.of_project(call.token.project)
             self.cloud.limits.admit(call.token)
+            below = request.scope["path"].removeprefix(self.face.path)
+            access_rules.check(call.token, self.face.name, request.method, below, request.scope["path"])
         else:
             self.cloud.limits.admit_stranger(request.client)
         if self.face.versions is not None:
