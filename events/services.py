@@ -49,6 +49,12 @@ SERVICES: tuple[Service, ...] = (
             "credential",
             "registered_limit",
             "limit",
+            "identity_provider",
+            "federation_protocol",
+            "mapping",
+            "service_provider",
+            "federated_user",
+            "expiring_membership",
         ),
     ),
     Service(

@@ -28,6 +28,7 @@ from gateway.identity import (
     token,
     user,
 )
+from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
     ANYONE,
     CLOUD_ADMIN,
@@ -246,7 +247,19 @@ _LIMITS = (
     _route("DELETE", "/v3/limits/{id}", limit.delete, CLOUD_ADMIN, "delete_limit", 204),
 )
 
-ROUTES = (*_AUTH, *_DOMAINS, *_PROJECTS, *_USERS, *_GROUPS, *_ROLES, *_GRANTS, *_CATALOG, *_CREDENTIALS, *_LIMITS)
+ROUTES = (
+    *_AUTH,
+    *_DOMAINS,
+    *_PROJECTS,
+    *_USERS,
+    *_GROUPS,
+    *_ROLES,
+    *_GRANTS,
+    *_CATALOG,
+    *_CREDENTIALS,
+    *_LIMITS,
+    *federation.ROUTES,
+)
 
 FACE = Face(
     name="identity",
