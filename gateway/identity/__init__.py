@@ -27,6 +27,7 @@ from gateway.identity import (
     token,
     user,
 )
+from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
     ANYONE,
     CLOUD_ADMIN,
@@ -243,6 +244,7 @@ ROUTES = (
     *_CREDENTIALS,
     *_LIMITS,
     *extensions.ROUTES,
+    *federation.ROUTES,
 )
 
 FACE = Face(

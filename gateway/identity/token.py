@@ -15,6 +15,7 @@ from gateway.identity import access_rule, auth, compliance, grants
 from gateway.identity.catalog import catalog
 from gateway.identity.claims import Claims
 from gateway.identity.domain import view as domain_view
+from gateway.identity.federation import service_provider
 from gateway.identity.listing import collection, flag, self_link
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import view as project_view
@@ -60,6 +61,9 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         found["roles"] = list(token.roles)
         if not flag(call, "nocatalog"):
             found["catalog"] = catalog(fold, call.base, token)
+    providers = service_provider.enabled(fold)
+    if providers:
+        found["service_providers"] = providers
     if token.application_credential is not None:
         credential = fold.get(application_credentials, token.application_credential)
         if credential is not None:
