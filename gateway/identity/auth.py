@@ -1,71 +1,40 @@
 """What a request for a token says, and whether it is true. Whatever is wrong, the answer says no more than 401.
 
-Source: Identity API reference, "Authentication and token management".
+How something is proved is in `methods`, a file each. Source: Identity API reference, "Authentication and token
+management".
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from events.fold import Fold
-from events.identity import application_credential as application_credentials
-from events.identity import domain as domains
 from events.identity import project as projects
-from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential
-from events.identity.domain import Domain
-from events.identity.project import Project
-from events.identity.user import User
-from events.refusals import Invalid, NotFound, Unauthenticated
+from events.refusals import Invalid, Unauthenticated
 from gateway.bodies import explain
 from gateway.identity import grants
-from gateway.identity.tokens import METHODS, Claims, Scope, Tokens
-
-Text = Annotated[str, Meta(max_length=255)]
-Secret = Annotated[str, Meta(max_length=4096)]
-
-
-class DomainReference(Struct):
-    id: Text | None = None
-    name: Text | None = None
-
-
-class Reference(Struct):
-    id: Text | None = None
-    name: Text | None = None
-    domain: DomainReference | None = None
-
-
-class UserPassword(Struct):
-    id: Text | None = None
-    name: Text | None = None
-    domain: DomainReference | None = None
-    password: Secret | None = None
-
-
-class PasswordMethod(Struct):
-    user: UserPassword | None = None
-
-
-class TokenMethod(Struct):
-    id: Secret
-
-
-class CredentialMethod(Struct):
-    id: Text | None = None
-    name: Text | None = None
-    secret: Secret | None = None
-    user: Reference | None = None
+from gateway.identity.claims import Scope
+from gateway.identity.methods import BY_NAME
+from gateway.identity.proof import (
+    DomainReference,
+    Proven,
+    Reference,
+    Text,
+    expecting,
+    find_domain,
+    find_project,
+    unauthenticated,
+)
+from gateway.serving import Call
 
 
 class Identity(Struct):
     methods: Annotated[list[Text], Meta(max_length=16)]
-    password: PasswordMethod | None = None
-    token: TokenMethod | None = None
-    application_credential: CredentialMethod | None = None
 
 
 class Wanted(Struct):
@@ -80,61 +49,49 @@ class Auth(Struct):
     scope: Wanted | str | None = None
 
 
-class Proven(Struct, kw_only=True):
-    """Who it is, and what they proved it with."""
+class Request(Struct):
+    """A request for a token."""
 
-    user: User
-    methods: list[str] = []
-    parent: Claims | None = None  # of the token that they showed
-    credential: ApplicationCredential | None = None
+    methods: dict[str, Any]  # what is said, by the method's name
+    scope: Wanted | str | None = None
 
 
-def expecting(what: str, where: str) -> Invalid:
-    return Invalid(
-        f"Expecting to find {what} in {where}. The server could not comply with the request since it is either "
-        "malformed or otherwise incorrect. The client is assumed to be in error."
-    )
-
-
-def unauthenticated() -> Unauthenticated:
-    return Unauthenticated("The request you have made requires authentication.")
-
-
-def read(body: Any) -> Auth:
-    """What the body of a request for a token says. Raises Invalid."""
+def read(body: Any) -> Request:
+    """What the body of a request for a token says. Raises Invalid, Unauthenticated if by a method that is none."""
     if not isinstance(body, dict):
         raise Invalid("It is no object.", kind="malformed")
     if "auth" not in body:
         raise expecting("auth", "request body")
+    auth = _typed(body["auth"], Auth)
+    given = body["auth"]["identity"]
+    names = list(dict.fromkeys(auth.identity.methods))
+    for name in names:
+        if name not in given:
+            raise expecting(name, "identity")
+    if not names:
+        raise unauthenticated()
+    for name in names:
+        if name not in BY_NAME:
+            raise Unauthenticated("Attempted to authenticate with an unsupported method.", kind="method")
+    return Request({name: _typed(given[name], BY_NAME[name].Body) for name in names}, auth.scope)
+
+
+def _typed(value: Any, kind: Any) -> Any:
     try:
-        auth = msgspec.convert(body["auth"], Auth)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as fault:
         raise Invalid(explain(str(fault))) from fault
-    for method in auth.identity.methods:
-        if method not in body["auth"]["identity"]:
-            raise expecting(method, "identity")
-    return auth
 
 
-async def prove(tokens: Tokens, auth: Auth) -> Proven:
+async def prove(call: Call, request: Request) -> Proven:
     """Who asks. Raises Unauthenticated, Invalid."""
-    identity = auth.identity
-    if not identity.methods:
-        raise unauthenticated()
     proven: Proven | None = None
-    for method in dict.fromkeys(identity.methods):
-        if method not in METHODS:
-            raise Unauthenticated("Attempted to authenticate with an unsupported method.", kind="method")
-        if method == "password":
-            found = await _by_password(tokens, identity.password)
-        elif method == "token":
-            found = _by_token(tokens, identity.token)
-        else:
-            found = await _by_credential(tokens, identity.application_credential)
+    for name, body in request.methods.items():
+        found = await BY_NAME[name].prove(call, body)
         if proven is not None and proven.user.id != found.user.id:
             raise unauthenticated()
         proven = found if proven is None else _both(proven, found)
-    assert proven is not None
+    assert proven is not None, "a request has a method"
     return proven
 
 
@@ -144,101 +101,18 @@ def _both(one: Proven, other: Proven) -> Proven:
         methods=list(dict.fromkeys([*one.methods, *other.methods])),
         parent=one.parent or other.parent,
         credential=one.credential or other.credential,
+        federated=one.federated or other.federated,
+        access_token=one.access_token or other.access_token,
+        expires_at=_earliest(one.expires_at, other.expires_at),
     )
 
 
-async def _by_password(tokens: Tokens, method: PasswordMethod | None) -> Proven:
-    if method is None or method.user is None:
-        raise expecting("user", "password")
-    given = method.user
-    if given.password is None:
-        raise expecting("password", "user")
-    user = find_user(tokens.fold, given.id, given.name, given.domain)
-    right = await tokens.passwords.match(given.password, user.password if user else None)
-    if user is None or not right or not _enabled(tokens.fold, user):
-        raise unauthenticated()
-    return Proven(user=user, methods=["password"])
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)
 
 
-def _by_token(tokens: Tokens, method: TokenMethod | None) -> Proven:
-    if method is None:
-        raise expecting("token", "identity")
-    try:
-        claims = tokens.read(method.id)
-        tokens.valid(claims)
-    except NotFound as fault:
-        raise unauthenticated() from fault
-    user = tokens.fold.get(users, claims.user)
-    assert user is not None, "a valid token has a user"
-    credential = None
-    if claims.application_credential is not None:
-        credential = tokens.fold.get(application_credentials, claims.application_credential)
-    return Proven(user=user, methods=["token", *claims.methods], parent=claims, credential=credential)
-
-
-async def _by_credential(tokens: Tokens, method: CredentialMethod | None) -> Proven:
-    if method is None:
-        raise expecting("application_credential", "identity")
-    if method.secret is None:
-        raise expecting("secret", "application_credential")
-    fold = tokens.fold
-    credential = None
-    if method.id is not None:
-        credential = fold.get(application_credentials, method.id)
-    elif method.name is not None and method.user is not None:
-        owner = find_user(fold, method.user.id, method.user.name, method.user.domain)
-        candidates = fold.by(application_credentials, "user", owner.id) if owner else []
-        credential = next((c for c in candidates if c.name == method.name), None)
-    else:
-        raise expecting("id, or name and user", "application_credential")
-    right = await tokens.passwords.match(method.secret, credential.secret if credential else None)
-    user = fold.get(users, credential.user) if credential else None
-    if not right or credential is None or user is None or not _enabled(fold, user):
-        raise unauthenticated()
-    if credential.expires_at is not None and credential.expires_at <= tokens.clock.now():
-        raise unauthenticated()
-    return Proven(user=user, methods=["application_credential"], credential=credential)
-
-
-def find_domain(fold: Fold, reference: DomainReference | None) -> Domain | None:
-    if reference is None:
-        return None
-    if reference.id is not None:
-        return fold.get(domains, reference.id)
-    return next(iter(fold.by(domains, "name", reference.name)), None)
-
-
-def find_user(fold: Fold, id: str | None, name: str | None, domain: DomainReference | None) -> User | None:
-    """The user who is meant. Raises Invalid if nobody is named."""
-    if id is not None:
-        return fold.get(users, id)
-    if name is None:
-        raise expecting("id or name", "user")
-    if domain is None or (domain.id is None and domain.name is None):
-        raise expecting("domain", "user")
-    found = find_domain(fold, domain)
-    return next(iter(fold.by(users, "place", f"{found.id}:{name}")), None) if found else None
-
-
-def _find_project(fold: Fold, reference: Reference) -> Project | None:
-    if reference.id is not None:
-        return fold.get(projects, reference.id)
-    if reference.name is None:
-        raise expecting("id or name", "project")
-    if reference.domain is None:
-        raise expecting("domain", "project")
-    domain = find_domain(fold, reference.domain)
-    return next(iter(fold.by(projects, "place", f"{domain.id}:{reference.name}")), None) if domain else None
-
-
-def _enabled(fold: Fold, user: User) -> bool:
-    domain = fold.get(domains, user.domain)
-    return user.enabled and domain is not None and domain.enabled
-
-
-def scope(fold: Fold, auth: Auth, proven: Proven) -> tuple[Scope, str | None]:
+def scope(fold: Fold, wanted: Wanted | str | None, proven: Proven) -> tuple[Scope, str | None]:
     """The scope that is asked for, and its id. Raises Invalid, Unauthenticated."""
-    wanted = auth.scope
     if proven.credential is not None:
         return _credentials_scope(fold, wanted, proven.credential)
     if isinstance(wanted, str):
@@ -251,7 +125,7 @@ def scope(fold: Fold, auth: Auth, proven: Proven) -> tuple[Scope, str | None]:
     if len(given) != 1:
         raise expecting("one of project, domain, system, OS-TRUST:trust or unscoped", "scope")
     if wanted.project is not None:
-        project = _find_project(fold, wanted.project)
+        project = find_project(fold, wanted.project)
         return "project", project.id if project else ""
     if wanted.domain is not None:
         domain = find_domain(fold, wanted.domain)
@@ -268,7 +142,7 @@ def _credentials_scope(
 ) -> tuple[Scope, str | None]:
     """An application credential is for one project."""
     if wanted is not None and not isinstance(wanted, str):
-        project = _find_project(fold, wanted.project) if wanted.project else None
+        project = find_project(fold, wanted.project) if wanted.project else None
         if project is None or project.id != credential.project_id:
             raise unauthenticated()
     return "project", credential.project_id

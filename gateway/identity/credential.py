@@ -17,9 +17,9 @@ from events.identity.credential import ChangeCredential, CreateCredential, Crede
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, shapes
-from gateway.identity.auth import expecting
 from gateway.identity.listing import asked, collection, filtered, self_link
 from gateway.identity.personas import allow, sees_all
+from gateway.identity.proof import expecting
 from gateway.serving import Call
 
 SHAPES = {

@@ -26,9 +26,9 @@ from events.identity.registered_limit import (
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, naming, shapes
-from gateway.identity.auth import expecting
 from gateway.identity.listing import asked, collection, filtered
 from gateway.identity.personas import allow, sees_all
+from gateway.identity.proof import expecting
 from gateway.serving import Call
 
 MOST = 100  # limits in one request

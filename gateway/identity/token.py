@@ -11,13 +11,16 @@ from events.identity import domain as domains
 from events.identity import revocation as revocations
 from events.identity.revocation import RevokeToken
 from events.refusals import Forbidden, NotFound
-from gateway.identity import auth, grants
+from gateway.identity import access_rule, auth, compliance, grants
 from gateway.identity.catalog import catalog
+from gateway.identity.claims import Claims
 from gateway.identity.domain import view as domain_view
+from gateway.identity.federation import service_provider
 from gateway.identity.listing import collection, flag, self_link
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import view as project_view
-from gateway.identity.tokens import Claims, Tokens
+from gateway.identity.proof import unauthenticated
+from gateway.identity.tokens import Tokens
 from gateway.serving import Answer, Call
 from gateway.tokens import Token
 
@@ -40,7 +43,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
             "domain": named_domain(fold, token.user_domain),
             "id": token.user,
             "name": token.user_name,
-            "password_expires_at": None,
+            "password_expires_at": compliance.password_end(fold, token.user),
         },
         "audit_ids": list(token.audit_ids),
         "expires_at": moment(token.expires_at),
@@ -58,11 +61,17 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         found["roles"] = list(token.roles)
         if not flag(call, "nocatalog"):
             found["catalog"] = catalog(fold, call.base, token)
+    providers = service_provider.enabled(fold)
+    if providers:
+        found["service_providers"] = providers
     if token.application_credential is not None:
         credential = fold.get(application_credentials, token.application_credential)
         if credential is not None:
             restricted = not credential.unrestricted
             found["application_credential"] = {"id": credential.id, "name": credential.name, "restricted": restricted}
+            if credential.access_rules:
+                rules = [access_rule.plain(credential.user, rule) for rule in credential.access_rules]
+                found["application_credential"]["access_rules"] = rules
     return {"token": found}
 
 
@@ -70,21 +79,12 @@ async def issue(call: Call, body: Any) -> Answer:
     """A new token. Raises Invalid, Unauthenticated."""
     tokens = call.cloud.part(Tokens)
     request = auth.read(body)
-    proven = await auth.prove(tokens, request)
-    scope, scope_id = auth.scope(call.fold, request, proven)
-    text, claims = tokens.issue(
-        proven.user.id,
-        tuple(proven.methods),
-        scope,
-        scope_id,
-        parent=proven.parent,
-        application_credential=proven.credential.id if proven.credential else None,
-        expires_at=proven.credential.expires_at if proven.credential else None,
-    )
+    proven = await auth.prove(call, request)
+    text, claims = tokens.issue(proven, *auth.scope(call.fold, request.scope, proven))
     try:
         token = tokens.valid(claims)  # it has to give something
     except NotFound as fault:
-        raise auth.unauthenticated() from fault
+        raise unauthenticated() from fault
     return Answer(status=201, body=document(call, token), headers={"X-Subject-Token": text})
 
 
@@ -104,6 +104,8 @@ def _subject(call: Call, operation: str, *, service: bool = False) -> tuple[str,
 async def validate(call: Call) -> Answer:
     """What another token says; by HEAD whether it holds. Raises NotFound, Forbidden."""
     text, _, token = _subject(call, "validate_token", service=True)
+    if token.access_rules is not None and "openstack-identity-access-rules" not in call.request.headers:
+        raise NotFound("Failed to validate token")  # who asks would not keep to them
     return Answer(body=document(call, token), headers={"X-Subject-Token": text})
 
 

@@ -8,14 +8,8 @@ Source: Identity API reference, "Authentication and token management".
 from __future__ import annotations
 
 import os
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
-from typing import Literal
-
-import msgspec
-from msgspec import Struct
+from datetime import datetime, timedelta
 
 from events.clock import Clock
 from events.fold import Fold
@@ -31,48 +25,15 @@ from events.refusals import NotFound, Unauthenticated
 from events.settings import Settings
 from gateway import tokens
 from gateway.identity import grants
+from gateway.identity.claims import Claims, Scope, from_bytes, new_audit_id, to_bytes
 from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
+from gateway.identity.proof import Proven
 from gateway.tokens import Token
 
-Scope = Literal["project", "domain", "system", "unscoped"]
-SCOPES: tuple[Scope, ...] = ("project", "domain", "system", "unscoped")
-METHODS = ("password", "token", "application_credential")
 REMEMBERED = 20_000  # tokens whose seal was opened
 LONGEST = 1024  # characters of a token
 GRACE = timedelta(days=2)  # how long after its end a service may still ask what a token said
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-_HEXADECIMAL = re.compile(r"[0-9a-f]{32}\Z").match
-
-Packed = bytes | None
-"""An id: `x` and 16 bytes if it is hexadecimal, else `t` and the text."""
-
-
-class _Sealed(Struct, frozen=True, gc=False, array_like=True):
-    version: int
-    user: Packed
-    methods: int  # bits, in the order of METHODS
-    scope: int
-    scope_id: Packed
-    issued: int  # microseconds since 1970
-    expires: int
-    audit_ids: tuple[bytes, ...]
-    application_credential: Packed
-
-
-class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says of itself."""
-
-    user: str
-    methods: tuple[str, ...]
-    scope: Scope
-    scope_id: str | None = None
-    issued_at: datetime
-    expires_at: datetime
-    audit_ids: tuple[str, ...]  # its own, and that of the first of those it descends from
-    application_credential: str | None = None
 
 
 class Tokens:
@@ -85,8 +46,6 @@ class Tokens:
         self.passwords = Passwords(settings.identity.bcrypt_cost)
         self.keys = keys
         self._opened: OrderedDict[str, Claims] = OrderedDict()
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(_Sealed).decode
 
     async def authenticate(self, text: str) -> Token:
         """Whose a token is and what it gives. Raises Unauthenticated."""
@@ -95,30 +54,24 @@ class Tokens:
         except NotFound as fault:
             raise Unauthenticated("The request you have made requires authentication.") from fault
 
-    def issue(
-        self,
-        user: str,
-        methods: tuple[str, ...],
-        scope: Scope,
-        scope_id: str | None,
-        parent: Claims | None = None,
-        application_credential: str | None = None,
-        expires_at: datetime | None = None,
-    ) -> tuple[str, Claims]:
+    def issue(self, proven: Proven, scope: Scope, scope_id: str | None) -> tuple[str, Claims]:
         """A token's text, and what it says; one made of another ends with it."""
         now = self.clock.now()
-        ends = [now + self.lifetime, *([parent.expires_at] if parent else []), *([expires_at] if expires_at else [])]
+        end = now + self.lifetime
+        parent, credential = proven.parent, proven.credential
         claims = Claims(
-            user=user,
-            methods=methods,
+            user=proven.user.id,
+            methods=tuple(proven.methods),
             scope=scope,
             scope_id=scope_id,
             issued_at=now,
-            expires_at=min(ends),
-            audit_ids=(_audit_id(os.urandom(16)), *(parent.audit_ids[-1:] if parent else ())),
-            application_credential=application_credential,
+            expires_at=min(end, proven.expires_at) if proven.expires_at is not None else end,
+            audit_ids=(new_audit_id(os.urandom(16)), *(parent.audit_ids[-1:] if parent else ())),
+            application_credential=credential.id if credential else None,
+            access_token=proven.access_token,
+            federated=proven.federated,
         )
-        text = self.keys.seal(self._encode(_seal(claims)))
+        text = self.keys.seal(to_bytes(claims))
         self._remember(text, claims)
         return text, claims
 
@@ -132,8 +85,8 @@ class Tokens:
         if data is None:
             raise NotFound("Could not recognize Fernet token")
         try:
-            claims = _open(self._decode(data))
-        except (msgspec.DecodeError, IndexError, ValueError, OverflowError) as fault:  # of another version, or purpose
+            claims = from_bytes(data)
+        except ValueError as fault:
             raise NotFound("Could not recognize Fernet token") from fault
         self._remember(text, claims)
         return claims
@@ -171,7 +124,16 @@ class Tokens:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
+            access_rules=self._rules(claims),
         )
+
+    def _rules(self, claims: Claims) -> tuple[tokens.AccessRule, ...] | None:
+        if claims.application_credential is None:
+            return None
+        credential = self.fold.get(application_credentials, claims.application_credential)
+        if credential is None or credential.access_rules is None:
+            return None
+        return tuple([tokens.AccessRule(one.service, one.method, one.path) for one in credential.access_rules])
 
     def _user(self, claims: Claims) -> User:
         user = self.fold.get(users, claims.user)
@@ -213,46 +175,3 @@ def _void(since: datetime | None, claims: Claims) -> bool:
 
 def _invalid() -> NotFound:
     return NotFound("Failed to validate token")
-
-
-def _audit_id(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _pack(id: str | None) -> Packed:
-    if id is None:
-        return None
-    return b"x" + bytes.fromhex(id) if _HEXADECIMAL(id) else b"t" + id.encode()
-
-
-def _unpack(packed: Packed) -> str | None:
-    if packed is None:
-        return None
-    return packed[1:].hex() if packed.startswith(b"x") else packed[1:].decode()
-
-
-def _seal(claims: Claims) -> _Sealed:
-    return _Sealed(
-        version=1,
-        user=_pack(claims.user),
-        methods=sum(1 << METHODS.index(method) for method in claims.methods),
-        scope=SCOPES.index(claims.scope),
-        scope_id=_pack(claims.scope_id),
-        issued=(claims.issued_at - EPOCH) // MICROSECOND,
-        expires=(claims.expires_at - EPOCH) // MICROSECOND,
-        audit_ids=tuple(urlsafe_b64decode(id + "==") for id in claims.audit_ids),
-        application_credential=_pack(claims.application_credential),
-    )
-
-
-def _open(sealed: _Sealed) -> Claims:
-    return Claims(
-        user=_unpack(sealed.user) or "",
-        methods=tuple(method for bit, method in enumerate(METHODS) if sealed.methods >> bit & 1),
-        scope=SCOPES[sealed.scope],
-        scope_id=_unpack(sealed.scope_id),
-        issued_at=EPOCH + sealed.issued * MICROSECOND,
-        expires_at=EPOCH + sealed.expires * MICROSECOND,
-        audit_ids=tuple(_audit_id(data) for data in sealed.audit_ids),
-        application_credential=_unpack(sealed.application_credential),
-    )

@@ -16,9 +16,10 @@ from cryptography.fernet import Fernet
 from events.clock import ManualClock, SystemClock
 from events.refusals import Unauthenticated
 from events.vault import MemoryVault
+from gateway.identity.claims import Claims, from_bytes, to_bytes
 from gateway.identity.keys import AGE, KeyRing
 from gateway.identity.passwords import Passwords
-from gateway.identity.tokens import Claims, Tokens, _open, _seal
+from gateway.identity.tokens import Tokens
 from tests.gateway.identity.people import PASSWORD, SETTINGS, gone, names, people
 
 ADMIN_ROLES = {"admin", "manager", "member", "reader"}
@@ -246,7 +247,7 @@ def tampered(token: str) -> list[str]:
 async def test_a_forged_or_changed_token_opens_nothing(tmp_path: Path) -> None:
     async with people(tmp_path) as them:
         stranger = await KeyRing.open(MemoryVault(), SystemClock(), tmp_path / "elsewhere")
-        sealed = them.tokens._encode(_seal(them.tokens.read(them.admin)))
+        sealed = to_bytes(them.tokens.read(them.admin))
         forged = [
             stranger.seal(sealed),
             Fernet(Fernet.generate_key()).encrypt(sealed).decode(),
@@ -345,7 +346,7 @@ async def test_claims_survive_being_sealed(tmp_path: Path) -> None:
                 audit_ids=admin.audit_ids * 2,
                 application_credential=id,
             )
-            assert _open(_seal(claims)) == claims
+            assert from_bytes(to_bytes(claims)) == claims
 
 
 # Application credentials
