@@ -16,6 +16,7 @@ from gateway.identity import (
     credential,
     discovery,
     domain,
+    ec2,
     endpoint,
     extensions,
     group,
@@ -28,6 +29,7 @@ from gateway.identity import (
     user,
 )
 from gateway.identity.personas import (
+    ADMIN_OR_SERVICE,
     ANYONE,
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
@@ -202,17 +204,19 @@ _CREDENTIALS = (
     _route("GET", "/v3/credentials/{id}", credential.show, SELF, "get_credential"),
     _route("PATCH", "/v3/credentials/{id}", credential.change, SELF, "update_credential"),
     _route("DELETE", "/v3/credentials/{id}", credential.delete, SELF, "delete_credential", 204),
-    _route("POST", "/v3/users/{id}/credentials/OS-EC2", credential.create_ec2, OWN, "ec2_create_credential", 201),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2", credential.list_ec2, OWN, "ec2_list_credentials"),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", credential.show_ec2, OWN, "ec2_get_credential"),
+    _route("POST", "/v3/users/{id}/credentials/OS-EC2", ec2.create, OWN, "ec2_create_credential", 201),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2", ec2.listed, OWN, "ec2_list_credentials"),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", ec2.show, OWN, "ec2_get_credential"),
     _route(
         "DELETE",
         "/v3/users/{id}/credentials/OS-EC2/{access}",
-        credential.delete_ec2,
+        ec2.delete,
         OWN,
         "ec2_delete_credential",
         204,
     ),
+    _route("POST", "/v3/ec2tokens", ec2.issue, ADMIN_OR_SERVICE, "ec2tokens_validate"),
+    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, ADMIN_OR_SERVICE, "s3tokens_validate"),
 )
 
 _LIMITS = (
