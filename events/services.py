@@ -43,6 +43,7 @@ SERVICES: tuple[Service, ...] = (
             "name",
             "application_credential",
             "revocation",
+            "trust",
             "region",
             "service",
             "endpoint",
