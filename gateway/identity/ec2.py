@@ -68,9 +68,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if not isinstance(wanted, str) or call.fold.get(projects, wanted) is None:
         raise project.not_found(str(wanted)[:64])
     access, secret = new_hex(), new_hex()
-    wish = CreateCredential(
-        id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted
-    )
+    wish = CreateCredential(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
     blob = msgspec.json.encode({"access": access, "secret": secret, "trust_id": None}).decode()
     return {"credential": await _view(call, await credential.make(call, wish, blob))}
 
