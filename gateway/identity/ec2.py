@@ -17,7 +17,7 @@ from events.identity import project as projects
 from events.identity import user as users
 from events.identity.credential import CreateCredential, Credential
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound, Unauthenticated
+from events.refusals import Invalid, NotFound
 from gateway.bodies import explain
 from gateway.identity import cleaning, credential, project, signatures
 from gateway.identity.delegation import guard_credentials
@@ -116,7 +116,7 @@ async def issue_for_s3(call: Call, body: Any) -> Answer:
 async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool]) -> tuple[str, dict[str, Any]]:
     signed = _read(body)
     if signed.access is None:
-        raise Unauthenticated("EC2 Signature not supplied")
+        raise unauthenticated()
     known = call.fold.get(credentials, credential.ec2_id(signed.access))
     if known is None or known.kind != "ec2":
         raise NotFound("EC2 access key not found.")
@@ -164,6 +164,6 @@ def _guard_time(call: Call, signed: Signed) -> None:
     try:
         time = signatures.moment(signed.timestamp)
     except ValueError as fault:
-        raise Unauthenticated("Credential timestamp is invalid") from fault
+        raise unauthenticated() from fault
     if call.cloud.clock.now() > time + FRESH:
-        raise Unauthenticated("Credential is expired")
+        raise unauthenticated()
