@@ -22,6 +22,7 @@ from gateway.identity import (
     group,
     limit,
     project,
+    project_tag,
     region,
     role,
     service,
@@ -69,12 +70,12 @@ _PROJECTS = (
     _route("GET", "/v3/projects/{id}", project.show, SELF, "get_project"),
     _route("PATCH", "/v3/projects/{id}", project.change, DOMAIN_MANAGER, "update_project"),
     _route("DELETE", "/v3/projects/{id}", project.delete, DOMAIN_MANAGER, "delete_project", 204),
-    _route("GET", "/v3/projects/{id}/tags", project.list_tags, SELF, "list_project_tags"),
-    _route("PUT", "/v3/projects/{id}/tags", project.replace_tags, DOMAIN_MANAGER, "update_project_tags"),
-    _route("DELETE", "/v3/projects/{id}/tags", project.remove_tags, DOMAIN_MANAGER, "delete_project_tags", 204),
-    _route("GET", "/v3/projects/{id}/tags/{tag}", project.show_tag, SELF, "get_project_tag", 204),
-    _route("PUT", "/v3/projects/{id}/tags/{tag}", project.add_tag, DOMAIN_MANAGER, "create_project_tag", 201),
-    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project.remove_tag, DOMAIN_MANAGER, "delete_project_tag", 204),
+    _route("GET", "/v3/projects/{id}/tags", project_tag.listed, SELF, "list_project_tags"),
+    _route("PUT", "/v3/projects/{id}/tags", project_tag.replace, DOMAIN_MANAGER, "update_project_tags"),
+    _route("DELETE", "/v3/projects/{id}/tags", project_tag.remove_all, DOMAIN_MANAGER, "delete_project_tags", 204),
+    _route("GET", "/v3/projects/{id}/tags/{tag}", project_tag.check, SELF, "get_project_tag", 204),
+    _route("PUT", "/v3/projects/{id}/tags/{tag}", project_tag.add, DOMAIN_MANAGER, "create_project_tag", 201),
+    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project_tag.remove, DOMAIN_MANAGER, "delete_project_tag", 204),
 )
 
 _USERS = (
