@@ -16,11 +16,13 @@ from gateway.identity import (
     credential,
     discovery,
     domain,
+    ec2,
     endpoint,
     extensions,
     group,
     limit,
     project,
+    project_tag,
     region,
     role,
     service,
@@ -29,6 +31,7 @@ from gateway.identity import (
 )
 from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
+    ADMIN_OR_SERVICE,
     ANYONE,
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
@@ -68,12 +71,12 @@ _PROJECTS = (
     _route("GET", "/v3/projects/{id}", project.show, SELF, "get_project"),
     _route("PATCH", "/v3/projects/{id}", project.change, DOMAIN_MANAGER, "update_project"),
     _route("DELETE", "/v3/projects/{id}", project.delete, DOMAIN_MANAGER, "delete_project", 204),
-    _route("GET", "/v3/projects/{id}/tags", project.list_tags, SELF, "list_project_tags"),
-    _route("PUT", "/v3/projects/{id}/tags", project.replace_tags, DOMAIN_MANAGER, "update_project_tags"),
-    _route("DELETE", "/v3/projects/{id}/tags", project.remove_tags, DOMAIN_MANAGER, "delete_project_tags", 204),
-    _route("GET", "/v3/projects/{id}/tags/{tag}", project.show_tag, SELF, "get_project_tag", 204),
-    _route("PUT", "/v3/projects/{id}/tags/{tag}", project.add_tag, DOMAIN_MANAGER, "create_project_tag", 201),
-    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project.remove_tag, DOMAIN_MANAGER, "delete_project_tag", 204),
+    _route("GET", "/v3/projects/{id}/tags", project_tag.listed, SELF, "list_project_tags"),
+    _route("PUT", "/v3/projects/{id}/tags", project_tag.replace, DOMAIN_MANAGER, "update_project_tags"),
+    _route("DELETE", "/v3/projects/{id}/tags", project_tag.remove_all, DOMAIN_MANAGER, "delete_project_tags", 204),
+    _route("GET", "/v3/projects/{id}/tags/{tag}", project_tag.check, SELF, "get_project_tag", 204),
+    _route("PUT", "/v3/projects/{id}/tags/{tag}", project_tag.add, DOMAIN_MANAGER, "create_project_tag", 201),
+    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project_tag.remove, DOMAIN_MANAGER, "delete_project_tag", 204),
 )
 
 _USERS = (
@@ -203,17 +206,19 @@ _CREDENTIALS = (
     _route("GET", "/v3/credentials/{id}", credential.show, SELF, "get_credential"),
     _route("PATCH", "/v3/credentials/{id}", credential.change, SELF, "update_credential"),
     _route("DELETE", "/v3/credentials/{id}", credential.delete, SELF, "delete_credential", 204),
-    _route("POST", "/v3/users/{id}/credentials/OS-EC2", credential.create_ec2, OWN, "ec2_create_credential", 201),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2", credential.list_ec2, OWN, "ec2_list_credentials"),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", credential.show_ec2, OWN, "ec2_get_credential"),
+    _route("POST", "/v3/users/{id}/credentials/OS-EC2", ec2.create, OWN, "ec2_create_credential", 201),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2", ec2.listed, OWN, "ec2_list_credentials"),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", ec2.show, OWN, "ec2_get_credential"),
     _route(
         "DELETE",
         "/v3/users/{id}/credentials/OS-EC2/{access}",
-        credential.delete_ec2,
+        ec2.delete,
         OWN,
         "ec2_delete_credential",
         204,
     ),
+    _route("POST", "/v3/ec2tokens", ec2.issue, ADMIN_OR_SERVICE, "ec2tokens_validate"),
+    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, ADMIN_OR_SERVICE, "s3tokens_validate"),
 )
 
 _LIMITS = (

@@ -26,6 +26,7 @@ METHODS = (
     "openid",
     "saml2",
     "oauth1",
+    "ec2credential",
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

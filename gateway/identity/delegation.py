@@ -1,0 +1,21 @@
+"""Whether a token was given by its user or stands for a secret that they lent out: an application credential, a trust,
+an access token of OAuth 1, keys of EC2. What outlives a token is not made with one that was lent.
+"""
+
+from __future__ import annotations
+
+from gateway.identity.personas import forbidden
+from gateway.tokens import Token
+
+PRIMARY = frozenset({"external", "kerberos", "mapped", "openid", "password", "saml2", "token", "totp", "x509"})
+
+
+def is_delegated(token: Token) -> bool:
+    """Whether the token comes of anything else than its user's own authentication."""
+    return not token.methods or not PRIMARY.issuperset(token.methods) or getattr(token, "trust", None) is not None
+
+
+def guard_credentials(token: Token) -> None:
+    """Raises Forbidden if the token is delegated: it sees and makes no secrets."""
+    if is_delegated(token):
+        raise forbidden("Delegated tokens cannot access credentials directly", "")
