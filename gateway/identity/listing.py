@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from events.refusals import Invalid, NotFound
+from gateway.identity.shapes import Shape
 from gateway.links import with_query
 from gateway.serving import Call
 
@@ -41,6 +42,14 @@ def flag(call: Call, name: str) -> bool:
 
 def asked(call: Call, name: str) -> str | None:
     return call.request.query_params.get(name)
+
+
+def guard_filters(call: Call, shapes: Mapping[str, Shape], names: Iterable[str]) -> None:
+    """Raises Invalid for filters whose values no resource can have."""
+    for name in names:
+        value = asked(call, name)
+        if value is not None:
+            shapes[name].guard(name, value)
 
 
 def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:

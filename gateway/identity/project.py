@@ -11,7 +11,7 @@ from events.identity import project as projects
 from events.identity.project import ChangeProject, CreateProject, Project, TagProject, UntagProject
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, grants, naming, shapes
+from gateway.identity import cleaning, grants, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
 from gateway.identity.personas import allow, domain_of, may_manage, may_read
 from gateway.serving import Answer, Call
@@ -93,7 +93,7 @@ def _place(call: Call, given: dict[str, Any]) -> tuple[str | None, str]:
                 f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a "
                 f"different domain ({parent.domain})."
             )
-        if len(grants.above(call.fold, parent)) >= DEEPEST:
+        if len(grants.above(call.fold, parent)) >= (limit_model.LEVELS if limit_model.is_strict(call) else DEEPEST):
             raise Forbidden(f"Max hierarchy depth reached for {parent.id} branch.")
         return parent.id, parent.domain
     domain_id = domain_id or parent_id or home(call)
