@@ -32,6 +32,7 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     issued_at: datetime
     expires_at: datetime
     application_credential: str | None = None
+    trust: str | None = None
 
     @property
     def is_admin(self) -> bool:

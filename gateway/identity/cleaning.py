@@ -5,14 +5,18 @@ If it ends half-way nothing is granted by what is left: whoever asks for roles l
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
 from events.identity import credential as credentials
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import membership as memberships
+from events.identity import passcode as passcodes
 from events.identity import project as projects
 from events.identity import role as roles
+from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, DeleteApplicationCredential
 from events.identity.assignment import Assignment, RevokeRole
@@ -20,8 +24,10 @@ from events.identity.credential import Credential, DeleteCredential
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
+from events.identity.passcode import ForgetPasscodes
 from events.identity.project import DeleteProject, Project
 from events.identity.role import DeleteRole, Role, StopImplyingRole
+from events.identity.trust import DeleteTrust, Trust
 from events.identity.user import DeleteUser, User
 from events.refusals import NotFound
 from gateway.identity import naming
@@ -35,6 +41,8 @@ async def delete_user(call: Call, user: User) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "user", user.id):
         await delete_secret(call, secret)
+    for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
+        await delete_trust(call, trust)
     await _leave(call, call.fold.by(memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
@@ -53,6 +61,8 @@ async def delete_project(call: Call, project: Project) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "project_id", project.id):
         await delete_secret(call, secret)
+    for trust in call.fold.by(trusts, "project_id", project.id):
+        await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
     await revoke_on(call, f"project:{project.id}")
@@ -79,6 +89,15 @@ def blob(name: str) -> tuple[str, ...]:
 async def delete_secret(call: Call, credential: Credential) -> None:
     await call.do(credentials, DeleteCredential(id=credential.id))
     await call.cloud.vault.delete(blob(credential.blob))
+    await call.cloud.execute(passcodes, ForgetPasscodes(id=credential.id), call.origin)
+
+
+async def delete_trust(call: Call, trust: Trust) -> None:
+    """Delete a trust and all that hang on it."""
+    for below in call.fold.by(trusts, "redelegated_trust", trust.id):
+        await delete_trust(call, below)
+    with suppress(NotFound):  # somebody else was quicker
+        await call.do(trusts, DeleteTrust(id=trust.id))
 
 
 async def delete_limit(call: Call, limit: Limit) -> None:
