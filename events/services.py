@@ -51,6 +51,11 @@ SERVICES: tuple[Service, ...] = (
             "credential",
             "registered_limit",
             "limit",
+            "policy",
+            "endpoint_group",
+            "association",
+            "access_rule",
+            "domain_config",
         ),
     ),
     Service(

@@ -163,10 +163,13 @@ async def _keys(path: Path, settings: Settings, *, rotate: bool) -> int:
             wait = await ring.rotate(settings.identity.token_keys) if rotate else ZERO
             if wait > ZERO:
                 seconds = math.ceil(wait.total_seconds())
-                print(f"{what}: rotated a moment ago; in {seconds} s every gateway knows the staged key", file=sys.stderr)
+                print(
+                    f"{what}: rotated a moment ago; in {seconds} s every gateway knows the staged key", file=sys.stderr
+                )
                 status = 1
             else:
                 numbers = sorted(ring.keys.by_number, reverse=True)
                 former = ", ".join(map(str, numbers[1:-1])) or "none"
-                print(f"{what}: primary {numbers[0]}, former {former}, one staged; rotated {ring.keys.rotated_at:%F %T} UTC")
+                at = f"{ring.keys.rotated_at:%F %T} UTC"
+                print(f"{what}: primary {numbers[0]}, former {former}, one staged; rotated {at}")
     return status

@@ -6,12 +6,10 @@ Source: Identity API reference, version 3.14.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from events.refusals import UnsupportedMedia
 from gateway import faults
 from gateway.identity import (
+    access_rule,
     application_credential,
     assignment,
     assignments,
@@ -19,13 +17,16 @@ from gateway.identity import (
     discovery,
     domain,
     endpoint,
+    extensions,
     group,
     limit,
     project,
     region,
+    revoking,
     role,
     service,
     token,
+    trust,
     user,
 )
 from gateway.identity.personas import (
@@ -36,25 +37,11 @@ from gateway.identity.personas import (
     OWN,
     ROLE_READER,
     SELF,
+    SERVICE_OR_ADMIN,
     SYSTEM_READER,
 )
-from gateway.policy import Who
+from gateway.identity.routing import route as _route
 from gateway.serving import Face, Route
-
-
-def _route(
-    method: str,
-    path: str,
-    function: Callable[..., Awaitable[Any]],
-    who: Who,
-    policy: str,
-    status: int = 200,
-    *,
-    fences: bool = True,
-    past: bool = True,
-) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
-
 
 _AUTH = (
     Route("GET", "/", discovery.versions, ANYONE, fences=False),
@@ -67,6 +54,19 @@ _AUTH = (
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
     _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
     _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system", past=False),
+    Route("GET", "/v3/auth/tokens/OS-PKI/revoked", revoking.list_pki, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/ca", revoking.show_certificate, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/certificates", revoking.show_certificate, ANYONE),
+    _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, SERVICE_OR_ADMIN, "list_revoke_events", past=False),
+)
+
+_TRUSTS = (
+    _route("POST", "/v3/OS-TRUST/trusts", trust.create, SELF, "create_trust", 201),
+    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, SELF, "list_trusts"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, SELF, "get_trust"),
+    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, SELF, "delete_trust", 204),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, SELF, "list_roles_for_trust"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, SELF, "get_role_for_trust"),
 )
 
 _DOMAINS = (
@@ -130,7 +130,9 @@ _USERS = (
         "delete_application_credential",
         204,
     ),
-    _route("GET", "/v3/users/{id}/access_rules", application_credential.list_access_rules, OWN, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules", access_rule.listed, OWN, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules/{rule_id}", access_rule.show, OWN, "get_access_rule"),
+    _route("DELETE", "/v3/users/{id}/access_rules/{rule_id}", access_rule.delete, OWN, "delete_access_rule", 204),
 )
 
 _GROUPS = (
@@ -204,7 +206,6 @@ _CATALOG = (
     _route("PATCH", "/v3/services/{id}", service.change, CLOUD_ADMIN, "update_service"),
     _route("DELETE", "/v3/services/{id}", service.delete, CLOUD_ADMIN, "delete_service", 204),
     _route("POST", "/v3/endpoints", endpoint.create, CLOUD_ADMIN, "create_endpoint", 201),
-    _route("GET", "/v3/policies", endpoint.list_policies, SYSTEM_READER, "list_policies"),
     _route("GET", "/v3/endpoints", endpoint.listed, SYSTEM_READER, "list_endpoints"),
     _route("GET", "/v3/endpoints/{id}", endpoint.show, SYSTEM_READER, "get_endpoint"),
     _route("PATCH", "/v3/endpoints/{id}", endpoint.change, CLOUD_ADMIN, "update_endpoint"),
@@ -246,7 +247,20 @@ _LIMITS = (
     _route("DELETE", "/v3/limits/{id}", limit.delete, CLOUD_ADMIN, "delete_limit", 204),
 )
 
-ROUTES = (*_AUTH, *_DOMAINS, *_PROJECTS, *_USERS, *_GROUPS, *_ROLES, *_GRANTS, *_CATALOG, *_CREDENTIALS, *_LIMITS)
+ROUTES = (
+    *_AUTH,
+    *_TRUSTS,
+    *_DOMAINS,
+    *_PROJECTS,
+    *_USERS,
+    *_GROUPS,
+    *_ROLES,
+    *_GRANTS,
+    *_CATALOG,
+    *_CREDENTIALS,
+    *_LIMITS,
+    *extensions.ROUTES,
+)
 
 FACE = Face(
     name="identity",

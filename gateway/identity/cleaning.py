@@ -5,11 +5,16 @@ If it ends half-way nothing is granted by what is left: whoever asks for roles l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
+from events.identity import access_rule as access_rules
 from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
+from events.identity import association as associations
 from events.identity import credential as credentials
+from events.identity import domain_config as configs
+from events.identity import endpoint as endpoints
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import membership as memberships
@@ -20,15 +25,19 @@ from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, DeleteApplicationCredential
 from events.identity.assignment import Assignment, RevokeRole
+from events.identity.association import Association, Dissociate
 from events.identity.credential import Credential, DeleteCredential
+from events.identity.domain_config import DomainConfig
+from events.identity.endpoint import DeleteEndpoint, Endpoint
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
 from events.identity.passcode import ForgetPasscodes
 from events.identity.project import DeleteProject, Project
+from events.identity.record import Delete
 from events.identity.role import DeleteRole, Role, StopImplyingRole
 from events.identity.trust import DeleteTrust, Trust
-from events.identity.user import DeleteUser, User
+from events.identity.user import DeleteUser, User, VoidTokens
 from events.refusals import NotFound
 from gateway.identity import naming
 from gateway.serving import Call
@@ -43,6 +52,8 @@ async def delete_user(call: Call, user: User) -> None:
         await delete_secret(call, secret)
     for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
         await delete_trust(call, trust)
+    for rule in call.fold.by(access_rules, "user", user.id):
+        await call.do(access_rules, Delete(id=rule.id))
     await _leave(call, call.fold.by(memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
@@ -50,7 +61,10 @@ async def delete_user(call: Call, user: User) -> None:
 async def delete_group(call: Call, group: Group) -> None:
     await call.do(groups, DeleteGroup(id=group.id))
     await naming.release(call, ("group", group.domain, group.name), group.id)
-    await _leave(call, call.fold.by(memberships, "group", group.id))
+    members = call.fold.by(memberships, "group", group.id)
+    for membership in members:
+        await void_tokens(call, membership.user)
+    await _leave(call, members)
     await revoke(call, call.fold.by(assignments, "actor", f"group:{group.id}"))
 
 
@@ -65,6 +79,8 @@ async def delete_project(call: Call, project: Project) -> None:
         await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
+    for kind in ("endpoint", "endpoint_group"):
+        await dissociate(call, call.fold.by(associations, "out", f"{kind}:{project.id}"))
     await revoke_on(call, f"project:{project.id}")
 
 
@@ -100,6 +116,45 @@ async def delete_trust(call: Call, trust: Trust) -> None:
         await call.do(trusts, DeleteTrust(id=trust.id))
 
 
+def config_secret(domain: str, name: str) -> tuple[str, ...]:
+    """The name in the vault of what is secret in a domain's configuration."""
+    return ("identity", "domain_config", domain, name)
+
+
+async def delete_config(call: Call, config: DomainConfig) -> None:
+    await call.do(configs, Delete(id=config.id))
+    await forget(call, config)
+
+
+async def forget(call: Call, config: DomainConfig, but: DomainConfig | None = None) -> None:
+    """Let go of the secrets of a former configuration that another does not have too."""
+    kept = {name for names in but.secrets.values() for name in names.values()} if but else set()
+    for names in config.secrets.values():
+        for name in set(names.values()) - kept:
+            await call.cloud.vault.delete(config_secret(config.id, name))
+
+
+async def delete_endpoint(call: Call, endpoint: Endpoint) -> None:
+    await call.do(endpoints, DeleteEndpoint(id=endpoint.id))
+    await dissociate(call, call.fold.by(associations, "into", f"endpoint:{endpoint.id}"))
+    await dissociate(call, call.fold.by(associations, "out", f"policy:endpoint:{endpoint.id}"))
+
+
+async def delete_policies_of(call: Call, services: Sequence[str], regions: Sequence[str | None]) -> None:
+    """End what gives services a policy, everywhere (None) or in regions."""
+    for service in services:
+        for region in regions:
+            of = f"service:{service}" if region is None else f"service:{service}:{region}"
+            await dissociate(call, call.fold.by(associations, "out", f"policy:{of}"))
+
+
+async def dissociate(call: Call, found: list[Association]) -> None:
+    """End associations with what is gone."""
+    for one in found:
+        key = (one.kind, one.of) if one.kind == "policy" else (one.kind, one.of, one.to)
+        await call.do(associations, Dissociate(id=key, to=one.to))
+
+
 async def delete_limit(call: Call, limit: Limit) -> None:
     await call.do(limits, DeleteLimit(id=limit.id))
     await naming.release(call, limit_name(limit), limit.id)
@@ -122,6 +177,12 @@ async def revoke(call: Call, found: list[Assignment]) -> None:
             await call.do(assignments, RevokeRole(id=assignment.key))
         except NotFound:
             continue  # somebody else was quicker
+
+
+async def void_tokens(call: Call, user: str) -> None:
+    """Have a user log in again, who has lost what their tokens may rest on."""
+    with suppress(NotFound):  # they are gone
+        await call.do(users, VoidTokens(id=user))
 
 
 async def _leave(call: Call, found: list[Membership]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import domain as domains
+from events.identity import domain_config as configs
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import project as projects
@@ -125,4 +126,7 @@ async def delete(call: Call) -> None:
         await cleaning.delete_role(call, role)
     for limit in call.fold.by(limits, "of", id):
         await cleaning.delete_limit(call, limit)
+    config = call.fold.get(configs, id)
+    if config is not None:
+        await cleaning.delete_config(call, config)
     await cleaning.revoke_on(call, f"domain:{id}")

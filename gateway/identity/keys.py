@@ -82,10 +82,10 @@ class KeyRing:
             self._hold(msgspec.json.decode(data, type=Keys))
 
     async def rotate(self, kept: int, age: timedelta = SETTLED) -> timedelta:
-        """The staged key seals from now on, another is staged, and of `kept` the oldest goes: unless within `age` it was.
+        """The staged key seals from now on, another is staged, and the oldest of `kept` goes; zero, if it was done.
 
-        Zero, or how long until it can be done: a gateway has to know the staged key before another seals with it. Of two
-        that do it at once both have the same primary, and what was sealed by it is not lost. Raises Unavailable.
+        Else how long until it can be: it was done within `age`, and a gateway has to know the staged key before another
+        seals with it. Of two that do it at once both have the same primary, and nothing is lost. Raises Unavailable.
         """
         await self.refresh()
         wait = self.keys.rotated_at + max(age, SETTLED) - self._clock.now()

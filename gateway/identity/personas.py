@@ -35,6 +35,7 @@ DOMAIN_READER = _any(
 )
 DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role="manager", scopes=_DOMAIN))
 ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
+SERVICE_OR_ADMIN = _any("admin, or a service", ADMIN, Who(name="", role="service", scopes=frozenset()))
 SELF = ANY_TOKEN  # and the function looks whose it is
 OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
 
@@ -84,6 +85,7 @@ __all__ = [
     "OWN",
     "ROLE_READER",
     "SELF",
+    "SERVICE_OR_ADMIN",
     "SYSTEM_READER",
     "allow",
     "domain_of",

@@ -14,7 +14,7 @@ from events.identity import trust as trusts
 from events.identity.revocation import RevokeToken
 from events.identity.trust import UseTrust
 from events.refusals import Forbidden, NotFound
-from gateway.identity import auth, compliance, grants, methods, receipts
+from gateway.identity import access_rule, auth, compliance, grants, methods, receipts
 from gateway.identity.catalog import catalog
 from gateway.identity.claims import Claims, moment
 from gateway.identity.domain import view as domain_view
@@ -67,6 +67,9 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         if credential is not None:
             restricted = not credential.unrestricted
             found["application_credential"] = {"id": credential.id, "name": credential.name, "restricted": restricted}
+            if credential.access_rules:
+                rules = [access_rule.plain(credential.user, rule) for rule in credential.access_rules]
+                found["application_credential"]["access_rules"] = rules
     trust = fold.get(trusts, token.trust) if token.trust is not None else None
     if trust is not None:
         found["OS-TRUST:trust"] = {
@@ -137,6 +140,8 @@ async def validate(call: Call) -> Answer:
     """What another token says; by HEAD whether it holds. Raises NotFound, Forbidden."""
     by_head = call.request.method == "HEAD"
     text, _, token = _subject(call, *(("check_token", sees_all) if by_head else ("validate_token", _validates)))
+    if token.access_rules is not None and "openstack-identity-access-rules" not in call.request.headers:
+        raise NotFound("Failed to validate token")  # who asks would not keep to them
     return Answer(body=document(call, token), headers={"X-Subject-Token": text})
 
 

@@ -147,7 +147,16 @@ class Tokens:
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
             trust=claims.trust,
+            access_rules=self._rules(claims),
         )
+
+    def _rules(self, claims: Claims) -> tuple[tokens.AccessRule, ...] | None:
+        if claims.application_credential is None:
+            return None
+        credential = self.fold.get(application_credentials, claims.application_credential)
+        if credential is None or credential.access_rules is None:
+            return None
+        return tuple([tokens.AccessRule(one.service, one.method, one.path) for one in credential.access_rules])
 
     def _guard(self, claims: Claims, window: timedelta) -> None:
         """Raises NotFound if the token has expired for longer than `window`, or was revoked."""

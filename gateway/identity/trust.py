@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from events.identity import project as projects
@@ -26,10 +25,10 @@ from gateway.serving import Call
 
 DEEPEST = 3  # how many trusts may hang on one, one below the other
 
-_ROLE = shapes.Shape(types=("object",), least=1)
+_USER = shapes.Shape(types=("string",), most=64)
 SHAPES = {
-    "trustor_user_id": shapes.ID,
-    "trustee_user_id": shapes.ID,
+    "trustor_user_id": _USER,
+    "trustee_user_id": _USER,
     "impersonation": shapes.BOOLEAN,
     "project_id": shapes.OPTIONAL_ID,
     "remaining_uses": shapes.Shape(types=("integer", "null")),
@@ -85,7 +84,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     allow(call.who.user == given["trustor_user_id"], "create_trust")
     _guard_delegated(call)
     if given.get("project_id") and not given.get("roles"):
-        raise Forbidden("You are not authorized to perform the requested action: At least one role should be specified.")
+        raise Forbidden(
+            "You are not authorized to perform the requested action: At least one role should be specified."
+        )
     if call.fold.get(users, given["trustee_user_id"]) is None:
         raise NotFound(f"Could not find user: {given['trustee_user_id']}.")
     wanted = tuple(dict.fromkeys(_role(call, reference) for reference in given.get("roles", [])))

@@ -93,7 +93,7 @@ async def people(
         ring = await KeyRing.open(w.cloud.vault, w.cloud.clock, keys / "fernet")
         tokens = Tokens(w.fold, settings, w.cloud.clock, ring)
         w.cloud.put(tokens)
-        w.cloud.put(Receipts(SETTINGS, w.cloud.clock, await KeyRing.open(w.cloud.vault, w.cloud.clock, name=RECEIPTS)))
+        w.cloud.put(Receipts(settings, w.cloud.clock, await KeyRing.open(w.cloud.vault, w.cloud.clock, name=RECEIPTS)))
         w.cloud.authenticate = tokens.authenticate
         await bootstrap(w.execute, settings, PASSWORD)
         them = People(w, tokens)
