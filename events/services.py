@@ -56,6 +56,12 @@ SERVICES: tuple[Service, ...] = (
             "association",
             "access_rule",
             "domain_config",
+            "identity_provider",
+            "federation_protocol",
+            "mapping",
+            "service_provider",
+            "federated_user",
+            "expiring_membership",
         ),
     ),
     Service(

@@ -48,11 +48,12 @@ class User(State, frozen=True, gc=False, kw_only=True):
     failures: int = 0  # wrong passwords since the last right one
     failed_at: datetime | None = None
     active_at: datetime | None = None  # the first login of the newest day with one, if that is asked for
+    local: bool = True  # else known by an identity provider only, under a name that others may have too
 
     @property
-    def place(self) -> str:
+    def place(self) -> str | None:
         """By which they are found by name."""
-        return f"{self.domain}:{self.name}"
+        return f"{self.domain}:{self.name}" if self.local else None
 
     def is_locked(self, lock: Lock) -> bool:
         """Whether too many passwords were wrong, too short a time ago."""
@@ -71,6 +72,7 @@ class UserCreated(Event, frozen=True, gc=False, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     password_expires_at: datetime | None = None
+    local: bool = True
 
 
 class UserChanged(Event, frozen=True, gc=False, kw_only=True):
@@ -132,6 +134,7 @@ class CreateUser(Command, frozen=True, gc=False, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     password_expires_at: datetime | None = None
+    local: bool = True
 
 
 class ChangeUser(Command, frozen=True, gc=False, kw_only=True):
@@ -233,7 +236,8 @@ def _changes(user: User, command: ChangeUser) -> list[Events]:
 def evolve(user: User | None, event: Events, at: datetime) -> User:
     """The user after `event`."""
     if isinstance(event, UserCreated):
-        return User(**asdict(event), password_at=at if event.password else None)
+        since = None if event.local else at  # an id that comes again must not make former tokens valid
+        return User(**asdict(event), password_at=at if event.password else None, tokens_from=since)
     assert user is not None, f"{event!r} before UserCreated"
     match event:
         case UserChanged():

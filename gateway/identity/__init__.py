@@ -29,6 +29,7 @@ from gateway.identity import (
     trust,
     user,
 )
+from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
     ANYONE,
     CLOUD_ADMIN,
@@ -260,6 +261,7 @@ ROUTES = (
     *_CREDENTIALS,
     *_LIMITS,
     *extensions.ROUTES,
+    *federation.ROUTES,
 )
 
 FACE = Face(

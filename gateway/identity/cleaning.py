@@ -15,6 +15,8 @@ from events.identity import association as associations
 from events.identity import credential as credentials
 from events.identity import domain_config as configs
 from events.identity import endpoint as endpoints
+from events.identity import expiring_membership as expiring_memberships
+from events.identity import federated_user as federated_users
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import membership as memberships
@@ -29,6 +31,8 @@ from events.identity.association import Association, Dissociate
 from events.identity.credential import Credential, DeleteCredential
 from events.identity.domain_config import DomainConfig
 from events.identity.endpoint import DeleteEndpoint, Endpoint
+from events.identity.expiring_membership import EndMembership, ExpiringMembership
+from events.identity.federated_user import UnlinkUser
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
@@ -54,7 +58,10 @@ async def delete_user(call: Call, user: User) -> None:
         await delete_trust(call, trust)
     for rule in call.fold.by(access_rules, "user", user.id):
         await call.do(access_rules, Delete(id=rule.id))
+    for link in call.fold.by(federated_users, "user", user.id):
+        await call.do(federated_users, UnlinkUser(id=link.key))
     await _leave(call, call.fold.by(memberships, "user", user.id))
+    await end(call, call.fold.by(expiring_memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
 
@@ -65,6 +72,7 @@ async def delete_group(call: Call, group: Group) -> None:
     for membership in members:
         await void_tokens(call, membership.user)
     await _leave(call, members)
+    await end(call, call.fold.by(expiring_memberships, "group", group.id))
     await revoke(call, call.fold.by(assignments, "actor", f"group:{group.id}"))
 
 
@@ -191,3 +199,9 @@ async def _leave(call: Call, found: list[Membership]) -> None:
             await call.do(memberships, Leave(id=(membership.group, membership.user)))
         except NotFound:
             continue
+
+
+async def end(call: Call, found: list[ExpiringMembership]) -> None:
+    """End memberships that an identity provider told of."""
+    for membership in found:
+        await call.do(expiring_memberships, EndMembership(id=membership.key))

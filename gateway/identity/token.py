@@ -18,6 +18,7 @@ from gateway.identity import access_rule, auth, compliance, grants, methods, rec
 from gateway.identity.catalog import catalog
 from gateway.identity.claims import Claims, moment
 from gateway.identity.domain import view as domain_view
+from gateway.identity.federation import service_provider
 from gateway.identity.listing import asked, collection, flag, self_link
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import view as project_view
@@ -62,6 +63,9 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         found["roles"] = list(token.roles) if token.trust is None else _whole(fold, token.roles)
         if not flag(call, "nocatalog"):
             found["catalog"] = catalog(fold, call.base, token)
+    providers = service_provider.enabled(fold)
+    if providers:
+        found["service_providers"] = providers
     if token.application_credential is not None:
         credential = fold.get(application_credentials, token.application_credential)
         if credential is not None:
