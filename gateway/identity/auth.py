@@ -18,7 +18,7 @@ from events.identity import project as projects
 from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
 from events.settings import Settings
 from gateway.bodies import explain
-from gateway.identity import delegation, grants
+from gateway.identity import grants, trusting
 from gateway.identity.delegation import is_delegated
 from gateway.identity.methods import BY_NAME, external
 from gateway.identity.proof import (
@@ -190,13 +190,13 @@ def _trust(fold: Fold, now: datetime, wanted: TrustReference, proven: Proven) ->
     if not wanted.id:
         raise expecting("trust_id", "trust")
     try:
-        trust = delegation.find(fold, wanted.id, now)
+        trust = trusting.find(fold, wanted.id, now)
     except NotFound as fault:
         raise unauthenticated() from fault
     if trust.project_id is None:
         raise NotFound("Could not find project: None.")
     if trust.trustee != proven.user.id:
-        raise Forbidden(delegation.FORBIDDEN)
+        raise Forbidden(trusting.FORBIDDEN)
     return Target(scope="project", id=trust.project_id, trust=trust)
 
 

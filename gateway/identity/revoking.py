@@ -15,7 +15,7 @@ from events.identity import trust as trusts
 from events.identity import user as users
 from events.refusals import Forbidden, Gone, Invalid
 from gateway.identity.claims import moment
-from gateway.identity.delegation import FORBIDDEN
+from gateway.identity.trusting import FORBIDDEN
 from gateway.identity.listing import asked, self_link
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call

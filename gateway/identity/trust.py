@@ -15,7 +15,7 @@ from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, delegation, grants, shapes
 from gateway.identity.application_credential import expiry
 from gateway.identity.claims import moment
-from gateway.identity.delegation import FORBIDDEN
+from gateway.identity.trusting import FORBIDDEN
 from gateway.identity.listing import asked, collection
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import not_found as no_project
@@ -157,7 +157,7 @@ def _guard_held(call: Call, given: dict[str, Any], wanted: tuple[str, ...]) -> N
 def _above(call: Call) -> Trust | None:
     """The trust that the caller's token was made by. Raises NotFound, Forbidden."""
     id = call.who.trust
-    return delegation.find(call.fold, id, call.cloud.clock.now()) if id is not None else None
+    return trusting.find(call.fold, id, call.cloud.clock.now()) if id is not None else None
 
 
 def _depth(given: dict[str, Any], above: Trust | None) -> int:
@@ -178,7 +178,7 @@ def _depth(given: dict[str, Any], above: Trust | None) -> int:
 
 def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
     """No trust gives more than any that it hangs on. Raises Forbidden."""
-    for one in delegation.pedigree(call.fold, above):
+    for one in trusting.pedigree(call.fold, above):
         longer = one.expires_at is not None and (wish.expires_at is None or wish.expires_at > one.expires_at)
         more = not set(wish.roles) <= set(one.roles) or (wish.impersonation and not one.impersonation)
         if longer or more or one.redelegation_count == 0 or wish.remaining_uses is not None:
@@ -192,7 +192,7 @@ def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
 
 def _find(call: Call, operation: str, *, trustee: bool = True) -> Trust:
     """A trust that gives tokens. Raises NotFound, Forbidden."""
-    trust = delegation.find(call.fold, call.path["id"], call.cloud.clock.now())
+    trust = trusting.find(call.fold, call.path["id"], call.cloud.clock.now())
     own = (trust.trustor, trust.trustee) if trustee else (trust.trustor,)
     allow(call.who.user in own or (sees_all(call.who) if trustee else call.who.is_admin), operation)
     _guard_delegated(call)

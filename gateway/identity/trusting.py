@@ -1,4 +1,4 @@
-"""Who acts for another: tokens that were made for less than all that a user may, and trusts with what they hang on.
+"""What a trust gives, with all that it hangs on.
 
 Source: Identity API reference, "OS-TRUST".
 """
@@ -16,15 +16,7 @@ from events.identity.trust import Trust
 from events.refusals import Forbidden, NotFound
 from gateway.identity import grants
 
-# By these somebody shows who they are; whoever comes by another has something that was made for less.
-PRIMARY = frozenset({"password", "token", "totp", "external", "mapped", "openid", "saml2"})
-
 FORBIDDEN = "You are not authorized to perform the requested action."
-
-
-def is_delegated(methods: tuple[str, ...]) -> bool:
-    """Whether a token that was had by these methods stands for less than its user."""
-    return not PRIMARY.issuperset(methods)
 
 
 def not_found(id: str) -> NotFound:
