@@ -19,7 +19,7 @@ from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
 from events.settings import Settings
 from gateway.bodies import explain
 from gateway.identity import grants, trusting
-from gateway.identity.delegation import is_delegated
+from gateway.identity.delegation import is_secondary
 from gateway.identity.methods import BY_NAME, external
 from gateway.identity.proof import (
     DomainReference,
@@ -85,7 +85,7 @@ def read(body: Any, offered: tuple[str, ...]) -> Request:
     if not names:
         raise unauthenticated()
     for name in names:
-        if name not in offered:
+        if name not in offered or name not in BY_NAME:
             raise CannotAuthenticate("Attempted to authenticate with an unsupported method.", offered)
     return Request({name: _typed(given[name], BY_NAME[name].Body) for name in names}, _wanted(auth.scope))
 
@@ -159,7 +159,7 @@ def guard_scope(settings: Settings, request: Request, proven: Proven) -> None:
         raise _not_for("Using trust-scoped token to create another token. Create a new trust-scoped token instead.")
     if parent.scope == "system" and wanted is not None and not (wanted.project is UNSET and wanted.domain is UNSET):
         raise _not_for("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed..")
-    if is_delegated(parent.methods):
+    if is_secondary(parent.methods):
         raise _not_for("Using a delegated token to create another token is not allowed..")
     if parent.scope != "unscoped" and not settings.identity.allow_rescope_scoped_token:
         raise _not_for("rescope a scoped token.")

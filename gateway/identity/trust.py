@@ -12,15 +12,16 @@ from events.identity.role import Role
 from events.identity.trust import GiveTrust, Trust
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, delegation, grants, shapes
+from gateway.identity import cleaning, grants, shapes, trusting
 from gateway.identity.application_credential import expiry
 from gateway.identity.claims import moment
-from gateway.identity.trusting import FORBIDDEN
+from gateway.identity.delegation import is_secondary
 from gateway.identity.listing import asked, collection
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import not_found as no_project
 from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
+from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 DEEPEST = 3  # how many trusts may hang on one, one below the other
@@ -120,7 +121,7 @@ def _guard_numbers(given: dict[str, Any]) -> None:
 
 def _guard_delegated(call: Call) -> None:
     """What was made for less than a user gives nothing on; a trust may, if it says so. Raises Forbidden."""
-    if delegation.is_delegated(call.who.methods):
+    if is_secondary(call.who.methods):
         raise Forbidden(
             "You are not authorized to perform the requested action: Delegated tokens cannot manage trusts.."
         )
