@@ -25,9 +25,11 @@ from gateway.identity import (
     project_tag,
     region,
     registered_limit,
+    revoking,
     role,
     service,
     token,
+    trust,
     user,
 )
 from gateway.identity.federation import routes as federation
@@ -37,6 +39,7 @@ from gateway.identity.personas import (
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
+    OF_PROJECT,
     OWN,
     ROLE_READER,
     SELF,
@@ -56,6 +59,19 @@ _AUTH = (
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
     _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
     _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system", past=False),
+    Route("GET", "/v3/auth/tokens/OS-PKI/revoked", revoking.list_pki, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/ca", revoking.show_certificate, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/certificates", revoking.show_certificate, ANYONE),
+    _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, ADMIN_OR_SERVICE, "list_revoke_events", past=False),
+)
+
+_TRUSTS = (
+    _route("POST", "/v3/OS-TRUST/trusts", trust.create, OF_PROJECT, "create_trust", 201),
+    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, OWN, "get_trust"),
+    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, OWN, "delete_trust", 204),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, OWN, "list_roles_for_trust"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, OWN, "get_role_for_trust"),
 )
 
 _DOMAINS = (
@@ -240,6 +256,7 @@ _LIMITS = (
 
 ROUTES = (
     *_AUTH,
+    *_TRUSTS,
     *_DOMAINS,
     *_PROJECTS,
     *_USERS,

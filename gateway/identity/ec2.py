@@ -26,7 +26,7 @@ from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import Proven, is_enabled, unauthenticated
 from gateway.identity.signatures import Signed
 from gateway.identity.token import document
-from gateway.identity.tokens import Tokens
+from gateway.identity.tokens import Target, Tokens
 from gateway.serving import Answer, Call
 
 FRESH = timedelta(minutes=15)  # how long a signature is good for
@@ -126,7 +126,7 @@ async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool])
     proven = _prove(call, known, blob)
     _guard_time(call, signed)
     tokens = call.cloud.part(Tokens)
-    text, claims = tokens.issue(proven, "project", known.project_id)
+    text, claims = tokens.issue(proven, Target(scope="project", id=known.project_id))
     try:
         token = tokens.valid(claims)  # it has to give something
     except NotFound as fault:
