@@ -45,6 +45,7 @@ from gateway.identity.personas import (
     SELF,
     SYSTEM_READER,
 )
+from gateway.identity.policies import RULES
 from gateway.identity.routing import route as _route
 from gateway.serving import Face, Route
 
@@ -158,7 +159,7 @@ _IMPLIES = "/v3/roles/{id}/implies"
 _ROLES = (
     _route("POST", "/v3/roles", role.create, CLOUD_ADMIN, "create_role", 201),
     _route("GET", "/v3/roles", role.listed, ROLE_READER, "list_roles"),
-    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role"),
+    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role", target="late"),
     _route("PATCH", "/v3/roles/{id}", role.change, CLOUD_ADMIN, "update_role"),
     _route("DELETE", "/v3/roles/{id}", role.delete, CLOUD_ADMIN, "delete_role", 204),
     _route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, "list_implied_roles"),
@@ -174,14 +175,15 @@ _ROLES = (
 def _grants(target: str, actor: str, *, system: bool = False, inherited: bool = False) -> tuple[Route, ...]:
     """The routes of one kind of actor on one kind of target."""
     reader, manager = (SYSTEM_READER, CLOUD_ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
+    of = f"_system_grant{{}}_for_{actor[: actor.index('s/')]}" if system else "_grant{}"
     start, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
     path = f"{start}/{target}/{actor}/roles"
     one = f"{path}/{{role_id}}{end}"
     return (
-        _route("GET", path + end, assignment.listed, reader, "list_grants"),
-        _route("PUT", one, assignment.put, manager, "create_grant", 204),
-        _route("GET", one, assignment.check, reader, "check_grant", 204),
-        _route("DELETE", one, assignment.delete, manager, "revoke_grant", 204),
+        _route("GET", path + end, assignment.listed, reader, "list" + of.format("s")),
+        _route("PUT", one, assignment.put, manager, "create" + of.format(""), 204),
+        _route("GET", one, assignment.check, reader, "check" + of.format(""), 204),
+        _route("DELETE", one, assignment.delete, manager, "revoke" + of.format(""), 204),
     )
 
 
@@ -277,4 +279,7 @@ FACE = Face(
     format=faults.identity,
     statuses={UnsupportedMedia: 400},
     headers={"Vary": "X-Auth-Token"},
+    rules=RULES,
+    admin="admin_required",
+    target="found",
 )
