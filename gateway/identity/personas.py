@@ -35,7 +35,9 @@ DOMAIN_READER = _any(
 )
 DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role="manager", scopes=_DOMAIN))
 ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
+ADMIN_OR_SERVICE = _any("admin or service", ADMIN, Who(name="", role="service", scopes=frozenset()))
 SELF = ANY_TOKEN  # and the function looks whose it is
+OF_PROJECT = Who(name="any token of a project or none", role=None, scopes=frozenset({"project", "unscoped"}))
 OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
 
 
@@ -80,8 +82,8 @@ def may_manage(call: Call, domain: str | None) -> bool:
     return may_read(call, domain)
 
 
-def forbidden(operation: str) -> Forbidden:
-    return Forbidden(f"You are not authorized to perform the requested action: identity:{operation}.")
+def forbidden(operation: str, prefix: str = "identity:") -> Forbidden:
+    return Forbidden(f"You are not authorized to perform the requested action: {prefix}{operation}.")
 
 
 def allow(allowed: bool, operation: str) -> None:
@@ -92,10 +94,12 @@ def allow(allowed: bool, operation: str) -> None:
 
 __all__ = [
     "ADMIN",
+    "ADMIN_OR_SERVICE",
     "ANYONE",
     "CLOUD_ADMIN",
     "DOMAIN_MANAGER",
     "DOMAIN_READER",
+    "OF_PROJECT",
     "OWN",
     "ROLE_READER",
     "SELF",

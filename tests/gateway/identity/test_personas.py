@@ -111,6 +111,9 @@ def test_few_routes_are_open_to_who_has_no_token() -> None:
         ("GET", "/v3"),
         ("GET", "/v3/"),
         ("POST", "/v3/auth/tokens"),
+        ("GET", "/v3/auth/tokens/OS-PKI/revoked"),  # answers that there is no such thing
+        ("GET", "/v3/OS-SIMPLE-CERT/ca"),
+        ("GET", "/v3/OS-SIMPLE-CERT/certificates"),
         ("POST", "/v3/users/{id}/password"),
     }
 
