@@ -5,13 +5,17 @@ Order, the later wins: the defaults here, `DIR/cumulog.toml`, `CUMULOG_<SECTION>
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,11 +60,39 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tokens and passwords."""
+    """Tokens, passwords, and what is demanded of them."""
 
     token_lifetime: int = 3600  # seconds
+    allow_expired_window: Annotated[int, Meta(ge=0, le=172_800)] = 172_800  # seconds in which one may ask what it said
+    allow_rescope_scoped_token: bool = True  # a token that has a scope may be exchanged for one of another scope
+    token_keys: Annotated[int, Meta(ge=3)] = 3  # active keys of tokens: the staged, the primary, and former ones
+    token_key_age: Count = 604_800  # seconds after which the primary key is replaced; 0: only when asked for
+    receipt_lifetime: Count = 300  # seconds in which the next factor of an authentication must follow
+    methods: str = "external,password,token,oauth1,mapped,application_credential,ec2credential"  # that are offered
+    totp_previous_windows: Count = 1  # former half minutes whose passcodes are still good
+    external_header: str = ""  # in which a trusted proxy names the user it has authenticated; empty: none does
+    external_domain_header: str = ""  # and their domain; else they are of the default one
+    external_proxies: str = ""  # addresses or networks of trusted proxies, with commas
     bcrypt_cost: int = 12
     region: str = "RegionOne"
+    lockout_failure_attempts: Count = 0  # wrong passwords in a row that lock a user; 0: none do
+    lockout_duration: Count = 1800  # seconds; 0: until an administrator enables the user
+    password_expires_days: Count = 0  # of passwords set from then on; 0: never
+    unique_last_password_count: Count = 0  # a user's own new password must be none of so many last ones; 0: any
+    minimum_password_age: Count = 0  # days until a user may change again what they changed themselves
+    password_regex: str = ""  # that a password must match from its beginning; empty: any password
+    password_regex_description: str = ""  # what is said of one that does not
+    change_password_upon_first_use: bool = False  # a password that an administrator set is good for changing it only
+    disable_user_account_days_inactive: Count = 0  # days without a login after which a user is disabled; 0: never
+    limit_enforcement_model: Literal["flat", "strict_two_level"] = "flat"  # of unified limits
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.password_regex)
+        except re.error as fault:
+            raise ValueError(f"identity.password_regex is no regular expression: {fault}") from fault
+        for network in filter(None, map(str.strip, self.external_proxies.split(","))):
+            ip_network(network)
 
 
 class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
