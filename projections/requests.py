@@ -45,7 +45,7 @@ class _Asked(Struct, frozen=True, gc=False):
     parts: tuple[_Asked, ...] = ()
 
 
-_asked = msgspec.json.Decoder(_Asked).decode
+asked_by = msgspec.json.Decoder(_Asked).decode
 
 
 def mark(request: str) -> bytes:
@@ -53,7 +53,8 @@ def mark(request: str) -> bytes:
     return blake2b(request.encode(), digest_size=8).digest()
 
 
-def _records(commit: _Asked | Commit[Any], sequence: int) -> bytes:
+def records(commit: _Asked | Commit[Any], sequence: int) -> bytes:
+    """What the index has of one commit."""
     if not commit.parts:
         return _record.pack(mark(commit.request), sequence) if commit.request is not None else b""
     requests = {commit.request, *(part.request for part in commit.parts)}
@@ -101,15 +102,15 @@ class Requests:
                 self._flush()
 
     def _hear(self, change: Change) -> None:
-        self._new += _records(change.commit, change.sequence)
+        self._new += records(change.commit, change.sequence)
 
     async def _catch_up(self, chronicle: Chronicle, until: int) -> None:
         """Index what was not heard. Raises Unavailable."""
         found = bytearray()
         sequence = self._read
         async for entry in read(chronicle, self._read, until):
-            asked, sequence = _asked(entry.data), entry.sequence
-            found += _records(asked, sequence)
+            asked, sequence = asked_by(entry.data), entry.sequence
+            found += records(asked, sequence)
             if len(found) >= AT_ONCE * _record.size:
                 self._write(found)
                 self._read, found = sequence, bytearray()
