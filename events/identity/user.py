@@ -32,12 +32,12 @@ class User(State, frozen=True, gc=False, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}  # a description, an email address and whatever else was given
     tokens_from: datetime | None = None  # tokens of the user that were issued before are void
-    local: bool = True  # else known by an identity provider only, under a name that others may have too
+    provider: str | None = None  # the identity provider that made them known; their name may be others' too
 
     @property
     def place(self) -> str | None:
         """By which they are found by name."""
-        return f"{self.domain}:{self.name}" if self.local else None
+        return f"{self.domain}:{self.name}" if self.provider is None else None
 
 
 class UserCreated(Event, frozen=True, gc=False, kw_only=True):
@@ -49,7 +49,7 @@ class UserCreated(Event, frozen=True, gc=False, kw_only=True):
     password: str | None = None
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    local: bool = True
+    provider: str | None = None
 
 
 class UserChanged(Event, frozen=True, gc=False, kw_only=True):
@@ -80,7 +80,7 @@ class CreateUser(Command, frozen=True, gc=False, kw_only=True):
     password: str | None = None
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    local: bool = True
+    provider: str | None = None
 
 
 class ChangeUser(Command, frozen=True, gc=False, kw_only=True):
@@ -124,7 +124,7 @@ def decide(user: User | None, command: Commands) -> list[Events]:
 def evolve(user: User | None, event: Events, at: datetime) -> User:
     """The user after `event`."""
     if isinstance(event, UserCreated):
-        since = None if event.local else at  # an id that comes again must not make former tokens valid
+        since = None if event.provider is None else at  # an id that comes again must not make former tokens valid
         return User(**asdict(event), password_at=at if event.password else None, tokens_from=since)
     assert user is not None, f"{event!r} before UserCreated"
     match event:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from gateway.identity.methods import application_credential, password, token
+from gateway.identity.methods import application_credential, mapped, openid, password, saml2, token
 from gateway.identity.proof import Proven
 from gateway.serving import Call
 
@@ -26,6 +26,6 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (password, token, application_credential)
+ALL: tuple[Method, ...] = (password, token, application_credential, mapped, openid, saml2)
 
 BY_NAME = {method.NAME: method for method in ALL}

@@ -26,6 +26,10 @@ async def prove(call: Call, body: Body) -> Proven:
         tokens.valid(claims)
     except NotFound as fault:
         raise unauthenticated() from fault
+    if claims.federated is not None:
+        from gateway.identity.federation import signon  # it issues tokens, of which this is one way
+
+        signon.still(call, claims.federated)
     user = call.fold.get(users, claims.user)
     assert user is not None, "a valid token has a user"
     credential = None

@@ -79,14 +79,16 @@ class People:
 
 
 @asynccontextmanager
-async def people(keys: Path, clock: Clock | None = None, journal: Journal | None = None) -> AsyncIterator[People]:
+async def people(
+    keys: Path, clock: Clock | None = None, journal: Journal | None = None, settings: Settings = SETTINGS
+) -> AsyncIterator[People]:
     """A cloud with its bootstrap done and its admin logged in."""
-    async with world(settings=SETTINGS, clock=clock, journal=journal) as w:
+    async with world(settings=settings, clock=clock, journal=journal) as w:
         ring = await KeyRing.open(w.cloud.vault, w.cloud.clock, keys / "fernet")
-        tokens = Tokens(w.fold, SETTINGS, w.cloud.clock, ring)
+        tokens = Tokens(w.fold, settings, w.cloud.clock, ring)
         w.cloud.parts[Tokens] = tokens
         w.cloud.authenticate = tokens.authenticate
-        await bootstrap(w.execute, SETTINGS, PASSWORD)
+        await bootstrap(w.execute, settings, PASSWORD)
         them = People(w, tokens)
         domain = {"id": "default"}
         auth = {
