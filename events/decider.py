@@ -109,17 +109,14 @@ class Executor:
         self._workers: dict[asyncio.Task[None], None] = {}
         self._encode = msgspec.json.Encoder().encode
 
-    async def __call__(
-        self, resource: Decider[S, C, E], command: C, origin: Origin, *, id: str | None = None
-    ) -> Outcome[S]:
+    async def __call__(self, resource: Decider[S, C, E], command: C, origin: Origin) -> Outcome[S]:
         """Do `command`; the resource as it then is.
 
         Raises what `decide` raises, Busy if the subject changes too fast or the journal takes no write now.
-        `id` names the command; one that is repeated under its id happens once.
         """
         shelf = self.fold.shelf(resource)
         key = key_of(command.id)
-        wish = Wish(command, origin, id)
+        wish = Wish(command, origin)
         queue = self._queues.get(f"{shelf.prefix}.{key}")
         if queue is not None:  # one after the other within a process; the journal's guard is for all of them
             queue.waiting.append(wish)
@@ -243,14 +240,12 @@ class Executor:
                     await self._attempt(queue, wishes[len(wishes) // 2 :])
                     return
                 try:
-                    await write(
-                        self.journal, fold, queue.subject, data, known=known.sequence if known else 0, id=commit.id
-                    )  # whoever asks this process next sees it
+                    await write(self.journal, fold, queue.subject, data, known=known.sequence if known else 0)
                 except Stale as stale:
                     await fold.reach(stale.sequence)
                     await self._exhume(queue)
                     continue
-                fold.check(queue.subject)
+                fold.check(queue.subject)  # whoever asks this process next sees it
                 known = shelf.known[key]
             draft.tell(wishes, known)
             return

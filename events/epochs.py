@@ -124,17 +124,17 @@ class Closer:
         assert fold.ends.get(self.number) == last, "the end of the epoch was not read"
         assert fold.position >= last, "the epoch was not read to its end"
         common: dict[str, Any] = {"attempt": attempt, "forms": self.forms}
-        expected = await self._say(CarryBegun(**common), fold.passage.newest, attempt)
+        expected = await self._append(self._word(CarryBegun(**common), attempt), fold.passage.newest)
         digest, parts, count = sha256(), 0, 0
         for states in self._parts():
             data = self._word(StatesCarried(attempt=attempt, part=parts, states=states), f"{attempt}.{parts}")
-            expected = await self._append(data, expected, f"{attempt}.{parts}")
+            expected = await self._append(data, expected)
             digest.update(data)
             parts, count = parts + 1, count + len(states)
         done = EpochOpened(
             number=self.number + 1, first=last + 1, parts=parts, count=count, digest=digest.hexdigest(), **common
         )
-        await fold.reach(await self._say(done, expected, f"{attempt}.opened"))
+        await fold.reach(await self._append(self._word(done, f"{attempt}.opened"), expected))
 
     def _parts(self) -> Iterator[tuple[tuple[str, Raw], ...]]:
         """All that lives, some at a time; nothing can change it before the epoch is opened."""
@@ -154,12 +154,9 @@ class Closer:
     def _word(self, one: Event, id: str) -> bytes:
         return word(id, self.clock.now(), one)
 
-    async def _say(self, one: Event, expected: int, id: str) -> int:
-        return await self._append(self._word(one, id), expected, id)
-
-    async def _append(self, data: bytes, expected: int, id: str) -> int:
+    async def _append(self, data: bytes, expected: int) -> int:
         subject = f"{CARRIED}.{self.number + 1}"
-        return await self.journal.append(subject, data, expected=expected, id=id, epoch=self.number + 1)
+        return await self.journal.append(subject, data, expected=expected, epoch=self.number + 1)
 
 
 __all__ = ["CannotClose", "Closed", "close", "finish"]

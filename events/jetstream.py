@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Any, Self
 
 import msgspec
@@ -19,7 +17,6 @@ from events.journal import CLOSED, Deliver, Entry, Epoch, Moved, Stale, Unavaila
 from events.reader import Reader
 from events.streams import (
     GUARD,
-    ID,
     IN_FLIGHT,
     NO_STREAM,
     OTHER_STREAM,
@@ -90,10 +87,11 @@ class JetStreamJournal:
 
     # Writing
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         """As the journal's; a retry goes on until the deadline."""
-        mark = _mark(subject, id)
-        headers = {GUARD: str(expected), ID: mark, EXPECTED: stream(epoch)}
+        headers = {GUARD: str(expected)}  # which, if it is met, says the stream too, but for a subject's first
+        if expected == 0:
+            headers[EXPECTED] = stream(epoch)
         end = asyncio.get_running_loop().time() + self.deadline
         while True:
             left = end - asyncio.get_running_loop().time()
@@ -111,23 +109,26 @@ class JetStreamJournal:
             last = last_sequence(error)
             if last is None:
                 raise Unavailable(f"the journal refuses to store: {error.get('description')}")
-            own = await self._own(subject, mark, expected, epoch) if last > expected else None
+            if last < expected and EXPECTED not in headers:  # another stream, or a leader that lags
+                headers[EXPECTED] = stream(epoch)
+                continue
+            own = await self._own(subject, data, expected, epoch) if last > expected else None
             if own is None:
                 raise Stale(last)
             return own
 
-    async def _own(self, subject: str, mark: str, after: int, epoch: int) -> int | None:
+    async def _own(self, subject: str, data: bytes, after: int, epoch: int) -> int | None:
         """The sequence of our own write whose acknowledgement was lost, however many others wrote since."""
         while (found := await self._message(epoch, {"seq": after + 1, "next_by_subj": subject})) is not None:
             after = found["seq"]
-            if f"{ID}: {mark}\r\n".encode() in b64decode(found.get("hdrs", "")):
+            if payload(found) == data:
                 return after
         return None
 
-    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
+    async def find(self, subject: str, data: bytes, *, after: int, epoch: int) -> int | None:
         """As the journal's."""
         at = await self._at(epoch)
-        found = await self._own(subject, _mark(subject, id), max(after, at.first - 1), epoch)
+        found = await self._own(subject, data, max(after, at.first - 1), epoch)
         return found if found is None or at.last is None or found <= at.last else None
 
     async def _at(self, epoch: int) -> Epoch:
@@ -370,11 +371,6 @@ class _Info(msgspec.Struct):
     state: _State | None = None
     config: _Config | None = None
     error: dict[str, Any] | None = None
-
-
-def _mark(subject: str, id: str) -> str:
-    """A commit's id for JetStream, which tells duplicates over the whole stream: another on each subject."""
-    return urlsafe_b64encode(blake2b(f"{id} {subject}".encode(), digest_size=12).digest()).decode()
 
 
 def _retrieve(task: asyncio.Task[int]) -> None:

@@ -60,15 +60,15 @@ class Tail(Protocol):
 class Journal(Protocol):
     """An append-only log. Everything here may raise Unavailable."""
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         """Store `data` if the last sequence on exactly this subject in the epoch is `expected` (0: none); its own.
 
-        `id` is the command's: an append repeated after a lost acknowledgement is recognised by it, and returns the
-        sequence of the first. Raises Stale, Moved.
+        No two commits are alike, for each bears its command's id: so an append that is repeated after a lost
+        acknowledgement is recognised by its bytes, and returns the sequence of the first. Raises Stale, Moved.
         """
 
-    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
-        """The sequence of what was appended under `id` to a subject in an epoch; None if it is not there."""
+    async def find(self, subject: str, data: bytes, *, after: int, epoch: int) -> int | None:
+        """The sequence of `data` on a subject in an epoch, after another sequence; None if it is not there."""
 
     async def newest(self, subject: str, epoch: int) -> Entry | None:
         """The newest entry of a subject in an epoch that the journal still has."""
@@ -110,32 +110,31 @@ class MemoryJournal:
         self.entries: list[Entry] = []  # of all epochs, the dropped ones too
         self._epochs = [Epoch(1, 1)]
         self._last: dict[str, int] = {}  # of the newest epoch
-        self._ids: dict[tuple[str, str], int] = {}
+        self._stored: dict[tuple[str, bytes], int] = {}
         self._tails: list[_MemoryTail] = []
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         if epoch != self._epochs[-1].number or self._epochs[-1].last is not None:
             raise Moved
-        known = self._ids.get((subject, id), 0)
-        if known >= self._epochs[-1].first:
-            return known
         last = self._last.get(subject, 0)
-        if last != expected:
+        if last == expected:
+            return self._store(subject, data)
+        own = self._stored.get((subject, data), 0)
+        if own <= max(expected, self._epochs[-1].first - 1):
             raise Stale(last)
-        self._ids[subject, id] = sequence = self._store(subject, data)
-        return sequence
+        return own
 
     def _store(self, subject: str, data: bytes) -> int:
         entry = Entry(len(self.entries) + 1, subject, data)
         self.entries.append(entry)
-        self._last[subject] = entry.sequence
+        self._last[subject] = self._stored[subject, data] = entry.sequence
         for tail in self._tails:
             tail.ring()
         return entry.sequence
 
-    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
+    async def find(self, subject: str, data: bytes, *, after: int, epoch: int) -> int | None:
         at = self._at(epoch)
-        found = self._ids.get((subject, id), 0)
+        found = self._stored.get((subject, data), 0)
         return found if max(after, at.first - 1) < found <= (at.last or found) else None
 
     async def newest(self, subject: str, epoch: int) -> Entry | None:

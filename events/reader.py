@@ -19,6 +19,7 @@ from events.wire import ApiError, Message, NoAnswer, Subscription, Wire
 
 SECOND = 1_000_000_000  # nanoseconds
 PULL = 5_000  # messages that one pull asks for; two are open
+WEIGHT = 16 << 20  # bytes of one pull at most: NATS cuts off who is sent 64 MiB that he has not read yet
 EXPIRES = 30  # seconds until the server forgets a pull
 HEARTBEAT = 1  # seconds between the server's signs of life on an idle pull
 SILENCE = 3.0  # seconds without a sign after which the consumer counts as lost
@@ -152,7 +153,12 @@ class Reader:
         await self._pull()
 
     async def _pull(self) -> None:
-        body = {"batch": PULL, "expires": EXPIRES * SECOND, "idle_heartbeat": HEARTBEAT * SECOND}
+        body = {
+            "batch": PULL,
+            "max_bytes": WEIGHT,
+            "expires": EXPIRES * SECOND,
+            "idle_heartbeat": HEARTBEAT * SECOND,
+        }
         while self._budget <= PULL and self._name:
             self._budget += PULL
             await self._wire.client.publish(
@@ -202,7 +208,8 @@ class Reader:
         if status == "100":
             self._taker.idle()
             return
-        if status in ("404", "408"):
+        heavy = status == "409" and "MaxBytes" in headers.get("Description", "")
+        if status in ("404", "408") or heavy:
             self._budget -= int(headers.get("Nats-Pending-Messages", PULL))
             self._wake.set()
         else:

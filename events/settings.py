@@ -5,13 +5,16 @@ Order, the later wins: the defaults here, `DIR/cumulog.toml`, `CUMULOG_<SECTION>
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,11 +59,27 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tokens and passwords."""
+    """Tokens, passwords, and what is demanded of them."""
 
     token_lifetime: int = 3600  # seconds
     bcrypt_cost: int = 12
     region: str = "RegionOne"
+    lockout_failure_attempts: Count = 0  # wrong passwords in a row that lock a user; 0: none do
+    lockout_duration: Count = 1800  # seconds; 0: until an administrator enables the user
+    password_expires_days: Count = 0  # of passwords set from then on; 0: never
+    unique_last_password_count: Count = 0  # a user's own new password must be none of so many last ones; 0: any
+    minimum_password_age: Count = 0  # days until a user may change again what they changed themselves
+    password_regex: str = ""  # that a password must match from its beginning; empty: any password
+    password_regex_description: str = ""  # what is said of one that does not
+    change_password_upon_first_use: bool = False  # a password that an administrator set is good for changing it only
+    disable_user_account_days_inactive: Count = 0  # days without a login after which a user is disabled; 0: never
+    limit_enforcement_model: Literal["flat", "strict_two_level"] = "flat"  # of unified limits
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.password_regex)
+        except re.error as fault:
+            raise ValueError(f"identity.password_regex is no regular expression: {fault}") from fault
 
 
 class OpenIdProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -26,13 +26,12 @@ MOST = 64  # commands of one commit: what bounds its size, and the time for whic
 class Wish:
     """A command that waits, and who is to hear what came of it."""
 
-    __slots__ = ("command", "done", "id", "lone", "origin")
+    __slots__ = ("command", "done", "id", "origin")
 
-    def __init__(self, command: Command, origin: Origin, id: str | None) -> None:
+    def __init__(self, command: Command, origin: Origin) -> None:
         self.command = command
         self.origin = origin
-        self.id = id or new_token()
-        self.lone = id is not None  # who repeats it under its id is recognised by that of a commit
+        self.id = new_token()
         self.done: asyncio.Future[tuple[Known[Any] | None, bool]] = asyncio.get_running_loop().create_future()
 
     def refuse(self, fault: Exception) -> None:
@@ -69,8 +68,6 @@ class Queue:
         """Who is next; those that nobody waits for any more are dropped."""
         found: list[Wish] = []
         while self.waiting and len(found) < MOST:
-            if found and (self.waiting[0].lone or found[0].lone):
-                break
             wish = self.waiting.popleft()
             if not wish.done.done():
                 found.append(wish)

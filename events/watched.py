@@ -31,7 +31,7 @@ class WatchedJournal(JetStreamJournal):
         self.failed_at = 0.0  # monotonic seconds of it
         self.unanswered = 0  # writes in a row that were not answered
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         """As the journal's. Raises Busy if nothing may be written now: then it is certain that nothing was."""
         if self.closed:
             metrics.APPENDS_FAILED.labels("full").inc()
@@ -39,7 +39,7 @@ class WatchedJournal(JetStreamJournal):
         began = time.perf_counter()
         try:
             with tracing.inside("append", **{"cumulog.subject": subject}):
-                sequence = await self._append(subject, data, expected, id, epoch)
+                sequence = await self._append(subject, data, expected, epoch)
         except (Moved, Stale):
             metrics.APPENDS_FAILED.labels("stale").inc()
             self._answered()
@@ -53,9 +53,9 @@ class WatchedJournal(JetStreamJournal):
         self._answered()
         return sequence
 
-    async def _append(self, subject: str, data: bytes, expected: int, id: str, epoch: int) -> int:
+    async def _append(self, subject: str, data: bytes, expected: int, epoch: int) -> int:
         async with asyncio.timeout(HASTE if self.unanswered else None):
-            return await super().append(subject, data, expected=expected, id=id, epoch=epoch)
+            return await super().append(subject, data, expected=expected, epoch=epoch)
 
     def _answered(self) -> None:
         self.failure, self.unanswered = "", 0
@@ -69,9 +69,7 @@ class WatchedJournal(JetStreamJournal):
 class TracedExecutor(Executor):
     """The one door, with a span for every command that a request or a wish asks for."""
 
-    async def __call__(
-        self, resource: Decider[S, C, E], command: C, origin: Origin, *, id: str | None = None
-    ) -> Outcome[S]:
+    async def __call__(self, resource: Decider[S, C, E], command: C, origin: Origin) -> Outcome[S]:
         name = type(command).__name__
         with tracing.inside(f"execute {name}", **{"cumulog.resource": resource.__name__, "cumulog.command": name}):
-            return await super().__call__(resource, command, origin, id=id)
+            return await super().__call__(resource, command, origin)

@@ -49,7 +49,7 @@ class PastJournal(MemoryJournal):
         super().__init__()
         self._sequence = sequence
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         raise Invalid("The past cannot be changed.")
 
     async def last(self) -> int:

@@ -27,7 +27,7 @@ from events.fold import Fold
 from events.ids import new_id
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import bodies, faults, past, policy
+from gateway import access_rules, bodies, faults, past, policy
 from gateway.cloud import Cloud
 from gateway.entrance import passage
 from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
@@ -299,6 +299,8 @@ class Service:
             passage(request.scope).project = call.token.project
             logs.of_project(call.token.project)
             self.cloud.limits.admit(call.token)
+            below = request.scope["path"].removeprefix(self.face.path)
+            access_rules.check(call.token, self.face.name, request.method, below, request.scope["path"])
         else:
             self.cloud.limits.admit_stranger(request.client)
         if self.face.versions is not None:

@@ -6,12 +6,10 @@ Source: Identity API reference, version 3.14.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from events.refusals import UnsupportedMedia
 from gateway import faults
 from gateway.identity import (
+    access_rule,
     application_credential,
     assignment,
     assignments,
@@ -19,6 +17,7 @@ from gateway.identity import (
     discovery,
     domain,
     endpoint,
+    extensions,
     group,
     limit,
     project,
@@ -39,23 +38,8 @@ from gateway.identity.personas import (
     SELF,
     SYSTEM_READER,
 )
-from gateway.policy import Who
+from gateway.identity.routing import route as _route
 from gateway.serving import Face, Route
-
-
-def _route(
-    method: str,
-    path: str,
-    function: Callable[..., Awaitable[Any]],
-    who: Who,
-    policy: str,
-    status: int = 200,
-    *,
-    fences: bool = True,
-    past: bool = True,
-) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
-
 
 _AUTH = (
     Route("GET", "/", discovery.versions, ANYONE, fences=False),
@@ -131,7 +115,9 @@ _USERS = (
         "delete_application_credential",
         204,
     ),
-    _route("GET", "/v3/users/{id}/access_rules", application_credential.list_access_rules, OWN, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules", access_rule.listed, OWN, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules/{rule_id}", access_rule.show, OWN, "get_access_rule"),
+    _route("DELETE", "/v3/users/{id}/access_rules/{rule_id}", access_rule.delete, OWN, "delete_access_rule", 204),
 )
 
 _GROUPS = (
@@ -205,7 +191,6 @@ _CATALOG = (
     _route("PATCH", "/v3/services/{id}", service.change, CLOUD_ADMIN, "update_service"),
     _route("DELETE", "/v3/services/{id}", service.delete, CLOUD_ADMIN, "delete_service", 204),
     _route("POST", "/v3/endpoints", endpoint.create, CLOUD_ADMIN, "create_endpoint", 201),
-    _route("GET", "/v3/policies", endpoint.list_policies, SYSTEM_READER, "list_policies"),
     _route("GET", "/v3/endpoints", endpoint.listed, SYSTEM_READER, "list_endpoints"),
     _route("GET", "/v3/endpoints/{id}", endpoint.show, SYSTEM_READER, "get_endpoint"),
     _route("PATCH", "/v3/endpoints/{id}", endpoint.change, CLOUD_ADMIN, "update_endpoint"),
@@ -258,6 +243,7 @@ ROUTES = (
     *_CATALOG,
     *_CREDENTIALS,
     *_LIMITS,
+    *extensions.ROUTES,
     *federation.ROUTES,
 )
 

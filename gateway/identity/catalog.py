@@ -11,6 +11,7 @@ from typing import Any
 from events.fold import Fold
 from events.identity import endpoint as endpoints
 from events.identity import service as services
+from gateway.identity import endpoint_filter
 from gateway.tokens import Token
 
 _PLACE = re.compile(r"[%$]\((\w+)\)s")
@@ -39,13 +40,16 @@ def filled(url: str, token: Token) -> str | None:
 
 
 def catalog(fold: Fold, base: str, token: Token) -> list[dict[str, Any]]:
-    """The catalog for a token."""
+    """The catalog for a token; of a project that was given endpoints, those alone."""
     found = []
+    given = endpoint_filter.of_project(fold, token.project) if token.project else {}
     for service in fold.all(services):
         if not service.enabled:
             continue
         shown = []
         for endpoint in fold.by(endpoints, "service", service.id):
+            if given and endpoint.id not in given:
+                continue
             url = filled(endpoint.url, token) if endpoint.enabled else None
             if url is not None:
                 shown.append(
@@ -57,5 +61,7 @@ def catalog(fold: Fold, base: str, token: Token) -> list[dict[str, Any]]:
                         "region": endpoint.region,
                     }
                 )
+        if given and not shown:
+            continue
         found.append({"endpoints": shown, "id": service.id, "type": service.kind, "name": service.name or ""})
     return found

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import domain as domains
+from events.identity import domain_config as configs
 from events.identity import group as groups
 from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
@@ -27,7 +28,7 @@ SHAPES = {
     "description": shapes.DESCRIPTION,
     "enabled": shapes.BOOLEAN,
     "tags": shapes.TAGS,
-    "options": shapes.OBJECT,
+    "options": shapes.OPTIONS,
     "explicit_domain_id": shapes.ID,
 }
 
@@ -67,7 +68,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         description=given.get("description") or "",
         enabled=given.get("enabled", True),
         tags=tuple(given.get("tags", ())),
-        options=given.get("options", {}),
+        options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
     name = given["name"]
@@ -104,7 +105,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
         tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options={**domain.options, **given["options"]} if "options" in given else UNSET,
+        options=shapes.merged(domain.options, given["options"]) if "options" in given else UNSET,
         extra={**domain.extra, **extra} if extra else UNSET,
     )
     state = await naming.change(call, domains, wish, ("domain", domain.name), ("domain", name), taken(name))
@@ -127,6 +128,9 @@ async def delete(call: Call) -> None:
         await cleaning.delete_role(call, role)
     for limit in call.fold.by(limits, "of", id):
         await cleaning.delete_limit(call, limit)
+    config = call.fold.get(configs, id)
+    if config is not None:
+        await cleaning.delete_config(call, config)
     for provider in call.fold.by(identity_providers, "domain", id):
         await federation.delete_provider(call, provider)
     await cleaning.revoke_on(call, f"domain:{id}")

@@ -26,7 +26,7 @@ SHAPES = {
     "enabled": shapes.BOOLEAN,
     "is_domain": shapes.BOOLEAN,
     "tags": shapes.TAGS,
-    "options": shapes.OBJECT,
+    "options": shapes.OPTIONS,
 }
 
 
@@ -74,7 +74,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         description=given.get("description") or "",
         enabled=given.get("enabled", True),
         tags=tuple(given.get("tags", ())),
-        options=given.get("options", {}),
+        options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
     key = ("project", domain, wish.name)
@@ -219,7 +219,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
         tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options={**project.options, **given["options"]} if "options" in given else UNSET,
+        options=shapes.merged(project.options, given["options"]) if "options" in given else UNSET,
         extra={**project.extra, **extra} if extra else UNSET,
     )
     old, new = ("project", project.domain, project.name), ("project", project.domain, name)

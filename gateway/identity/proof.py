@@ -49,9 +49,13 @@ class Proven(Struct, kw_only=True):
 
 
 def expecting(what: str, where: str) -> Invalid:
+    return malformed(f"Expecting to find {what} in {where}.")
+
+
+def malformed(what: str) -> Invalid:
     return Invalid(
-        f"Expecting to find {what} in {where}. The server could not comply with the request since it is either "
-        "malformed or otherwise incorrect. The client is assumed to be in error."
+        f"{what} The server could not comply with the request since it is either malformed or otherwise incorrect. "
+        "The client is assumed to be in error."
     )
 
 

@@ -20,7 +20,7 @@ SHAPES = {
     "name": shapes.NAME,
     "domain_id": shapes.OPTIONAL_ID,
     "description": shapes.DESCRIPTION,
-    "options": shapes.OBJECT,
+    "options": shapes.OPTIONS,
 }
 
 
@@ -59,7 +59,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         name=given["name"],
         domain=domain,
         description=given.get("description"),
-        options=given.get("options", {}),
+        options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
     key = ("role", domain or "", wish.name)
@@ -95,7 +95,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         id=role.id,
         name=name,
         description=given.get("description", UNSET),
-        options={**role.options, **given["options"]} if "options" in given else UNSET,
+        options=shapes.merged(role.options, given["options"]) if "options" in given else UNSET,
         extra={**role.extra, **extra} if extra else UNSET,
     )
     old, new = ("role", role.domain or "", role.name), ("role", role.domain or "", name)

@@ -38,10 +38,11 @@ class Shape(Struct, frozen=True, kw_only=True):
     pattern: str | None = None
     values: tuple[Any, ...] | None = None
     items: Shape | None = None
+    members: Mapping[str, Shape] | None = None  # of an object that has no others
     unique: bool = False
 
     def fault(self, value: Any) -> str | None:
-        """Why a value does not fit."""
+        """Why a value does not fit, whatever is in it."""
         if not any(isinstance(value, _TYPES[name]) for name in self.types) or (
             isinstance(value, bool) and "boolean" not in self.types
         ):
@@ -63,9 +64,17 @@ class Shape(Struct, frozen=True, kw_only=True):
             return None
         if self.unique and len(value) != len(set(map(repr, value))):
             return f"{shown(value)} has non-unique elements"
-        if self.items is not None:
-            return next(filter(None, map(self.items.fault, value)), None)
         return None
+
+    def guard(self, name: str, value: Any) -> None:
+        """Raises Invalid for a value that does not fit, or that has something in it that does not."""
+        if (fault := self.fault(value)) is not None:
+            raise wrong(name, value, fault)
+        if isinstance(value, list) and self.items is not None:
+            for number, item in enumerate(value):
+                self.items.guard(str(number), item)
+        if isinstance(value, dict) and self.members is not None:
+            check(name, value, self.members, extra=False)
 
 
 def shown(value: Any) -> str:
@@ -82,11 +91,18 @@ BOOLEAN = Shape(types=("boolean",))
 OPTIONAL_BOOLEAN = Shape(types=("boolean", "null"))
 DESCRIPTION = Shape(types=("string", "null"), most=65_535)
 STRING = Shape(types=("string",), most=65_535)
+BLOB = Shape(types=("string",), most=262_144)
 PASSWORD = Shape(types=("string",), most=4096)
 OPTIONAL_PASSWORD = Shape(types=("string", "null"), most=4096)
 OBJECT = Shape(types=("object",))
+OPTIONS = Shape(types=("object",), members={"immutable": OPTIONAL_BOOLEAN})  # of roles, projects and domains
 TAG = Shape(types=("string",), least=1, most=255, pattern=r"^[^,/]*$")
 TAGS = Shape(types=("array",), most=80, items=TAG, unique=True)
+
+
+def merged(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Options after some were given; one that is null is taken away."""
+    return {name: value for name, value in {**before, **given}.items() if value is not None}
 
 
 def inner(body: Any, name: str) -> dict[str, Any]:
@@ -126,9 +142,7 @@ def check(
         raise wrong(name, given, f"{shown(given)} should be non-empty")
     for member, shape in shapes.items():
         if member in given:
-            fault = shape.fault(given[member])
-            if fault is not None:
-                raise wrong(member, given[member], fault)
+            shape.guard(member, given[member])
             if isinstance(given[member], dict) and len(msgspec.json.encode(given[member])) > LARGEST_EXTRA:
                 raise Invalid(f"The property {member} of {name} has more than {LARGEST_EXTRA} bytes.")
     rest = {member: value for member, value in given.items() if member not in shapes}

@@ -11,7 +11,7 @@ from events.identity import domain as domains
 from events.identity import revocation as revocations
 from events.identity.revocation import RevokeToken
 from events.refusals import Forbidden, NotFound
-from gateway.identity import auth, grants
+from gateway.identity import access_rule, auth, compliance, grants
 from gateway.identity.catalog import catalog
 from gateway.identity.claims import Claims
 from gateway.identity.domain import view as domain_view
@@ -43,7 +43,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
             "domain": named_domain(fold, token.user_domain),
             "id": token.user,
             "name": token.user_name,
-            "password_expires_at": None,
+            "password_expires_at": compliance.password_end(fold, token.user),
         },
         "audit_ids": list(token.audit_ids),
         "expires_at": moment(token.expires_at),
@@ -76,6 +76,9 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         if credential is not None:
             restricted = not credential.unrestricted
             found["application_credential"] = {"id": credential.id, "name": credential.name, "restricted": restricted}
+            if credential.access_rules:
+                rules = [access_rule.plain(credential.user, rule) for rule in credential.access_rules]
+                found["application_credential"]["access_rules"] = rules
     return {"token": found}
 
 
@@ -108,6 +111,8 @@ def _subject(call: Call, operation: str, *, service: bool = False) -> tuple[str,
 async def validate(call: Call) -> Answer:
     """What another token says; by HEAD whether it holds. Raises NotFound, Forbidden."""
     text, _, token = _subject(call, "validate_token", service=True)
+    if token.access_rules is not None and "openstack-identity-access-rules" not in call.request.headers:
+        raise NotFound("Failed to validate token")  # who asks would not keep to them
     return Answer(body=document(call, token), headers={"X-Subject-Token": text})
 
 

@@ -131,7 +131,16 @@ class Tokens:
             provider=federated.provider if federated else None,
             protocol=federated.protocol if federated else None,
             groups=federated.groups if federated else (),
+            access_rules=self._rules(claims),
         )
+
+    def _rules(self, claims: Claims) -> tuple[tokens.AccessRule, ...] | None:
+        if claims.application_credential is None:
+            return None
+        credential = self.fold.get(application_credentials, claims.application_credential)
+        if credential is None or credential.access_rules is None:
+            return None
+        return tuple([tokens.AccessRule(one.service, one.method, one.path) for one in credential.access_rules])
 
     def _user(self, claims: Claims) -> User:
         user = self.fold.get(users, claims.user)

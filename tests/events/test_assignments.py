@@ -270,7 +270,7 @@ async def test_gateways_and_handlers_may_append_but_take_no_stream_down(
     for role in ROLES:
         mine = await Wire.connect(server.urls, server.access.role(role))
         journal = await JetStreamJournal.open(mine)
-        await journal.append("ev.compute.server.a", b"1", expected=await journal.last(), id=role)
+        await journal.append("ev.compute.server.a", b"1", expected=await journal.last())
         for verb in ("DELETE", "PURGE", "UPDATE", "MSG.DELETE"):
             assert not await may(mine, f"$JS.API.STREAM.{verb}.KV_assignments")
             if role == "gateway" or verb in ("PURGE", "MSG.DELETE"):  # handlers end and drop epochs

@@ -9,7 +9,7 @@ from events.journal import MemoryJournal
 async def _journal() -> MemoryJournal:
     journal = MemoryJournal()
     for n, subject in enumerate(("ev.a.b.1", "ev.a.b.2", "ev.a.b.1")):
-        await journal.append(subject, b"%d" % n, expected=journal._last.get(subject, 0), id=str(n))
+        await journal.append(subject, b"%d" % n, expected=journal._last.get(subject, 0))
     return journal
 
 

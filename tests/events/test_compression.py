@@ -25,7 +25,7 @@ async def test_full_blocks_take_less_and_survive_the_death_of_their_server(tmp_p
     data = json.dumps([{"holder": f"server-{i}", "until": "2026-11-22T23:59:00Z"} for i in range(8000)]).encode()
     sent = 3 * BLOCK // len(data)
     for number in range(sent):
-        await journal.append(f"ev.test.thing.{number}", data, expected=0, id=str(number))
+        await journal.append(f"ev.test.thing.{number}", data, expected=0)
     found = process.remembered(tmp_path / "nats.pid")
     assert found is not None
     os.kill(found.pid, signal.SIGKILL)  # it is started again by whoever watches it

@@ -94,8 +94,8 @@ async def test_what_is_in_use_is_not_undone(execute: Executor) -> None:
 class Forgetful(MemoryJournal):
     """Loses the acknowledgement of its second write."""
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
-        sequence = await super().append(subject, data, expected=expected, id=id, epoch=epoch)
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
+        sequence = await super().append(subject, data, expected=expected, epoch=epoch)
         if sequence == 2:
             raise Unavailable("the acknowledgement was lost")
         return sequence

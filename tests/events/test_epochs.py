@@ -135,9 +135,9 @@ async def test_who_knows_only_the_former_epoch_cannot_write(journal: Journal) ->
         await one(flavor, a_flavor("1"), CLOUD)
         await shut(one)
         with pytest.raises(Moved):
-            await journal.append("ev.compute.flavor.2", b"", expected=0, id="2", epoch=1)
+            await journal.append("ev.compute.flavor.2", b"", expected=0, epoch=1)
         with pytest.raises(Moved):
-            await journal.append("ev.compute.flavor.1", b"", expected=1, id="2", epoch=1)
+            await journal.append("ev.compute.flavor.1", b"", expected=1, epoch=1)
 
 
 class Lossy:
@@ -150,15 +150,15 @@ class Lossy:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
-        sequence = await self._journal.append(subject, data, expected=expected, id=id, epoch=epoch)
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
+        sequence = await self._journal.append(subject, data, expected=expected, epoch=epoch)
         if self.lose:  # and it is asked again when the epoch has ended
             self.lose = False
             fold = Fold(RESOURCES)
             await fold.follow(self._journal)
             await close(self._journal, fold)
             await fold.stop()
-            return await self._journal.append(subject, data, expected=expected, id=id, epoch=epoch)
+            return await self._journal.append(subject, data, expected=expected, epoch=epoch)
         return sequence
 
 
@@ -270,10 +270,10 @@ async def test_who_was_overtaken_cannot_open(journal: Journal) -> None:
         await one(flavor, a_flavor("1"), CLOUD)
         last = await journal.end(1, word(new_hex(), one.clock.now(), EpochClosed(number=1)))
         await journal.begin(2, last + 1)
-        await journal.append("ev.journal.epoch.2", _begun(one, "slept"), expected=0, id="slept", epoch=2)
+        await journal.append("ev.journal.epoch.2", _begun(one, "slept"), expected=0, epoch=2)
         await shut(one)
         with pytest.raises(Exception, match="last sequence"):
-            await journal.append("ev.journal.epoch.2", b"{}", expected=last + 1, id="late", epoch=2)
+            await journal.append("ev.journal.epoch.2", b"{}", expected=last + 1, epoch=2)
         await one(flavor, a_flavor("2"), CLOUD)
         await journal.drop(1)
         async with process(journal) as late:
@@ -289,7 +289,7 @@ async def test_who_does_not_know_all_there_is_does_not_close(journal: Journal) -
         await one(flavor, a_flavor("1"), CLOUD)
         await shut(older)  # nothing of another kind is there yet
 
-        await journal.append("ev.volume.volume.1", b"{}", expected=0, id="new", epoch=2)
+        await journal.append("ev.volume.volume.1", b"{}", expected=0, epoch=2)
         with pytest.raises(CannotClose):
             await shut(one)
         async with process(journal) as fresh:
@@ -327,7 +327,7 @@ async def test_what_comes_after_the_last_entry_is_not_of_the_journal(journal: Jo
         config = (await journal.streams.ask(f"STREAM.INFO.{name}"))["config"]
         await journal.streams.ask(f"STREAM.UPDATE.{name}", {**config, "subjects": [SUBJECTS, subject]})
         end = word(new_hex(), one.clock.now(), EpochClosed(number=1))
-        assert await journal.append(subject, end, expected=0, id="end", epoch=1) == 2
+        assert await journal.append(subject, end, expected=0, epoch=1) == 2
         late = asyncio.create_task(one(flavor, GrantFlavorAccess(id="1", project="late"), CLOUD))
         await asyncio.sleep(0.05)
         assert (await journal.streams.ask(f"STREAM.INFO.{name}"))["state"]["last_seq"] == 3

@@ -199,7 +199,7 @@ async def test_a_consumer_may_hear_nothing_else(stream: FeedStream, wire: Wire, 
     for subject in ("fed.metering", "fed.>", "feed.>", "ev.>", ">", "$JS.>", "$KV.>", "_INBOX.>", "assigned.>"):
         await spy.wire.listen(subject, spy.hear)
     metering = await Consumer(await enter("metering"), "metering").listen()
-    await journal.append("ev.sample.thing.a", commit(1), expected=0, id="c1")
+    await journal.append("ev.sample.thing.a", commit(1), expected=0)
     await stream.fill([one(6)], "/cumulog")
     await until(lambda: metering.heard)
     await asyncio.sleep(0.1)

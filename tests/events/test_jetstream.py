@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -74,13 +75,13 @@ async def test_a_lost_acknowledgement_is_made_good(
     connect: Connect, journal: JetStreamJournal, proxy: Proxy, others: int
 ) -> None:
     far = JetStreamJournal(await connect(url=proxy.url))
-    known = await journal.append(A, b"before", expected=0, id="before")
+    known = await journal.append(A, b"before", expected=0)
     proxy.deaf = True
-    append = asyncio.create_task(far.append(A, b"mine", expected=known, id="mine"))
+    append = asyncio.create_task(far.append(A, b"mine", expected=known))
     while await journal.last() < 2:
         await asyncio.sleep(0.002)
     for n in range(others):
-        await journal.append(A, b"other", expected=2 + n, id=f"other {n}")
+        await journal.append(A, b"other", expected=2 + n)
     assert not append.done()
     proxy.deaf = False
     await proxy.cut()
@@ -92,9 +93,9 @@ async def test_a_write_that_was_not_taken_is_stale_after_a_reconnect(
     connect: Connect, journal: JetStreamJournal, proxy: Proxy
 ) -> None:
     far = JetStreamJournal(await connect(url=proxy.url))
-    await journal.append(A, b"other", expected=0, id="other")
+    await journal.append(A, b"other", expected=0)
     proxy.deaf = True
-    append = asyncio.create_task(far.append(A, b"mine", expected=0, id="mine"))
+    append = asyncio.create_task(far.append(A, b"mine", expected=0))
     await asyncio.sleep(0.05)
     proxy.deaf = False
     await proxy.cut()
@@ -105,9 +106,9 @@ async def test_a_write_that_was_not_taken_is_stale_after_a_reconnect(
 
 async def test_an_append_outlasts_a_killed_server(server: NatsServer, journal: JetStreamJournal) -> None:
     await kill(server)
-    assert await journal.append(A, b"1", expected=0, id="1") == 1
+    assert await journal.append(A, b"1", expected=0) == 1
     await kill(server)
-    assert await journal.append(A, b"2", expected=1, id="2") == 2
+    assert await journal.append(A, b"2", expected=1) == 2
     assert await journal.last() == 2
 
 
@@ -123,7 +124,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled_over_kills(
         subject, known = f"ev.compute.server.{writer}", 0
         for n in range(60):
             data = b"%d %d" % (writer, n)
-            known = await journal.append(subject, data, expected=known, id=data.decode())
+            known = await journal.append(subject, data, expected=known)
             acknowledged[known] = data
 
     async def murder() -> None:
@@ -166,7 +167,7 @@ async def test_without_a_server_an_append_is_given_up_at_the_deadline(server: Na
     journal = await JetStreamJournal.open(wire, deadline=0.2)
     await server.stop()
     with pytest.raises(Unavailable):
-        await journal.append(A, b"1", expected=0, id="1")
+        await journal.append(A, b"1", expected=0)
     with pytest.raises(Unavailable):
         await journal.last()
     with pytest.raises(Unavailable):
@@ -176,13 +177,13 @@ async def test_without_a_server_an_append_is_given_up_at_the_deadline(server: Na
 async def test_a_stream_that_takes_nothing_is_unavailable(wire: Wire, journal: JetStreamJournal) -> None:
     await wire.api(f"STREAM.UPDATE.{STREAM}", {**CONFIG, "num_replicas": 1, "sealed": True})
     with pytest.raises(Unavailable, match="sealed"):
-        await journal.append(A, b"1", expected=0, id="1")
+        await journal.append(A, b"1", expected=0)
 
 
 async def test_what_is_too_large_is_refused(journal: JetStreamJournal) -> None:
     with pytest.raises(TooLarge):
-        await journal.append(A, bytes(MAX_PAYLOAD + 1), expected=0, id="1")
-    assert await journal.append(A, bytes(MAX_PAYLOAD - 1000), expected=0, id="2") == 1
+        await journal.append(A, bytes(MAX_PAYLOAD + 1), expected=0)
+    assert await journal.append(A, bytes(MAX_PAYLOAD - 1000), expected=0) == 1
     assert len((await journal.of(A))[0].data) == MAX_PAYLOAD - 1000
 
 
@@ -196,12 +197,12 @@ async def test_a_stream_that_could_lose_entries_is_refused(wire: Wire, wrong: di
 
 
 async def test_the_journal_is_opened_again_as_it_is(wire: Wire, journal: JetStreamJournal) -> None:
-    await journal.append(A, b"1", expected=0, id="1")
+    await journal.append(A, b"1", expected=0)
     assert await (await JetStreamJournal.open(wire)).last() == 1
 
 
 async def test_nothing_is_deleted(wire: Wire, journal: JetStreamJournal) -> None:
-    await journal.append(A, b"1", expected=0, id="1")
+    await journal.append(A, b"1", expected=0)
     for verb, body in (("STREAM.PURGE", {}), ("STREAM.MSG.DELETE", {"seq": 1})):
         answer = msgspec.json.decode((await wire.request(f"$JS.API.{verb}.{STREAM}", msgspec.json.encode(body))).data)
         assert "error" in answer
@@ -239,7 +240,7 @@ async def test_nobody_gets_an_answer_to_a_question_older_than_his_own(wire: Wire
     counting.gate.clear()
     early = asyncio.create_task(counting.last())
     await asyncio.sleep(0.05)
-    await journal.append(A, b"1", expected=0, id="1")
+    await journal.append(A, b"1", expected=0)
     late = asyncio.create_task(counting.last())
     await asyncio.sleep(0.05)
     counting.gate.set()
@@ -276,7 +277,7 @@ async def test_what_a_lagging_replica_lacks_comes_from_the_leader(wire: Wire, jo
             return [entry for entry in await super()._batch(subject, after, epoch) if entry.sequence <= 3]
 
     for n in range(6):
-        await journal.append(A, b"%d" % n, expected=n, id=str(n))
+        await journal.append(A, b"%d" % n, expected=n)
     assert [entry.data for entry in await Lagging(wire).of(A)] == [b"0", b"1", b"2", b"3", b"4", b"5"]
 
 
@@ -292,11 +293,32 @@ async def test_fifty_thousand_entries_are_replayed_in_order(wire: Wire, journal:
     await tail.stop()
 
 
+async def test_large_entries_do_not_cost_a_slow_reader_its_connection(
+    connect: Connect, wire: Wire, journal: JetStreamJournal
+) -> None:
+    count = 160
+    for n in range(count):  # more than NATS lets wait for one connection: 64 MiB
+        await journal.append(f"ev.compute.server.{n}", b"x" * (500 << 10), expected=0)
+    other = await connect()
+    lost: list[None] = []
+    other.listeners.append(lambda: lost.append(None))
+    heard: list[int] = []
+
+    def slowly(entry: Entry) -> None:
+        time.sleep(0.005)
+        heard.append(entry.sequence)
+
+    tail = await JetStreamJournal(other).tail(0, slowly)
+    await until(lambda: len(heard) == count)
+    assert (heard, lost) == (list(range(1, count + 1)), [])
+    await tail.stop()
+
+
 async def test_a_tail_survives_cut_connections(connect: Connect, journal: JetStreamJournal, proxy: Proxy) -> None:
     heard: list[Entry] = []
     tail = await JetStreamJournal(await connect(url=proxy.url)).tail(0, heard.append)
     for n in range(300):
-        await journal.append(A, b"", expected=n, id=str(n))
+        await journal.append(A, b"", expected=n)
         if n % 75 == 40:
             await proxy.cut()
     await until(lambda: len(heard) == 300)
@@ -307,10 +329,10 @@ async def test_a_tail_survives_cut_connections(connect: Connect, journal: JetStr
 async def test_a_tail_survives_the_loss_of_its_consumer(wire: Wire, journal: JetStreamJournal) -> None:
     heard: list[Entry] = []
     tail = await journal.tail(0, heard.append)
-    await journal.append(A, b"1", expected=0, id="1")
+    await journal.append(A, b"1", expected=0)
     await until(lambda: len(heard) == 1)
     await wire.api(f"CONSUMER.DELETE.{STREAM}.{tail.reader._name}")
-    await journal.append(A, b"2", expected=1, id="2")
+    await journal.append(A, b"2", expected=1)
     await until(lambda: len(heard) == 2)
     await tail.stop()
 
@@ -321,7 +343,7 @@ async def test_a_tail_delivers_soon_and_nothing_twice_after_many_reconnects(
     heard: list[Entry] = []
     tail = await journal.tail(0, heard.append)
     for n in range(5):
-        await journal.append(A, b"", expected=n, id=str(n))
+        await journal.append(A, b"", expected=n)
         async with asyncio.timeout(2.0):
             while len(heard) <= n:
                 await asyncio.sleep(0.002)
@@ -343,7 +365,7 @@ async def test_a_tail_whose_reader_fails_stops_there(
 
     tail = await journal.tail(0, deliver)
     for n in range(4):
-        await journal.append(A, b"", expected=n, id=str(n))
+        await journal.append(A, b"", expected=n)
     await asyncio.sleep(0.1)
     assert heard == [1]  # what follows would be applied to a wrong state
     assert "not understood" in caplog.text
@@ -352,7 +374,7 @@ async def test_a_tail_whose_reader_fails_stops_there(
 
 
 async def test_a_journal_that_ends_before_what_was_read_is_not_followed(journal: JetStreamJournal) -> None:
-    await journal.append(A, b"1", expected=0, id="1")
+    await journal.append(A, b"1", expected=0)
     with pytest.raises(Unavailable, match="lost its end"):
         await journal.tail(2, lambda entry: None)
 

@@ -51,7 +51,7 @@ async def _journal(seconds: list[float]) -> MemoryJournal:
     journal = MemoryJournal()
     for number, second in enumerate(seconds):
         data = msgspec.json.encode({"at": NOW + timedelta(seconds=second), "events": []})
-        await journal.append(f"ev.a.b.{number}", data, expected=0, id=str(number))
+        await journal.append(f"ev.a.b.{number}", data, expected=0)
     return journal
 
 

@@ -41,7 +41,7 @@ async def test_it_keeps_its_files_to_itself(server: NatsServer) -> None:
 async def test_it_is_stopped_and_started_again_with_what_it_had(server: NatsServer) -> None:
     wire = await Wire.connect([server.url], server.cloud)
     journal = await JetStreamJournal.open(wire)
-    await journal.append("ev.compute.server.a", b"1", expected=0, id="1")
+    await journal.append("ev.compute.server.a", b"1", expected=0)
     who = identity_of(server)
     await server.stop()
     assert not process.lives(who)

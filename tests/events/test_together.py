@@ -116,15 +116,6 @@ async def test_a_lost_acknowledgement_leaves_all_of_a_commit_unsure_and_none_und
         assert again == [False] * 4
 
 
-async def test_what_is_repeated_under_its_id_happens_once_among_others() -> None:
-    async with door(Far()) as execute:
-        wishes = [execute(quotas, claim(f"s{i}"), CLOUD, id="same" if i == 2 else None) for i in range(5)]
-        await asyncio.gather(*wishes)
-        ids = [commit.id for commit in commits(execute.journal.entries)]  # type: ignore[attr-defined]
-        assert "same" in ids
-        assert all(not commit.parts for commit in commits(execute.journal.entries) if commit.id == "same")  # type: ignore[attr-defined]
-
-
 async def test_who_goes_away_while_waiting_holds_up_nobody() -> None:
     async with door(Far()) as execute:
         tasks = [asyncio.create_task(outcome(execute(quotas, claim(f"s{i}"), CLOUD))) for i in range(6)]

@@ -35,7 +35,7 @@ async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_ro
     async def write(some: range) -> None:
         for n in some:
             subject = f"ev.compute.server.{n}"
-            written[subject] = await journal.append(subject, b"x" * 9000, expected=0, id=str(n))
+            written[subject] = await journal.append(subject, b"x" * 9000, expected=0)
 
     await write(range(9))
     volume.fill()

@@ -138,7 +138,7 @@ async def test_what_this_process_does_not_fold_is_told_of_too() -> None:
         await asyncio.sleep(0.01)
         await one.make(0)
         data = b'{"id":"x","at":"2026-01-01T00:00:00Z","events":[{"type":"Strange"}]}'
-        await one.journal.append("ev.later.thing.a", data, expected=0, id="x")
+        await one.journal.append("ev.later.thing.a", data, expected=0)
         await one.make(1)
         assert await reading == [1, 2, 3]
 
@@ -270,7 +270,7 @@ async def test_over_a_real_connection_who_takes_nothing_makes_room(caplog: pytes
     async with cloud(Settings(readers=1, patience=0.3)) as one:
         for number in range(400):
             data = b'{"id":"x","at":"2026-01-01T00:00:00Z","note":"%s","events":[{"type":"Large"}]}' % (b"x" * 65_000)
-            await one.journal.append(f"ev.later.thing.{number}", data, expected=0, id=str(number))
+            await one.journal.append(f"ev.later.thing.{number}", data, expected=0)
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             try:

@@ -227,7 +227,7 @@ async def test_what_is_damaged_is_not_dropped(place: Place, tmp_path: Path) -> N
 async def test_a_journal_whose_chain_is_broken_is_not_archived(place: Place) -> None:
     await place.make("a")
     entry = (await place.journal.of("ev.compute.flavor.a"))[0]
-    await place.journal.append("ev.compute.flavor.a", entry.data, expected=1, id="forged")
+    await place.journal.append("ev.compute.flavor.a", entry.data, expected=1)
     with pytest.raises(Broken, match="chain"):
         await place.archivist.archive()
     assert (await place.journal.epochs())[0].number == 1

@@ -137,7 +137,7 @@ class Writer:
         id = str(len(self.journal.entries))
         previous = digest(newest.data) if newest else None
         data = msgspec.json.encode(Commit(id=id, at=self.now, previous=previous, events=events))
-        sequence = await self.journal.append(subject, data, expected=newest.sequence if newest else 0, id=id)
+        sequence = await self.journal.append(subject, data, expected=newest.sequence if newest else 0)
         self._newest[subject] = self.journal.entries[-1]
         return sequence
 

@@ -65,9 +65,9 @@ class Shaky:
         self.waits_until = 0.0  # loop time before which nothing gets here
         self.asked = 0  # how often for the last sequence
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         await self._travel()
-        sequence = await self._journal.append(subject, data, expected=expected, id=id, epoch=epoch)
+        sequence = await self._journal.append(subject, data, expected=expected, epoch=epoch)
         await self._travel()
         if self._random.random() < self.lost:
             raise Unavailable("the acknowledgement was lost")
@@ -82,9 +82,9 @@ class Shaky:
         await self._travel()
         return await self._journal.of(subject, after)
 
-    async def find(self, subject: str, id: str, *, after: int, epoch: int) -> int | None:
+    async def find(self, subject: str, data: bytes, *, after: int, epoch: int) -> int | None:
         await self._travel()
-        return await self._journal.find(subject, id, after=after, epoch=epoch)
+        return await self._journal.find(subject, data, after=after, epoch=epoch)
 
     async def newest(self, subject: str, epoch: int) -> Entry | None:
         await self._travel()

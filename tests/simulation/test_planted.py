@@ -161,8 +161,8 @@ def test_a_journal_without_its_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """Out: the sequence that a write expects on its subject."""
     guard = Recorded.append
 
-    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
-        return await guard(self, subject, data, expected=self._last.get(subject, 0), id=id, epoch=epoch)
+    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
+        return await guard(self, subject, data, expected=self._last.get(subject, 0), epoch=epoch)
 
     monkeypatch.setattr(Recorded, "append", append)
     caught("is overfull", "was taken from", "has no room", "whose claim is", "says that", "has no share", "Stuck")
@@ -172,10 +172,10 @@ def test_a_writer_who_does_not_know_all_that_was_carried(monkeypatch: pytest.Mon
     """Out: the epoch that a write expects."""
     guard = Recorded.append
 
-    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self: Recorded, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         if not subject.startswith(CARRIED) and self._epochs[-1].last is None:
             epoch = self._epochs[-1].number
-        return await guard(self, subject, data, expected=expected, id=id, epoch=epoch)
+        return await guard(self, subject, data, expected=expected, epoch=epoch)
 
     monkeypatch.setattr(Recorded, "append", append)
     caught("is not what was true", "is overfull", "was taken from", "has no room", "whose claim is", "says that")

@@ -96,7 +96,7 @@ async def test_a_journal_that_falls_silent_is_told_of(scene: Scene) -> None:
 
 
 async def test_a_fold_that_does_not_follow_is_behind_by_commits_and_seconds(scene: Scene) -> None:
-    await scene.journal.append("ev.compute.server.a", b"{}", expected=0, id="1")
+    await scene.journal.append("ev.compute.server.a", b"{}", expected=0)
     await asyncio.sleep(0.1)
     report = scene.health.report(verbose=True)
     assert report.status == "degraded"

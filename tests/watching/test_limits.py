@@ -119,7 +119,7 @@ async def test_bodies_in_memory_are_bounded_all_together() -> None:
 class Silent(MemoryJournal):
     """A journal that does not answer a write."""
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         await asyncio.sleep(60)
         raise AssertionError("nobody waits so long")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from gateway.identity import compliance
 from gateway.identity.proof import (
     DomainReference,
     Proven,
@@ -39,7 +40,7 @@ async def prove(call: Call, body: Body) -> Proven:
     if given.password is None:
         raise expecting("password", "user")
     user = find_user(call.fold, given.id, given.name, given.domain)
-    right = await call.cloud.part(Tokens).passwords.match(given.password, user.password if user else None)
-    if user is None or not right or not is_enabled(call.fold, user):
+    if user is not None and not (is_enabled(call.fold, user) and compliance.is_active(call, user)):
+        await call.cloud.part(Tokens).passwords.match(given.password, None)
         raise unauthenticated()
-    return Proven(user=user, methods=[NAME])
+    return Proven(user=await compliance.prove(call, user, given.password), methods=[NAME])

@@ -78,6 +78,11 @@ class People:
         return user, project, await self.login(user["id"], PASSWORD, {"project": {"id": project["id"]}})
 
 
+def demanding(**settings: Any) -> Settings:
+    """Settings that ask for more of passwords, limits and tokens than is usual."""
+    return Settings(identity=Identity(bcrypt_cost=4, **settings))
+
+
 @asynccontextmanager
 async def people(
     keys: Path, clock: Clock | None = None, journal: Journal | None = None, settings: Settings = SETTINGS

@@ -61,7 +61,8 @@ async def test_a_remote_id_is_of_one_provider_and_free_once_it_is_given_back(tmp
         change = {"identity_provider": {"remote_ids": ["https://a"]}}
         assert (await answered(them, "PATCH", f"{IDP}/one", change))[0] == 200
         assert (await answered(them, "PUT", f"{IDP}/two", second))[0] == 201
-        assert said(await answered(them, "PATCH", f"{IDP}/one", first))[0] == 400  # a domain is not changed
+        both = {"identity_provider": {"remote_ids": ["https://a", "https://b"]}}
+        assert said(await answered(them, "PATCH", f"{IDP}/one", both)) == taken
         assert (
             said(await answered(them, "PATCH", f"{IDP}/one", {"identity_provider": {"remote_ids": ["https://c"]}}))
             == taken
@@ -148,8 +149,8 @@ async def test_a_mapping_is_changed_as_a_whole(tmp_path: Path) -> None:
         assert (await answered(them, "PUT", path, {"mapping": {"rules": RULES}}))[0] == 409
         body = (await answered(them, "PATCH", path, {"mapping": {"rules": RULES * 2}}))[1]
         assert (body["mapping"]["rules"], body["mapping"]["schema_version"]) == (RULES * 2, "1.0")
-        incomplete: tuple[Any, ...] = ({}, {"mapping": {}}, {"mapping": {"schema_version": "2.0"}})
-        for wrong in incomplete:
+        wrongs: list[dict[str, Any]] = [{}, {"mapping": {}}, {"mapping": {"schema_version": "2.0"}}]
+        for wrong in wrongs:
             assert said(await answered(them, "PATCH", path, wrong)) == (400, "'rules' is a required property\n")
         assert said(await answered(them, "PATCH", f"{path}2", {"mapping": {"rules": RULES}}))[0] == 404
         assert (await answered(them, "DELETE", path))[0] == 204
@@ -176,9 +177,8 @@ async def test_tokens_tell_of_enabled_service_providers(tmp_path: Path) -> None:
         token = (await them.call("GET", "/auth/tokens", **subject)).json()["token"]
         assert token["service_providers"] == [{**urls, "id": "b"}]
         assert (await answered(them, "GET", f"{F}/service_providers?enabled=false"))[1]["service_providers"] == []
-        wrongs: tuple[dict[str, Any], ...] = ({"auth_url": "x"}, {**urls, "sp_url": "nonsense"}, {**urls, "foo": 1})
-        for some in wrongs:
-            assert (await answered(them, "PUT", f"{path}2", {"service_provider": some}))[0] == 400
+        for wrong in ({"auth_url": "x"}, {**urls, "sp_url": "nonsense"}, {**urls, "foo": 1}):
+            assert (await answered(them, "PUT", f"{path}2", {"service_provider": wrong}))[0] == 400
         assert (await answered(them, "DELETE", path))[0] == 204
         assert said(await answered(them, "GET", path)) == (404, "Could not find Service Provider: b.")
 

@@ -41,9 +41,9 @@ class SlowJournal(MemoryJournal):
         for _ in range(self._dice.choice((0, 0, 0, 1, 2, 5))):
             await asyncio.sleep(0)
 
-    async def append(self, subject: str, data: bytes, *, expected: int, id: str, epoch: int = 1) -> int:
+    async def append(self, subject: str, data: bytes, *, expected: int, epoch: int = 1) -> int:
         await self._pause()
-        sequence = await super().append(subject, data, expected=expected, id=id, epoch=epoch)
+        sequence = await super().append(subject, data, expected=expected, epoch=epoch)
         await self._pause()
         return sequence
 

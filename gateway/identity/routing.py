@@ -1,0 +1,23 @@
+"""A URL of identity, with its operation as the service's policy names it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.policy import Who
+from gateway.serving import Route
+
+
+def route(
+    method: str,
+    path: str,
+    function: Callable[..., Awaitable[Any]],
+    who: Who,
+    policy: str,
+    status: int = 200,
+    *,
+    fences: bool = True,
+    past: bool = True,
+) -> Route:
+    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
