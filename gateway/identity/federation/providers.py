@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.identity.federation.naming import client_secret
 from gateway.identity.federation.openid import Provider
 from gateway.serving import Call
 
@@ -26,12 +27,7 @@ def provider_of(call: Call, id: str) -> Provider | None:
     return known[id]
 
 
-def secret_name(id: str) -> tuple[str, ...]:
-    """The name in the vault of the secret that an OpenID provider gave this cloud."""
-    return ("identity", "federation", "client", id)
-
-
 async def secret_of(call: Call, id: str) -> str | None:
     """The secret that the OpenID provider gave this cloud."""
-    found = await call.cloud.vault.get(secret_name(id))
+    found = await call.cloud.vault.get(client_secret(id))
     return None if found is None else found.decode()

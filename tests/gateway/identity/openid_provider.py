@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import flask
+import httpx
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, grants
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
@@ -113,6 +114,13 @@ class OpenIdProvider:
 
     def key_set(self) -> KeySet:
         return KeySet(list(self.keys))
+
+    def token(self, name: str) -> str:
+        """An access token, as the provider gives it to who knows the password."""
+        form = {"grant_type": "password", "username": name, "password": PEOPLE[name]["password"], "scope": "openid"}
+        answer = httpx.post(f"{self.issuer}/token", data=form, auth=(CLIENT, SECRET))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
 
     def app(self) -> flask.Flask:
         provider = self

@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from events import settings as all_settings
 from events.settings import Federation, Settings
-from gateway.identity.federation.providers import secret_name
+from gateway.identity.federation.naming import client_secret
 from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
 from tests.gateway.identity.people import PASSWORD, SETTINGS, People, people
 
@@ -73,7 +73,7 @@ async def federated(
 ) -> AsyncIterator[People]:
     """A cloud that takes the provider's word; group `staff` is a member of project `of-staff`."""
     async with people(keys, settings=configured(provider, **options)) as them:
-        await them.world.cloud.vault.put(secret_name("acme"), SECRET.encode())
+        await them.world.cloud.vault.put(client_secret("acme"), SECRET.encode())
         acme = {"enabled": True, "remote_ids": [provider.issuer], "authorization_ttl": ttl}
         await them.call("PUT", "/OS-FEDERATION/identity_providers/acme", {"identity_provider": acme})
         version = {"rules": rules, "schema_version": "2.0"}
@@ -84,14 +84,6 @@ async def federated(
         project = await them.make("project", name="of-staff")
         await them.grant(f"projects/{project['id']}/groups/{group['id']}", "member")
         yield them
-
-
-async def token_of(provider: OpenIdProvider, name: str = "ann") -> str:
-    form = {"grant_type": "password", "username": name, "password": f"{name}'s own", "scope": "openid"}
-    async with httpx.AsyncClient() as client:
-        answer = await client.post(f"{provider.issuer}/token", data=form, auth=(CLIENT, SECRET))
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["access_token"])
 
 
 async def sign_on(them: People, token: str, method: str = "POST") -> httpx.Response:
@@ -108,7 +100,7 @@ async def test_who_signs_on_gets_an_unscoped_token_and_works_where_their_groups_
     tmp_path: Path, provider: OpenIdProvider
 ) -> None:
     async with federated(tmp_path, provider) as them:
-        answer = await sign_on(them, await token_of(provider))
+        answer = await sign_on(them, provider.token("ann"))
         assert answer.status_code == 201, answer.text
         said = answer.json()["token"]
         assert said["methods"] == ["openid"]
@@ -128,13 +120,13 @@ async def test_who_signs_on_gets_an_unscoped_token_and_works_where_their_groups_
             assert body["user"] == said["user"]
             assert "openid" in body["methods"]
         assert (await rescoped(them, unscoped, scope={"domain": {"id": "default"}})).status_code == 401
-        again = await sign_on(them, await token_of(provider), "GET")
+        again = await sign_on(them, provider.token("ann"), "GET")
         assert again.json()["token"]["user"]["id"] == said["user"]["id"]
 
 
 async def test_the_user_is_shown_with_who_vouches_and_found_by_it(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider) as them:
-        id = (await sign_on(them, await token_of(provider))).json()["token"]["user"]["id"]
+        id = (await sign_on(them, provider.token("ann"))).json()["token"]["user"]["id"]
         user = (await them.call("GET", f"/users/{id}")).json()["user"]
         assert (user["name"], user["email"]) == ("ann", "ann@acme.example")
         protocols = [{"protocol_id": "openid", "unique_id": "ann"}]
@@ -158,7 +150,7 @@ async def test_the_user_is_shown_with_who_vouches_and_found_by_it(tmp_path: Path
 
 async def test_a_provider_that_is_disabled_or_gone_vouches_for_nobody(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider) as them:
-        token = await token_of(provider)
+        token = provider.token("ann")
         unscoped = (await sign_on(them, token)).headers["x-subject-token"]
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"enabled": False}})
@@ -175,13 +167,13 @@ async def test_a_provider_that_is_disabled_or_gone_vouches_for_nobody(tmp_path: 
 
 async def test_memberships_last_as_long_as_the_operator_wants(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider, ttl=5) as them:
-        id = (await sign_on(them, await token_of(provider))).json()["token"]["user"]["id"]
+        id = (await sign_on(them, provider.token("ann"))).json()["token"]["user"]["id"]
         groups = (await them.call("GET", f"/users/{id}/groups")).json()["groups"]
         assert [group["name"] for group in groups] == ["staff"]
         assert groups[0]["membership_expires_at"] is not None
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"authorization_ttl": 0}})
-        await sign_on(them, await token_of(provider))
+        await sign_on(them, provider.token("ann"))
         assert (await them.call("GET", f"/users/{id}/groups")).json()["groups"] == []
 
 
@@ -194,7 +186,7 @@ async def test_projects_are_made_for_who_comes_and_roles_taken_back_that_are_not
         return [{"local": local, "remote": [{"type": "HTTP_OIDC_SUB"}]}]
 
     async def roles(them: People) -> set[str]:
-        answer = await sign_on(them, await token_of(provider))
+        answer = await sign_on(them, provider.token("ann"))
         assert answer.status_code == 201, answer.text
         scope = {"project": {"name": "of ann", "domain": {"id": "default"}}}
         scoped = await rescoped(them, answer.headers["x-subject-token"], scope=scope)
@@ -208,7 +200,7 @@ async def test_projects_are_made_for_who_comes_and_roles_taken_back_that_are_not
         await them.call("PATCH", path, {"mapping": {"rules": rules("reader"), "schema_version": "3.0"}})
         assert await roles(them) == {"reader"}
         await them.call("PATCH", path, {"mapping": {"rules": rules("nonesuch"), "schema_version": "2.0"}})
-        answer = await sign_on(them, await token_of(provider))
+        answer = await sign_on(them, provider.token("ann"))
         assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Could not find role: nonesuch.")
 
 
@@ -216,19 +208,19 @@ async def test_a_mapping_may_mean_a_user_who_is_here(tmp_path: Path, provider: O
     local = {"user": {"name": "{0}", "type": "local", "domain": {"id": "default"}}}
     rules = [{"local": [local], "remote": [{"type": "HTTP_OIDC_EMAIL"}]}]
     async with federated(tmp_path, provider, rules=rules) as them:
-        assert (await sign_on(them, await token_of(provider))).status_code == 401
+        assert (await sign_on(them, provider.token("ann"))).status_code == 401
         user = await them.make("user", name="ann@acme.example")
-        answer = await sign_on(them, await token_of(provider))
+        answer = await sign_on(them, provider.token("ann"))
         assert answer.json()["token"]["user"]["id"] == user["id"]
         assert "OS-FEDERATION" not in answer.json()["token"]["user"]
         await them.call("PATCH", f"/users/{user['id']}", {"user": {"enabled": False}})
-        assert (await sign_on(them, await token_of(provider))).status_code == 401
+        assert (await sign_on(them, provider.token("ann"))).status_code == 401
 
 
 async def test_who_fits_no_rule_is_nobody(tmp_path: Path, provider: OpenIdProvider) -> None:
     only = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "HTTP_OIDC_SUB"}, {"type": "X"}]}]
     async with federated(tmp_path, provider, rules=only) as them:
-        assert (await sign_on(them, await token_of(provider))).status_code == 401
+        assert (await sign_on(them, provider.token("ann"))).status_code == 401
         assert (await them.call("GET", "/users?idp_id=acme")).json()["users"] == []
 
 
@@ -302,15 +294,15 @@ async def test_keys_that_are_not_known_are_asked_for_but_not_again_and_again(
     tmp_path: Path, provider: OpenIdProvider
 ) -> None:
     async with federated(tmp_path, provider) as them:
-        assert (await sign_on(them, await token_of(provider))).status_code == 201
-        assert (await sign_on(them, await token_of(provider))).status_code == 201
+        assert (await sign_on(them, provider.token("ann"))).status_code == 201
+        assert (await sign_on(them, provider.token("ann"))).status_code == 201
         assert provider.asked.count("/jwks") == 1
         known = them.world.cloud.parts
         provider.rotate()
         for part in known.values():  # as if some time had passed
             if type(part).__name__ == "Providers":
                 part.by_id["acme"]._keys_at -= timedelta(seconds=11)
-        assert (await sign_on(them, await token_of(provider))).status_code == 201
+        assert (await sign_on(them, provider.token("ann"))).status_code == 201
         assert provider.asked.count("/jwks") == 2
         other = ECKey.generate_key("P-256", {"kid": "unknown"})
         for _ in range(20):
@@ -331,7 +323,7 @@ async def test_tokens_that_cannot_be_read_are_asked_about_if_the_operator_wants_
 ) -> None:
     provider.opaque = True
     async with federated(tmp_path, provider, introspection=True) as them:
-        token = await token_of(provider)
+        token = provider.token("ann")
         assert "." not in token
         answer = await sign_on(them, token)
         assert answer.status_code == 201, answer.text
@@ -342,7 +334,7 @@ async def test_tokens_that_cannot_be_read_are_asked_about_if_the_operator_wants_
 
 
 async def test_a_provider_that_does_not_answer_is_told_of(tmp_path: Path, provider: OpenIdProvider) -> None:
-    token = await token_of(provider)
+    token = provider.token("ann")
     elsewhere = OpenIdProvider.__new__(OpenIdProvider)
     elsewhere.issuer = "http://127.0.0.1:9"
     async with federated(tmp_path, elsewhere) as them:
