@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 from gateway.identity import token
@@ -37,14 +38,21 @@ def _named(module: Any, name: str, many: str) -> tuple[Route, ...]:
     return _resource(module, path, f"{path}/{{id}}", name, many)
 
 
-def _browser(name: str) -> Function:
-    """A function of `browsing`, whose libraries are loaded when a browser first comes."""
+def _later(module: str, name: str) -> Function:
+    """A function of a module whose libraries are loaded when it is first called."""
 
     async def answer(call: Call) -> Answer:
-        from gateway.identity.federation import browsing
-
-        function: Function = getattr(browsing, name)
+        function: Function = getattr(import_module(f"gateway.identity.federation.{module}"), name)
         found: Answer = await function(call)
+        return found
+
+    return answer
+
+
+def _later_with_body(module: str, name: str) -> Function:
+    async def answer(call: Call, body: Any) -> Answer:
+        function: Function = getattr(import_module(f"gateway.identity.federation.{module}"), name)
+        found: Answer = await function(call, body)
         return found
 
     return answer
@@ -53,12 +61,17 @@ def _browser(name: str) -> Function:
 _AUTH = f"{_PROTOCOLS}/{{protocol}}/auth"
 _WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}/websso"
 
+_SAML = "/v3/auth/OS-FEDERATION/saml2"
+
 _SIGN_ON = (
     _route("GET", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
     _route("POST", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
-    _route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _browser("start"), ANYONE, "websso"),
-    _route("GET", _WEBSSO, _browser("start_at"), ANYONE, "websso"),
-    _route("GET", f"{_WEBSSO}/callback", _browser("come_back"), ANYONE, "websso"),
+    _route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _later("browsing", "start"), ANYONE, "websso"),
+    _route("GET", _WEBSSO, _later("browsing", "start_at"), ANYONE, "websso"),
+    _route("GET", f"{_WEBSSO}/callback", _later("browsing", "come_back"), ANYONE, "websso"),
+    _route("GET", "/v3/OS-FEDERATION/saml2/metadata", _later("clouds", "metadata"), ANYONE, "saml2_metadata"),
+    _route("POST", _SAML, _later_with_body("clouds", "assert_"), ANYONE, "saml2"),
+    _route("POST", f"{_SAML}/ecp", _later_with_body("clouds", "assert_enveloped"), ANYONE, "saml2_ecp"),
 )
 
 ROUTES = (

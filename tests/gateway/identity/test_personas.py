@@ -124,6 +124,9 @@ def test_who_has_no_role_is_let_in_only_where_the_function_looks() -> None:
         ("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}"),
         ("GET", f"{websso}/websso"),
         ("GET", f"{websso}/websso/callback"),
+        ("GET", "/v3/OS-FEDERATION/saml2/metadata"),
+        ("POST", "/v3/auth/OS-FEDERATION/saml2"),
+        ("POST", "/v3/auth/OS-FEDERATION/saml2/ecp"),
     }
 
 
