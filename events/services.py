@@ -44,6 +44,7 @@ SERVICES: tuple[Service, ...] = (
             "application_credential",
             "revocation",
             "trust",
+            "passcode",
             "region",
             "service",
             "endpoint",

@@ -43,6 +43,7 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     provider: str | None = None  # the identity provider that vouched for the user
     protocol: str | None = None
     groups: tuple[str, ...] = ()  # which the user is in by its word
+    trust: str | None = None
     access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property

@@ -104,11 +104,24 @@ class UserForgiven(Event, frozen=True, gc=False, kw_only=True):
     active: bool = False  # and they count as active from now on
 
 
+class UserTokensVoided(Event, frozen=True, gc=False, kw_only=True):
+    """Whoever shows one issued before has to log in again: they are in fewer groups now."""
+
+
 class UserDeleted(Event, frozen=True, gc=False, kw_only=True):
     pass
 
 
-Events = UserCreated | UserChanged | UserPasswordChanged | UserLoginFailed | UserLoggedIn | UserForgiven | UserDeleted
+Events = (
+    UserCreated
+    | UserChanged
+    | UserPasswordChanged
+    | UserLoginFailed
+    | UserLoggedIn
+    | UserForgiven
+    | UserTokensVoided
+    | UserDeleted
+)
 
 
 class CreateUser(Command, frozen=True, gc=False, kw_only=True):
@@ -157,11 +170,15 @@ class PassLogin(Command, frozen=True, gc=False, kw_only=True):
     lock: Lock
 
 
+class VoidTokens(Command, frozen=True, gc=False, kw_only=True):
+    pass
+
+
 class DeleteUser(Command, frozen=True, gc=False, kw_only=True):
     pass
 
 
-Commands = CreateUser | ChangeUser | ReplacePassword | FailLogin | PassLogin | DeleteUser
+Commands = CreateUser | ChangeUser | ReplacePassword | FailLogin | PassLogin | VoidTokens | DeleteUser
 
 
 def locked(id: str) -> Unauthenticated:
@@ -191,6 +208,8 @@ def decide(user: User | None, command: Commands) -> list[Events]:
             if user.is_locked(lock):
                 raise locked(user.id)
             return [UserLoggedIn()]
+        case VoidTokens():
+            return [UserTokensVoided()]
         case DeleteUser():
             return [UserDeleted()]
     assert_never(command)
@@ -232,6 +251,8 @@ def evolve(user: User | None, event: Events, at: datetime) -> User:
             return replace(user, failures=0, failed_at=None, active_at=at)
         case UserForgiven(active=active):
             return replace(user, failures=0, failed_at=None, active_at=at if active else user.active_at)
+        case UserTokensVoided():
+            return replace(user, tokens_from=at)
         case UserDeleted():
             return replace(user, deleted=True)
     assert_never(event)

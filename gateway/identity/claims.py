@@ -26,6 +26,7 @@ METHODS = (
     "openid",
     "saml2",
     "oauth1",
+    "ec2credential",
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -79,6 +80,11 @@ class _Sealed(Struct, frozen=True, gc=False, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Sealed).decode
+
+
+def moment(time: datetime) -> str:
+    """A time as tokens show it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def new_audit_id(random: bytes) -> str:

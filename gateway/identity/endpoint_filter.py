@@ -7,35 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from events.fold import Fold
 from events.identity import association as associations
-from events.identity import endpoint as endpoints
-from events.identity import endpoint_group as groups
 from events.identity import project as projects
 from events.identity.association import Associate, Association, Dissociate
 from events.identity.endpoint import Endpoint
-from events.identity.endpoint_group import EndpointGroup
 from events.refusals import NotFound
 from gateway.identity import endpoint, endpoint_group, project
+from gateway.identity.catalog import endpoints_in, given, groups_of
 from gateway.identity.listing import collection
 from gateway.serving import Call
-
-
-def of_project(fold: Fold, id: str) -> dict[str, Endpoint]:
-    """The endpoints that a project was given, alone or in groups, by id."""
-    found = {}
-    for association in fold.by(associations, "out", f"endpoint:{id}"):
-        one = fold.get(endpoints, association.to)
-        if one is not None:
-            found[one.id] = one
-    for group in _groups(fold, id):
-        found.update((one.id, one) for one in endpoint_group.endpoints_in(fold, group))
-    return found
-
-
-def _groups(fold: Fold, id: str) -> list[EndpointGroup]:
-    given = fold.by(associations, "out", f"endpoint_group:{id}")
-    return [group for one in given if (group := fold.get(groups, one.to)) is not None]
 
 
 def _project(call: Call) -> str:
@@ -45,8 +25,8 @@ def _project(call: Call) -> str:
     return id
 
 
-def _of_projects(call: Call, given: list[Association]) -> dict[str, Any]:
-    found = [one for association in given if (one := call.fold.get(projects, association.of)) is not None]
+def _of_projects(call: Call, associated: list[Association]) -> dict[str, Any]:
+    found = [one for association in associated if (one := call.fold.get(projects, association.of)) is not None]
     return collection(call, "projects", found, lambda one: project.view(call, one))
 
 
@@ -87,7 +67,7 @@ async def remove_endpoint(call: Call) -> None:
 
 async def list_endpoints(call: Call) -> dict[str, Any]:
     """The endpoints that a project was given. Raises NotFound."""
-    return _of_endpoints(call, list(of_project(call.fold, _project(call)).values()))
+    return _of_endpoints(call, list(given(call.fold, _project(call)).values()))
 
 
 async def list_projects(call: Call) -> dict[str, Any]:
@@ -136,10 +116,10 @@ async def list_projects_of_group(call: Call) -> dict[str, Any]:
 
 async def list_endpoints_of_group(call: Call) -> dict[str, Any]:
     """The endpoints of a group. Raises NotFound."""
-    return _of_endpoints(call, endpoint_group.endpoints_in(call.fold, endpoint_group.find(call)))
+    return _of_endpoints(call, endpoints_in(call.fold, endpoint_group.find(call)))
 
 
 async def list_groups(call: Call) -> dict[str, Any]:
     """The groups that a project was given. Raises NotFound."""
-    found = _groups(call.fold, _project(call))
+    found = groups_of(call.fold, _project(call))
     return collection(call, "endpoint_groups", found, lambda group: endpoint_group.view(call, group))

@@ -6,11 +6,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from events.fold import Fold
 from events.identity import association as associations
-from events.identity import endpoint as endpoints
 from events.identity import endpoint_group as groups
-from events.identity.endpoint import Endpoint
 from events.identity.endpoint_group import EndpointGroup, EndpointGroupChanged, EndpointGroupMade
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
@@ -93,11 +90,3 @@ async def delete(call: Call) -> None:
     group = find(call)
     await call.do(groups, Delete(id=group.id))
     await cleaning.dissociate(call, call.fold.by(associations, "into", f"endpoint_group:{group.id}"))
-
-
-def endpoints_in(fold: Fold, group: EndpointGroup) -> list[Endpoint]:
-    """The endpoints that have what the group asks for."""
-    service = group.filters.get("service_id")
-    found = fold.all(endpoints) if service is None else fold.by(endpoints, "service", service)
-    having = {"service_id": "service", "region_id": "region", "interface": "interface"}
-    return [one for one in found if all(getattr(one, having[name]) == value for name, value in group.filters.items())]

@@ -64,14 +64,14 @@ _WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}/w
 _SAML = "/v3/auth/OS-FEDERATION/saml2"
 
 _SIGN_ON = (
-    _route("GET", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
-    _route("POST", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
-    _route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _later("browsing", "start"), ANYONE, "websso"),
-    _route("GET", _WEBSSO, _later("browsing", "start_at"), ANYONE, "websso"),
-    _route("GET", f"{_WEBSSO}/callback", _later("browsing", "come_back"), ANYONE, "websso"),
-    _route("GET", "/v3/OS-FEDERATION/saml2/metadata", _later("clouds", "metadata"), ANYONE, "saml2_metadata"),
-    _route("POST", _SAML, _later_with_body("clouds", "assert_"), ANYONE, "saml2"),
-    _route("POST", f"{_SAML}/ecp", _later_with_body("clouds", "assert_enveloped"), ANYONE, "saml2_ecp"),
+    Route("GET", _AUTH, signon.sign_on, ANYONE, 201),
+    Route("POST", _AUTH, signon.sign_on, ANYONE, 201),
+    Route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _later("browsing", "start"), ANYONE),
+    Route("GET", _WEBSSO, _later("browsing", "start_at"), ANYONE),
+    Route("GET", f"{_WEBSSO}/callback", _later("browsing", "come_back"), ANYONE),
+    Route("GET", "/v3/OS-FEDERATION/saml2/metadata", _later("clouds", "metadata"), ANYONE),
+    Route("POST", _SAML, _later_with_body("clouds", "assert_"), ANYONE),
+    Route("POST", f"{_SAML}/ecp", _later_with_body("clouds", "assert_enveloped"), ANYONE),
 )
 
 ROUTES = (

@@ -18,12 +18,13 @@ from events.identity.identity_provider import IdentityProvider
 from events.identity.name import Take
 from events.ids import new_id
 from events.refusals import Busy, Conflict, Forbidden, NotFound
+from gateway.identity import methods, receipts
 from gateway.identity.claims import METHODS, Federated
 from gateway.identity.federation import people, rules
 from gateway.identity.federation.rules import Attributes, Unmapped
 from gateway.identity.proof import Proven, is_enabled, unauthenticated
 from gateway.identity.token import document
-from gateway.identity.tokens import Tokens
+from gateway.identity.tokens import Target, Tokens
 from gateway.serving import Answer, Call
 
 log = logging.getLogger("cumulog.federation")
@@ -153,7 +154,10 @@ def still(call: Call, told: Federated) -> None:
 def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
     """An unscoped token, and what it says. Raises Unauthenticated."""
     tokens = call.cloud.part(Tokens)
-    text, claims = tokens.issue(proven, "unscoped", None)
+    offered = methods.offered(call.cloud.settings)
+    if not receipts.suffices(proven.user, proven.methods, offered):
+        raise unauthenticated()
+    text, claims = tokens.issue(proven, Target(scope="unscoped"))
     try:
         return text, document(call, tokens.valid(claims))
     except NotFound as fault:

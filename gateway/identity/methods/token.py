@@ -6,8 +6,7 @@ from msgspec import Struct
 
 from events.identity import application_credential as application_credentials
 from events.identity import user as users
-from events.refusals import NotFound
-from gateway.identity.proof import Proven, Secret, unauthenticated
+from gateway.identity.proof import Proven, Secret
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
 
@@ -19,13 +18,10 @@ class Body(Struct):
 
 
 async def prove(call: Call, body: Body) -> Proven:
-    """Whose token it is. Raises Unauthenticated."""
+    """Whose token it is. Raises NotFound if it is none or holds no more, Forbidden."""
     tokens = call.cloud.part(Tokens)
-    try:
-        claims = tokens.read(body.id)
-        tokens.valid(claims)
-    except NotFound as fault:
-        raise unauthenticated() from fault
+    claims = tokens.read(body.id)
+    tokens.valid(claims)
     if claims.federated is not None:
         from gateway.identity.federation import signon  # it issues tokens, of which this is one way
 
