@@ -19,6 +19,8 @@ from events.wire import ApiError, Message, NoAnswer, Subscription, Wire
 
 SECOND = 1_000_000_000  # nanoseconds
 PULL = 5_000  # messages that one pull asks for; two are open
+WEIGHT = 16 << 20  # bytes of one pull at most: NATS cuts off who is sent 64 MiB that he has not read yet
+SPENT = ("Message Size Exceeds MaxBytes", "Batch Completed")  # what the server says of a pull that has such a bound
 EXPIRES = 30  # seconds until the server forgets a pull
 HEARTBEAT = 1  # seconds between the server's signs of life on an idle pull
 SILENCE = 3.0  # seconds without a sign after which the consumer counts as lost
@@ -152,7 +154,12 @@ class Reader:
         await self._pull()
 
     async def _pull(self) -> None:
-        body = {"batch": PULL, "expires": EXPIRES * SECOND, "idle_heartbeat": HEARTBEAT * SECOND}
+        body = {
+            "batch": PULL,
+            "max_bytes": WEIGHT,
+            "expires": EXPIRES * SECOND,
+            "idle_heartbeat": HEARTBEAT * SECOND,
+        }
         while self._budget <= PULL and self._name:
             self._budget += PULL
             await self._wire.client.publish(
@@ -202,7 +209,7 @@ class Reader:
         if status == "100":
             self._taker.idle()
             return
-        if status in ("404", "408"):
+        if status in ("404", "408") or (status == "409" and headers.get("Description") in SPENT):
             self._budget -= int(headers.get("Nats-Pending-Messages", PULL))
             self._wake.set()
         else:

@@ -5,13 +5,17 @@ Order, the later wins: the defaults here, `DIR/cumulog.toml`, `CUMULOG_<SECTION>
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Journal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,11 +60,74 @@ class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tokens and passwords."""
+    """Tokens, passwords, and what is demanded of them."""
 
     token_lifetime: int = 3600  # seconds
+    allow_expired_window: Annotated[int, Meta(ge=0, le=172_800)] = 172_800  # seconds in which one may ask what it said
+    allow_rescope_scoped_token: bool = True  # a token that has a scope may be exchanged for one of another scope
+    token_keys: Annotated[int, Meta(ge=3)] = 3  # active keys of tokens: the staged, the primary, and former ones
+    token_key_age: Count = 604_800  # seconds after which the primary key is replaced; 0: only when asked for
+    receipt_lifetime: Count = 300  # seconds in which the next factor of an authentication must follow
+    methods: str = "external,password,token,oauth1,mapped,application_credential,ec2credential"  # that are offered
+    totp_previous_windows: Count = 1  # former half minutes whose passcodes are still good
+    external_header: str = ""  # in which a trusted proxy names the user it has authenticated; empty: none does
+    external_domain_header: str = ""  # and their domain; else they are of the default one
+    external_proxies: str = ""  # addresses or networks of trusted proxies, with commas
     bcrypt_cost: int = 12
     region: str = "RegionOne"
+    lockout_failure_attempts: Count = 0  # wrong passwords in a row that lock a user; 0: none do
+    lockout_duration: Count = 1800  # seconds; 0: until an administrator enables the user
+    password_expires_days: Count = 0  # of passwords set from then on; 0: never
+    unique_last_password_count: Count = 0  # a user's own new password must be none of so many last ones; 0: any
+    minimum_password_age: Count = 0  # days until a user may change again what they changed themselves
+    password_regex: str = ""  # that a password must match from its beginning; empty: any password
+    password_regex_description: str = ""  # what is said of one that does not
+    change_password_upon_first_use: bool = False  # a password that an administrator set is good for changing it only
+    disable_user_account_days_inactive: Count = 0  # days without a login after which a user is disabled; 0: never
+    limit_enforcement_model: Literal["flat", "strict_two_level"] = "flat"  # of unified limits
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.password_regex)
+        except re.error as fault:
+            raise ValueError(f"identity.password_regex is no regular expression: {fault}") from fault
+        for network in filter(None, map(str.strip, self.external_proxies.split(","))):
+            ip_network(network)
+
+
+class OpenIdProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenID provider whose word is taken, by the id of an identity provider."""
+
+    issuer: str  # its URL; all else is found below it
+    client_id: str  # as which this cloud is known there; the secret is in the vault
+    audience: str = ""  # that access tokens must be for; empty: `client_id`
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA", "RS384", "RS512", "ES384", "ES512")
+    scopes: str = "openid profile email"  # that a browser's user is asked for
+    introspection: bool = False  # ask the provider about access tokens that cannot be read
+    userinfo: bool = False  # ask it for what an access token does not say of its user
+
+    def __post_init__(self) -> None:
+        if wrong := [one for one in self.algorithms if not one.startswith(("RS", "PS", "ES", "Ed"))]:
+            raise ValueError(f"{wrong[0]} is no algorithm by which somebody else's signature is proved")
+
+
+class SamlProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A SAML 2 identity provider whose word is taken, by the id of an identity provider."""
+
+    entity_id: str
+    certificate: str  # a file: the PEM of what it signs with
+
+
+class Federation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who vouches for users that are not kept here."""
+
+    oidc: dict[str, OpenIdProvider] = {}
+    saml: dict[str, SamlProvider] = {}
+    trusted_dashboards: str = ""  # URLs, with commas, to which a browser may be sent with a token
+    entity_id: str = ""  # as which this cloud vouches for its users in SAML; empty: a URL below its own
+    default_authorization_ttl: int = 0  # minutes that memberships told by a provider last; 0: as long as the token
+    clock_skew: int = 30  # seconds by which a provider's clock may differ
+    timeout: float = 5.0  # seconds until a provider that does not answer is given up
 
 
 class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,6 +186,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: Gateway = Gateway()
     feed: Feed = Feed()
     identity: Identity = Identity()
+    federation: Federation = Federation()
     compute: Compute = Compute()
     limits: Limits = Limits()
     log: Log = Log()
@@ -149,6 +217,18 @@ def load(file: Path | None, environment: Mapping[str, str], assignments: Iterabl
             raise BadSetting(f"--set takes section.name=value, not {assignment!r}")
         values.setdefault(section, {})[field] = value
     try:
+        for table in values.values():
+            table.update({name: _table(value) for name, value in table.items()})
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise BadSetting(str(fault)) from fault
+
+
+def _table(value: Any) -> Any:
+    """A table that is written as JSON, in the environment or a `--set`. Raises ValidationError."""
+    if not (isinstance(value, str) and value.startswith("{")):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as fault:
+        raise msgspec.ValidationError(f"{value} is no JSON: {fault}") from fault

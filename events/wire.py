@@ -1,4 +1,4 @@
-"""The wire: a connection to NATS; the only file that imports its client.
+"""The wire: a connection to NATS.
 
 Questions are answered through one inbox of this connection. A question that is in the air when the connection is lost
 fails at once instead of after its timeout, so that whoever asked can ask again.
@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from nats import errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg as Message
 from nats.aio.subscription import Subscription
 
 from events.ids import new_hex
 from events.journal import Unavailable
+from events.nats_client import Taker, TakingClient
 from events.refusals import Busy, TooLarge
 
 __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
@@ -37,7 +37,6 @@ UNLIMITED = 1 << 40
 log = logging.getLogger("cumulog.wire")
 
 Handler = Callable[[str, bytes], Awaitable[bytes]]  # subject, payload -> answer
-Taker = Callable[[str, str, bytes], None]  # subject, reply, payload
 
 
 class NoAnswer(Exception):
@@ -69,48 +68,11 @@ class Credentials(Struct, frozen=True, kw_only=True):
     inbox: str = "_INBOX.cloud"  # where its answers come: each role has a prefix of its own
 
 
-class _Client(Client):
-    """The client, with a short cut for bulk reading and answers: no queue and no task between socket and taker.
-
-    Should the client's inside change, the short cut is not taken and the subscription's own callback is.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.takers: dict[int, Taker] = {}  # by subscription
-        self.answers = 0  # the subscription to which plain answers come
-        self.answered: Callable[[Message], None] = lambda message: None
-
-    def forget(self) -> None:
-        """Drop what could not be sent: closing would write it to a connection that may be gone, and stop half-way."""
-        self._pending = []
-        self._pending_data_size = 0
-
-    async def _process_pong(self) -> None:
-        """As the client's, which would read nothing more for good if whoever waited for the pong has gone meanwhile."""
-        if self._pongs and self._pongs[0].done():
-            self._pongs[0] = asyncio.get_running_loop().create_future()
-        await super()._process_pong()
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        if sid == self.answers and not headers:
-            self.answered(Message(self, subject=subject.decode(), data=data))
-            return
-        taker = self.takers.get(sid) if reply else None
-        if taker is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        try:
-            taker(subject.decode(), reply.decode(), data)
-        except Exception as fault:  # whatever a taker does, the connection lives on: as for all other callbacks
-            await self._error_cb(fault)
-
-
 class Wire:
     """A connection to NATS that mends itself."""
 
     def __init__(self) -> None:
-        self.client = _Client()
+        self.client = TakingClient()
         self.listeners: list[Callable[[], None]] = []  # called after every reconnect
         self._connected = asyncio.Event()
         self._opened = False
@@ -157,7 +119,7 @@ class Wire:
         )
         self._inbox = f"{prefix}.{new_hex()}."
         answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
-        self.client.answers, self.client.answered = answers._id, self._take_answer
+        self.client.answers, self.client.answered = answers._id, self._answer
         await self.client.flush()
         self._opened = True
         self._connected.set()
@@ -225,12 +187,12 @@ class Wire:
     # Questions
 
     async def _on_answer(self, message: Message) -> None:
-        self._take_answer(message)
+        self._answer(message.subject, message.data, message.headers)
 
-    def _take_answer(self, message: Message) -> None:
-        future = self._waiting.get(message.subject[len(self._inbox) :])
+    def _answer(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+        future = self._waiting.get(subject[len(self._inbox) :])
         if future is not None and not future.done():
-            future.set_result(message)
+            future.set_result(Message(self.client, subject=subject, data=data, headers=headers))
 
     def _expire(self, future: asyncio.Future[Message]) -> None:
         if not future.done():

@@ -26,13 +26,15 @@ from gateway.feed import Feed
 from gateway.fence import Fence
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
-from gateway.identity.keys import KeyRing
+from gateway.identity.keys import RECEIPTS, KeyRing
+from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
 from gateway.image.store import ImageStore
 from gateway.parts import Parts
 from gateway.past import Past, chronicle_of
 from gateway.serving import Face
+from projections.requests import NAME, Requests
 
 TICK = 0.02  # seconds between two looks at who is still connected
 
@@ -41,16 +43,22 @@ async def assemble(ground: Ground) -> Cloud:
     """What every function of the gateway works with; SQL is answered from now on."""
     execute, tables, wire = ground.execute, ground.tables, ground.wire
     keys = await KeyRing.open(ground.vault, execute.clock, ground.path / "keys" / "fernet")
-    ground.parts.background("tokens' keys", keys.watch())
+    receipts = await KeyRing.open(ground.vault, execute.clock, name=RECEIPTS)
+    ground.parts.background("tokens' keys", keys.watch(ground.settings.identity))
+    ground.parts.background("receipts' keys", receipts.watch(ground.settings.identity))
     tokens = Tokens(execute.fold, ground.settings, execute.clock, keys)
     cloud = Cloud(execute, ground.settings, tokens.authenticate, ground.vault)
     cloud.put(tokens)
+    cloud.put(Receipts(ground.settings, execute.clock, receipts))
     cloud.put(tables)
     cloud.put(Consoles(wire))
     cloud.put(ImageStore(ground.path / IMAGES))
     cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     _put_past(ground, cloud)
+    requests = Requests(tables.store.path.with_name(NAME) if tables.store.path else None)
+    cloud.put(requests)
+    ground.parts.background("index of requests", requests.run(execute.fold, chronicle_of(execute)))
     ground.parts.background("images' recovery", recovery.watch(cloud))
     return cloud
 
@@ -86,7 +94,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     """
     feed = cloud.feed = Feed(cloud.fold, chronicle_of(cloud.execute), cloud.settings.feed)
     extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
-    extra += trace_routes.routes(cloud, chronicle_of(cloud.execute))
+    extra += trace_routes.routes(cloud, chronicle_of(cloud.execute), cloud.part(Requests))
     app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)

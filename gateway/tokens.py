@@ -14,6 +14,14 @@ class Role(Struct, frozen=True, gc=False):
     name: str
 
 
+class AccessRule(Struct, frozen=True, gc=False):
+    """A request that a token may be used for."""
+
+    service: str  # its type
+    method: str
+    path: str  # a pattern
+
+
 class Token(Struct, frozen=True, gc=False, kw_only=True):
     """A valid token, with its roles expanded by implication."""
 
@@ -32,6 +40,11 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     issued_at: datetime
     expires_at: datetime
     application_credential: str | None = None
+    provider: str | None = None  # the identity provider that vouched for the user
+    protocol: str | None = None
+    groups: tuple[str, ...] = ()  # which the user is in by its word
+    trust: str | None = None
+    access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property
     def is_admin(self) -> bool:

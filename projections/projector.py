@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from events.fold import Change, Fold, Known
+from events.journal import Journal
 from events.refusals import Busy
 from events.services import modules
 from projections.archive import Archive
@@ -28,6 +29,7 @@ from projections.restore import restore
 from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, table
+from projections.whole import Whole
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -116,6 +118,15 @@ class Projector:
             self.fold.suspect(self._spoils.read())
             await self._call(self.store.rest)
         return self._written.sequence
+
+    async def fill(self, journal: Journal, last: int, **bounds: int) -> tuple[Bookmark, int]:
+        """Fill an empty file from the whole journal, up to `last`, and close it: as `Whole.fill`, with its bounds."""
+        await self._call(self.store.open)
+        try:
+            return await Whole(self.store, self.fold, self._histories, **bounds).fill(journal, last)
+        finally:
+            await self._call(self.store.close)
+            self._thread.shutdown(wait=False)
 
     async def begin(self) -> None:
         """Begin with empty tables and an empty fold. Raises InUse, OSError."""

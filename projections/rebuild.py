@@ -12,6 +12,7 @@ import gc
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from projections.archive import COMMITS, ROWS, STATES, Archive, Manifest, file_d
 from projections.restore import restore
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, Table, quoted
+from projections.whole import Unusual, is_long
 
 if TYPE_CHECKING:
     from projections.projector import History
@@ -43,6 +45,18 @@ class Rebuilt(Struct, frozen=True):
     seconds: float
 
 
+@contextmanager
+def resting() -> Iterator[None]:
+    """The collector of garbage rests: its passes over all that is being made would take most of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 async def rebuild(journal: Journal, archive: Archive, path: Path) -> Rebuilt:
     """New tables in the place of those in `path`, which nobody uses. Raises InUse, OSError, Unavailable, Damaged."""
     draft = path.with_name(path.name + ".new")
@@ -58,22 +72,37 @@ async def build(journal: Journal, archive: Archive, draft: Path, at_least: int =
 
     since = asyncio.get_running_loop().time()
     Store(draft, ()).discard()
+    if not await archive.look() and await is_long(journal):
+        try:
+            position, living = await _whole(journal, draft, at_least)
+        except Unusual as fault:
+            log.warning("the log is read commit by commit: %s", fault)
+            Store(draft, ()).discard()
+        else:
+            return Rebuilt(position, living, asyncio.get_running_loop().time() - since)
     fold = Fold(deciders())
     fold.past = archive
     tables = Projector(fold, draft)
-    collecting = gc.isenabled()
-    gc.disable()  # its passes over all that is being made would take most of the time
     try:
-        await tables.load(SystemClock().now(), max(at_least, await journal.last()), archive)
-        await fold.follow(journal)
-        await fold.reach(at_least)
-        await fold.stop()  # it goes no further: what the file holds is known
+        with resting():
+            await tables.load(SystemClock().now(), max(at_least, await journal.last()), archive)
+            await fold.follow(journal)
+            await fold.reach(at_least)
+            await fold.stop()  # it goes no further: what the file holds is known
     finally:
-        if collecting:
-            gc.enable()
         await tables.stop()
     seconds = asyncio.get_running_loop().time() - since
     return Rebuilt(tables.written, fold.living(), seconds)
+
+
+async def _whole(journal: Journal, draft: Path, at_least: int) -> tuple[int, int]:
+    """Up to which commit the tables hold everything, and how many resources live. Raises as `Whole.fill`."""
+    from projections.projector import Projector
+
+    tables = Projector(Fold(deciders()), draft)
+    with resting():
+        bookmark, living = await tables.fill(journal, max(at_least, await journal.last()))
+    return bookmark.sequence, living
 
 
 async def from_archive(

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from projections.tables import Log, Row, Table
+from projections.tables import BORN, Log, Row, Table, quoted
 
 if TYPE_CHECKING:  # importing it takes 60 ms and 17 MiB: done when the store is opened
     from duckdb import Appender, DuckDBPyConnection
@@ -34,6 +34,7 @@ _SETTINGS = {
     "autoload_known_extensions": "false",
     "temp_directory": "",
     "checkpoint_threshold": "4MB",
+    "disabled_optimizers": "row_group_pruner",  # of DuckDB 2.0: ORDER BY … LIMIT lost rows where others were deleted
 }
 _TRANSACTION = 16 << 20  # characters of text: what bounds the memory that DuckDB needs
 _AT_ONCE = 64  # rows handed over in one call, during which no other thread runs
@@ -74,6 +75,7 @@ class Store:
         self._connection: DuckDBPyConnection | None = None
         self._weight = 0  # characters of text written since the last rest
         self._torn = False  # in the midst of a write of several transactions, or left there by a failure
+        self._pouring = False  # the file is torn until the next write
 
     @property
     def connection(self) -> DuckDBPyConnection:
@@ -212,10 +214,29 @@ class Store:
         except BaseException:
             self._let_go()
             raise
-        self._torn = False
+        self._torn = self._pouring = False
         self._weight += weight
         if self._weight > _TRANSACTION // 2:
             self.rest()
+
+    def pour(self, into: Table[Any] | Log[Any], rows: list[Any]) -> None:
+        """Insert what DuckDB makes of texts, `(text, born)` or `(text,)` each; the file is torn until `write`."""
+        db = self.connection
+        if not self._pouring:
+            db.execute("UPDATE bookmark SET torn = true")
+            self._pouring = True
+        columns = "text VARCHAR" + ", born BIGINT" * isinstance(into, Table)
+        db.execute(f"CREATE OR REPLACE TEMP TABLE poured ({columns})")
+        with db.appender("poured") as appender:
+            for begin in range(0, len(rows), _AT_ONCE):
+                appender.append_rows(rows[begin : begin + _AT_ONCE])
+        db.execute(f"INSERT INTO {quoted(into.name)} {into.poured}").fetchall()
+        db.execute("DROP TABLE poured")
+
+    def take_out(self, table: Table[Any], key: str) -> tuple[str, int] | None:
+        """What a row has under `known` and `born`, once it is removed; None if there is no such row."""
+        found = self.ask(f"DELETE FROM {quoted(table.name)} WHERE key = ? RETURNING known, {BORN}", [key])
+        return found[0] if found else None
 
     def _let_go(self) -> None:
         """After a failure: a file that DuckDB could not write to may be of no use to it until it is opened anew."""

@@ -67,6 +67,11 @@ def sql_type(kind: inspect.Type) -> str:
     return _PLAIN.get(type(kind), "JSON")
 
 
+def _cast(kind: str) -> str:
+    """What the text of a column's value is first read as: a time as one with its zone."""
+    return "TIMESTAMPTZ" if kind == "TIMESTAMP" else kind
+
+
 def _text(value: Any) -> str | None:
     return None if value is None else _encode(value).decode()
 
@@ -111,6 +116,20 @@ class Table(Generic[S]):
             cast(Any, Known)[state], dec_hook=from_plain
         ).decode
 
+    @property
+    def poured(self) -> str:
+        """SELECT a whole row each, `born` too, FROM `poured (text, born)`: `known` as JSON text."""
+        fields = ", ".join(
+            f'"{name}": "{_cast(self.types[column])}"' for name, column in self._columns.of_field.items()
+        )
+        rest = ", ".join(f'"{name}": "{_cast(kind)}"' for name, kind in _AFTER.items() if name != "known")
+        columns = [f"one.state.{quoted(name)}" for name in self._columns.of_field]
+        columns += [f"one.{name}" for name in _AFTER if name != "known"]
+        return (
+            f"SELECT one.key, {', '.join(columns)}, text, born FROM (SELECT text, born, from_json(text::JSON, "
+            f"""'{{"key": "VARCHAR", "state": {{{fields}}}, {rest}}}') AS one FROM poured)"""
+        )
+
     def row(self, known: Known[S], text: str | None = None) -> Row:
         """A resource as a row, in the order of `columns`; `text` is what its last column is to hold, if that is had."""
         return (
@@ -139,6 +158,15 @@ class Log(Generic[R]):
         self.types: Mapping[str, str] = self._columns.types
         self.ddl = _ddl(name, self.types)
         self.meaning = self._columns.meaning
+
+    @property
+    def poured(self) -> str:
+        """SELECT a whole row each FROM `poured (text)`: a value as JSON text."""
+        fields = ", ".join(
+            f'"{name}": "{_cast(self.types[column])}"' for name, column in self._columns.of_field.items()
+        )
+        columns = ", ".join(f"one.{quoted(name)}" for name in self._columns.of_field)
+        return f"SELECT {columns} FROM (SELECT from_json(text::JSON, '{{{fields}}}') AS one FROM poured)"
 
     def row(self, value: R) -> Row:
         return tuple(self._columns.values(value))

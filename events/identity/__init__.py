@@ -11,8 +11,8 @@ from events.envelope import Command, Event
 from events.refusals import Forbidden
 
 
-def changed(before: Any, command: Command) -> dict[str, Any]:
-    """What a command that names only what is to change would change in `before`."""
+def changed(before: Any, command: Command | Event) -> dict[str, Any]:
+    """What a command, or an event, that names only what is to change would change in `before`."""
     return {
         name: value
         for name, value in asdict(command).items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from events.envelope import Command, Event, State
@@ -17,6 +18,14 @@ from events.refusals import Conflict, NotFound
 
 INDEXES = ("user", "project_id", "roles")
 UNTOLD = ("secret",)  # to consumers of the feed
+
+
+class Rule(Struct, frozen=True, gc=False):
+    """A request that it is for."""
+
+    service: str  # its type
+    method: str
+    path: str  # a pattern
 
 
 class ApplicationCredential(State, frozen=True, gc=False, kw_only=True):
@@ -29,6 +38,7 @@ class ApplicationCredential(State, frozen=True, gc=False, kw_only=True):
     description: str | None = None
     expires_at: datetime | None = None
     unrestricted: bool = False  # it may make further credentials and trusts
+    access_rules: tuple[Rule, ...] | None = None  # None: for all that its roles allow
 
     @property
     def owner(self) -> str | None:
@@ -46,6 +56,7 @@ class ApplicationCredentialCreated(Event, frozen=True, gc=False, kw_only=True):
     description: str | None = None
     expires_at: datetime | None = None
     unrestricted: bool = False
+    access_rules: tuple[Rule, ...] | None = None
 
 
 class ApplicationCredentialDeleted(Event, frozen=True, gc=False, kw_only=True):
@@ -65,6 +76,7 @@ class CreateApplicationCredential(Command, frozen=True, gc=False, kw_only=True):
     description: str | None = None
     expires_at: datetime | None = None
     unrestricted: bool = False
+    access_rules: tuple[Rule, ...] | None = None
 
 
 class DeleteApplicationCredential(Command, frozen=True, gc=False, kw_only=True):

@@ -82,7 +82,9 @@ def decide(credential: Credential | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
     if isinstance(command, CreateCredential):
         if credential is not None and not credential.deleted:
-            raise Conflict("Conflict occurred attempting to store credential - Duplicate entry.")
+            raise Conflict(
+                f"Conflict occurred attempting to store credential - Duplicate entry found with ID {command.id}."
+            )
         return [CredentialCreated(**asdict(command))]
     if credential is None or credential.deleted:
         raise NotFound(f"Could not find credential: {command.id}.")

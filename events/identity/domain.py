@@ -98,10 +98,10 @@ def decide(domain: Domain | None, command: Commands) -> list[Events]:
                 keep_immutable("update", "domain", domain, command.options)
             return [DomainChanged(**changes)] if changes else []
         case DeleteDomain():
-            if domain.id == "default":
-                raise Forbidden("Cannot delete the default domain, please create another one first.")
             if domain.enabled:
                 raise Forbidden("Cannot delete a domain that is enabled, please disable it first.")
+            if domain.id == "default":
+                raise Forbidden("Cannot delete the default domain, please create another one first.")
             keep_immutable("delete", "domain", domain)
             return [DomainDeleted()]
     assert_never(command)

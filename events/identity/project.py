@@ -125,8 +125,10 @@ def decide(project: Project | None, command: Commands) -> list[Events]:
                 keep_immutable("update", "project", project, command.options)
             return [ProjectChanged(**changes)] if changes else []
         case TagProject(tag=tag):
+            keep_immutable("update", "project", project)
             return [] if tag in project.tags else [ProjectTagged(tag=tag)]
         case UntagProject(tag=tag):
+            keep_immutable("update", "project", project)
             if tag not in project.tags:
                 raise NotFound(f"Could not find project tag: {tag}.")
             return [ProjectUntagged(tag=tag)]

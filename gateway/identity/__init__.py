@@ -6,55 +6,48 @@ Source: Identity API reference, version 3.14.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from events.refusals import UnsupportedMedia
 from gateway import faults
 from gateway.identity import (
+    access_rule,
     application_credential,
     assignment,
     assignments,
     credential,
     discovery,
     domain,
+    ec2,
     endpoint,
+    extensions,
     group,
     limit,
     project,
+    project_tag,
     region,
+    registered_limit,
+    revoking,
     role,
     service,
     token,
+    trust,
     user,
 )
+from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
+    ADMIN_OR_SERVICE,
     ANYONE,
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
+    OF_PROJECT,
     OWN,
     ROLE_READER,
     SELF,
     SYSTEM_READER,
 )
-from gateway.policy import Who
+from gateway.identity.policies import RULES
+from gateway.identity.routing import route as _route
 from gateway.serving import Face, Route
-
-
-def _route(
-    method: str,
-    path: str,
-    function: Callable[..., Awaitable[Any]],
-    who: Who,
-    policy: str,
-    status: int = 200,
-    *,
-    fences: bool = True,
-    past: bool = True,
-) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
-
 
 _AUTH = (
     Route("GET", "/", discovery.versions, ANYONE, fences=False),
@@ -67,6 +60,19 @@ _AUTH = (
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
     _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
     _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system", past=False),
+    Route("GET", "/v3/auth/tokens/OS-PKI/revoked", revoking.list_pki, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/ca", revoking.show_certificate, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/certificates", revoking.show_certificate, ANYONE),
+    _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, ADMIN_OR_SERVICE, "list_revoke_events", past=False),
+)
+
+_TRUSTS = (
+    _route("POST", "/v3/OS-TRUST/trusts", trust.create, OF_PROJECT, "create_trust", 201),
+    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, OWN, "get_trust"),
+    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, OWN, "delete_trust", 204),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, OWN, "list_roles_for_trust"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, OWN, "get_role_for_trust"),
 )
 
 _DOMAINS = (
@@ -83,12 +89,12 @@ _PROJECTS = (
     _route("GET", "/v3/projects/{id}", project.show, SELF, "get_project"),
     _route("PATCH", "/v3/projects/{id}", project.change, DOMAIN_MANAGER, "update_project"),
     _route("DELETE", "/v3/projects/{id}", project.delete, DOMAIN_MANAGER, "delete_project", 204),
-    _route("GET", "/v3/projects/{id}/tags", project.list_tags, SELF, "list_project_tags"),
-    _route("PUT", "/v3/projects/{id}/tags", project.replace_tags, DOMAIN_MANAGER, "update_project_tags"),
-    _route("DELETE", "/v3/projects/{id}/tags", project.remove_tags, DOMAIN_MANAGER, "delete_project_tags", 204),
-    _route("GET", "/v3/projects/{id}/tags/{tag}", project.show_tag, SELF, "get_project_tag", 204),
-    _route("PUT", "/v3/projects/{id}/tags/{tag}", project.add_tag, DOMAIN_MANAGER, "create_project_tag", 201),
-    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project.remove_tag, DOMAIN_MANAGER, "delete_project_tag", 204),
+    _route("GET", "/v3/projects/{id}/tags", project_tag.listed, SELF, "list_project_tags"),
+    _route("PUT", "/v3/projects/{id}/tags", project_tag.replace, DOMAIN_MANAGER, "update_project_tags"),
+    _route("DELETE", "/v3/projects/{id}/tags", project_tag.remove_all, DOMAIN_MANAGER, "delete_project_tags", 204),
+    _route("GET", "/v3/projects/{id}/tags/{tag}", project_tag.check, SELF, "get_project_tag", 204),
+    _route("PUT", "/v3/projects/{id}/tags/{tag}", project_tag.add, DOMAIN_MANAGER, "create_project_tag", 201),
+    _route("DELETE", "/v3/projects/{id}/tags/{tag}", project_tag.remove, DOMAIN_MANAGER, "delete_project_tag", 204),
 )
 
 _USERS = (
@@ -130,7 +136,9 @@ _USERS = (
         "delete_application_credential",
         204,
     ),
-    _route("GET", "/v3/users/{id}/access_rules", application_credential.list_access_rules, OWN, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules", access_rule.listed, OWN, "list_access_rules"),
+    _route("GET", "/v3/users/{id}/access_rules/{rule_id}", access_rule.show, OWN, "get_access_rule"),
+    _route("DELETE", "/v3/users/{id}/access_rules/{rule_id}", access_rule.delete, OWN, "delete_access_rule", 204),
 )
 
 _GROUPS = (
@@ -151,7 +159,7 @@ _IMPLIES = "/v3/roles/{id}/implies"
 _ROLES = (
     _route("POST", "/v3/roles", role.create, CLOUD_ADMIN, "create_role", 201),
     _route("GET", "/v3/roles", role.listed, ROLE_READER, "list_roles"),
-    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role"),
+    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role", target="late"),
     _route("PATCH", "/v3/roles/{id}", role.change, CLOUD_ADMIN, "update_role"),
     _route("DELETE", "/v3/roles/{id}", role.delete, CLOUD_ADMIN, "delete_role", 204),
     _route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, "list_implied_roles"),
@@ -167,14 +175,15 @@ _ROLES = (
 def _grants(target: str, actor: str, *, system: bool = False, inherited: bool = False) -> tuple[Route, ...]:
     """The routes of one kind of actor on one kind of target."""
     reader, manager = (SYSTEM_READER, CLOUD_ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
+    of = f"_system_grant{{}}_for_{actor[: actor.index('s/')]}" if system else "_grant{}"
     start, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
     path = f"{start}/{target}/{actor}/roles"
     one = f"{path}/{{role_id}}{end}"
     return (
-        _route("GET", path + end, assignment.listed, reader, "list_grants"),
-        _route("PUT", one, assignment.put, manager, "create_grant", 204),
-        _route("GET", one, assignment.check, reader, "check_grant", 204),
-        _route("DELETE", one, assignment.delete, manager, "revoke_grant", 204),
+        _route("GET", path + end, assignment.listed, reader, "list" + of.format("s")),
+        _route("PUT", one, assignment.put, manager, "create" + of.format(""), 204),
+        _route("GET", one, assignment.check, reader, "check" + of.format(""), 204),
+        _route("DELETE", one, assignment.delete, manager, "revoke" + of.format(""), 204),
     )
 
 
@@ -204,7 +213,6 @@ _CATALOG = (
     _route("PATCH", "/v3/services/{id}", service.change, CLOUD_ADMIN, "update_service"),
     _route("DELETE", "/v3/services/{id}", service.delete, CLOUD_ADMIN, "delete_service", 204),
     _route("POST", "/v3/endpoints", endpoint.create, CLOUD_ADMIN, "create_endpoint", 201),
-    _route("GET", "/v3/policies", endpoint.list_policies, SYSTEM_READER, "list_policies"),
     _route("GET", "/v3/endpoints", endpoint.listed, SYSTEM_READER, "list_endpoints"),
     _route("GET", "/v3/endpoints/{id}", endpoint.show, SYSTEM_READER, "get_endpoint"),
     _route("PATCH", "/v3/endpoints/{id}", endpoint.change, CLOUD_ADMIN, "update_endpoint"),
@@ -217,26 +225,28 @@ _CREDENTIALS = (
     _route("GET", "/v3/credentials/{id}", credential.show, SELF, "get_credential"),
     _route("PATCH", "/v3/credentials/{id}", credential.change, SELF, "update_credential"),
     _route("DELETE", "/v3/credentials/{id}", credential.delete, SELF, "delete_credential", 204),
-    _route("POST", "/v3/users/{id}/credentials/OS-EC2", credential.create_ec2, OWN, "ec2_create_credential", 201),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2", credential.list_ec2, OWN, "ec2_list_credentials"),
-    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", credential.show_ec2, OWN, "ec2_get_credential"),
+    _route("POST", "/v3/users/{id}/credentials/OS-EC2", ec2.create, OWN, "ec2_create_credential", 201),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2", ec2.listed, OWN, "ec2_list_credentials"),
+    _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", ec2.show, OWN, "ec2_get_credential"),
     _route(
         "DELETE",
         "/v3/users/{id}/credentials/OS-EC2/{access}",
-        credential.delete_ec2,
+        ec2.delete,
         OWN,
         "ec2_delete_credential",
         204,
     ),
+    _route("POST", "/v3/ec2tokens", ec2.issue, ADMIN_OR_SERVICE, "ec2tokens_validate"),
+    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, ADMIN_OR_SERVICE, "s3tokens_validate"),
 )
 
 _LIMITS = (
-    _route("POST", "/v3/registered_limits", limit.register, CLOUD_ADMIN, "create_registered_limits", 201),
-    _route("GET", "/v3/registered_limits", limit.list_registered, SELF, "list_registered_limits"),
-    _route("GET", "/v3/registered_limits/{id}", limit.show_registered, SELF, "get_registered_limit"),
-    _route("PATCH", "/v3/registered_limits/{id}", limit.change_registered, CLOUD_ADMIN, "update_registered_limit"),
+    _route("POST", "/v3/registered_limits", registered_limit.create, CLOUD_ADMIN, "create_registered_limits", 201),
+    _route("GET", "/v3/registered_limits", registered_limit.listed, SELF, "list_registered_limits"),
+    _route("GET", "/v3/registered_limits/{id}", registered_limit.show, SELF, "get_registered_limit"),
+    _route("PATCH", "/v3/registered_limits/{id}", registered_limit.change, CLOUD_ADMIN, "update_registered_limit"),
     _route(
-        "DELETE", "/v3/registered_limits/{id}", limit.delete_registered, CLOUD_ADMIN, "delete_registered_limit", 204
+        "DELETE", "/v3/registered_limits/{id}", registered_limit.delete, CLOUD_ADMIN, "delete_registered_limit", 204
     ),
     _route("GET", "/v3/limits/model", limit.model, SELF, "get_limit_model"),
     _route("POST", "/v3/limits", limit.create, CLOUD_ADMIN, "create_limits", 201),
@@ -246,7 +256,21 @@ _LIMITS = (
     _route("DELETE", "/v3/limits/{id}", limit.delete, CLOUD_ADMIN, "delete_limit", 204),
 )
 
-ROUTES = (*_AUTH, *_DOMAINS, *_PROJECTS, *_USERS, *_GROUPS, *_ROLES, *_GRANTS, *_CATALOG, *_CREDENTIALS, *_LIMITS)
+ROUTES = (
+    *_AUTH,
+    *_TRUSTS,
+    *_DOMAINS,
+    *_PROJECTS,
+    *_USERS,
+    *_GROUPS,
+    *_ROLES,
+    *_GRANTS,
+    *_CATALOG,
+    *_CREDENTIALS,
+    *_LIMITS,
+    *extensions.ROUTES,
+    *federation.ROUTES,
+)
 
 FACE = Face(
     name="identity",
@@ -255,4 +279,7 @@ FACE = Face(
     format=faults.identity,
     statuses={UnsupportedMedia: 400},
     headers={"Vary": "X-Auth-Token"},
+    rules=RULES,
+    admin="admin_required",
+    target="found",
 )

@@ -12,11 +12,13 @@ from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, CreateApplicationCredential
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, grants, naming, shapes
+from gateway.identity import access_rule, cleaning, grants, naming, shapes
 from gateway.identity.listing import collection, filtered
 from gateway.identity.personas import allow, sees_all
+from gateway.identity.proof import malformed
 from gateway.identity.role import plain
 from gateway.identity.tokens import Tokens
+from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 SHAPES = {
@@ -26,7 +28,7 @@ SHAPES = {
     "expires_at": shapes.Shape(types=("string", "null"), most=64),
     "roles": shapes.Shape(types=("array",), most=100, items=shapes.OBJECT),
     "unrestricted": shapes.OPTIONAL_BOOLEAN,
-    "access_rules": shapes.Shape(types=("array",), most=100),
+    "access_rules": shapes.Shape(types=("array",), most=100, items=shapes.OBJECT),
     "project_id": shapes.OPTIONAL_ID,
 }
 
@@ -42,6 +44,7 @@ def taken(name: str) -> str:
 def view(call: Call, credential: ApplicationCredential) -> dict[str, Any]:
     found = [role for id in credential.roles if (role := call.fold.get(roles, id)) is not None]
     expires = credential.expires_at
+    rules = credential.access_rules
     return {
         "id": credential.id,
         "name": credential.name,
@@ -52,6 +55,7 @@ def view(call: Call, credential: ApplicationCredential) -> dict[str, Any]:
         "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%S.%f") if expires else None,
         "unrestricted": credential.unrestricted or None,
         "roles": [plain(role) for role in found],
+        **({"access_rules": [access_rule.plain(credential.user, rule) for rule in rules]} if rules else {}),
         "links": {"self": f"{call.root}/v3/application_credentials/{credential.id}"},
     }
 
@@ -62,8 +66,6 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     shapes.check("application_credential", given, SHAPES, required=("name",), extra=False)
     user = call.path["id"]
     _guard_making(call, user)
-    if given.get("access_rules"):
-        raise Invalid("Access rules are not supported: no service would keep to them.")
     project = call.who.project
     if project is None:
         raise Invalid("An application credential is made with a token of the project that it is for.")
@@ -76,8 +78,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         secret=await call.cloud.part(Tokens).passwords.hash(secret),
         roles=_roles(call, given, project),
         description=given.get("description"),
-        expires_at=_expiry(call, given.get("expires_at")),
+        expires_at=expiry(call, given.get("expires_at")),
         unrestricted=bool(given.get("unrestricted")),
+        access_rules=await access_rule.make(call, user, given.get("access_rules")),
     )
     key = ("application_credential", user, wish.name)
     state = await naming.create(call, application_credentials, wish, key, taken(wish.name))
@@ -89,6 +92,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 def _guard_making(call: Call, user: str) -> None:
     """Only the user themselves, and not by a credential that may not. Raises Forbidden."""
     allow(call.who.user == user, "create_application_credential")
+    if call.who.trust is not None:
+        raise Forbidden(FORBIDDEN)
     _guard_credential(call)
 
 
@@ -105,34 +110,36 @@ def _guard_credential(call: Call) -> None:
 
 
 def _roles(call: Call, given: dict[str, Any], project: str) -> tuple[str, ...]:
-    """The roles that are asked for, of those that the token gives; all of them if none is named. Raises Invalid."""
+    """The roles that are asked for, of those that the token gives; all if none is named. Raises Invalid, NotFound."""
     held = {role.id: role for role in call.who.roles}
     if not given.get("roles"):
         return tuple(held)
-    names = {role.name: role.id for role in call.who.roles}
     wanted = []
     for reference in given["roles"]:
-        id = reference.get("id") or names.get(str(reference.get("name")))
-        if not isinstance(id, str) or (call.fold.get(roles, id) is None and reference.get("id")):
-            raise Invalid(f"Could not find role: {shapes.shown(reference)}.")
-        if id not in held:
-            raise Invalid(f"Invalid application credential: Could not find role assignment with role: {id}.")
-        wanted.append(id)
-    return tuple(grants.expand(call.fold, wanted).keys() & held.keys()) if wanted else tuple(held)
+        id = reference.get("id")
+        if id is None:
+            named = call.fold.by(roles, "name", str(reference.get("name")))
+            id = next((role.id for role in named if role.domain is None), None)
+            if id is None:
+                raise NotFound(f"Role {str(reference.get('name'))[:64]} is not defined")
+        wanted.append(str(id))
+    found = grants.expand(call.fold, wanted).keys()
+    if not found >= set(wanted) or not held.keys() >= found:
+        raise Invalid("Invalid application credential: Cannot create an application credential with unassigned role")
+    return tuple(found)
 
 
-def _expiry(call: Call, text: str | None) -> datetime | None:
+def expiry(call: Call, text: str | None) -> datetime | None:
+    """The end that a body names. Raises Invalid."""
     if text is None:
         return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError as fault:
-        raise Invalid(
-            f"Invalid input for field/attribute expires_at. Value: {text}. It is no ISO 8601 time."
-        ) from fault
+        raise malformed("Timestamp not in expected format.") from fault
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     if time <= call.cloud.clock.now():
-        raise Invalid("The 'expires_at' must not be before now.")
+        raise malformed("The 'expires_at' must not be before now.")
     return time
 
 
@@ -169,9 +176,3 @@ async def delete(call: Call) -> None:
     allow(call.who.is_admin or call.who.user == call.path["id"], "delete_application_credential")
     _guard_credential(call)
     await cleaning.delete_credential(call, _find(call, "delete_application_credential"))
-
-
-async def list_access_rules(call: Call) -> dict[str, Any]:
-    """A user's access rules: there are none."""
-    _guard_reading(call, "list_access_rules")
-    return collection(call, "access_rules", (), lambda rule: rule)

@@ -9,8 +9,12 @@ import re
 from typing import Any
 
 from events.fold import Fold
+from events.identity import association as associations
 from events.identity import endpoint as endpoints
+from events.identity import endpoint_group as groups
 from events.identity import service as services
+from events.identity.endpoint import Endpoint
+from events.identity.endpoint_group import EndpointGroup
 from gateway.tokens import Token
 
 _PLACE = re.compile(r"[%$]\((\w+)\)s")
@@ -38,14 +42,43 @@ def filled(url: str, token: Token) -> str | None:
     return None if missing else text
 
 
+def given(fold: Fold, id: str) -> dict[str, Endpoint]:
+    """The endpoints that a project was given, alone or in groups, by id."""
+    found = {}
+    for association in fold.by(associations, "out", f"endpoint:{id}"):
+        one = fold.get(endpoints, association.to)
+        if one is not None:
+            found[one.id] = one
+    for group in groups_of(fold, id):
+        found.update((one.id, one) for one in endpoints_in(fold, group))
+    return found
+
+
+def groups_of(fold: Fold, id: str) -> list[EndpointGroup]:
+    """The groups of endpoints that a project was given."""
+    found = fold.by(associations, "out", f"endpoint_group:{id}")
+    return [group for one in found if (group := fold.get(groups, one.to)) is not None]
+
+
+def endpoints_in(fold: Fold, group: EndpointGroup) -> list[Endpoint]:
+    """The endpoints that have what the group asks for."""
+    service = group.filters.get("service_id")
+    found = fold.all(endpoints) if service is None else fold.by(endpoints, "service", service)
+    having = {"service_id": "service", "region_id": "region", "interface": "interface"}
+    return [one for one in found if all(getattr(one, having[name]) == value for name, value in group.filters.items())]
+
+
 def catalog(fold: Fold, base: str, token: Token) -> list[dict[str, Any]]:
-    """The catalog for a token."""
+    """The catalog for a token; of a project that was given endpoints, those alone."""
     found = []
+    only = given(fold, token.project) if token.project else {}
     for service in fold.all(services):
         if not service.enabled:
             continue
         shown = []
         for endpoint in fold.by(endpoints, "service", service.id):
+            if only and endpoint.id not in only:
+                continue
             url = filled(endpoint.url, token) if endpoint.enabled else None
             if url is not None:
                 shown.append(
@@ -57,5 +90,7 @@ def catalog(fold: Fold, base: str, token: Token) -> list[dict[str, Any]]:
                         "region": endpoint.region,
                     }
                 )
+        if only and not shown:
+            continue
         found.append({"endpoints": shown, "id": service.id, "type": service.kind, "name": service.name or ""})
     return found

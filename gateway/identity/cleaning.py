@@ -5,24 +5,43 @@ If it ends half-way nothing is granted by what is left: whoever asks for roles l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
+from events.identity import access_rule as access_rules
 from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
+from events.identity import association as associations
 from events.identity import credential as credentials
+from events.identity import domain_config as configs
+from events.identity import endpoint as endpoints
+from events.identity import expiring_membership as expiring_memberships
+from events.identity import federated_user as federated_users
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import membership as memberships
+from events.identity import passcode as passcodes
 from events.identity import project as projects
 from events.identity import role as roles
+from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, DeleteApplicationCredential
 from events.identity.assignment import Assignment, RevokeRole
+from events.identity.association import Association, Dissociate
 from events.identity.credential import Credential, DeleteCredential
+from events.identity.domain_config import DomainConfig
+from events.identity.endpoint import DeleteEndpoint, Endpoint
+from events.identity.expiring_membership import EndMembership, ExpiringMembership
+from events.identity.federated_user import UnlinkUser
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
+from events.identity.passcode import ForgetPasscodes
 from events.identity.project import DeleteProject, Project
+from events.identity.record import Delete
 from events.identity.role import DeleteRole, Role, StopImplyingRole
-from events.identity.user import DeleteUser, User
+from events.identity.trust import DeleteTrust, Trust
+from events.identity.user import DeleteUser, User, VoidTokens
 from events.refusals import NotFound
 from gateway.identity import naming
 from gateway.serving import Call
@@ -35,14 +54,25 @@ async def delete_user(call: Call, user: User) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "user", user.id):
         await delete_secret(call, secret)
+    for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
+        await delete_trust(call, trust)
+    for rule in call.fold.by(access_rules, "user", user.id):
+        await call.do(access_rules, Delete(id=rule.id))
+    for link in call.fold.by(federated_users, "user", user.id):
+        await call.do(federated_users, UnlinkUser(id=link.key))
     await _leave(call, call.fold.by(memberships, "user", user.id))
+    await end(call, call.fold.by(expiring_memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
 
 async def delete_group(call: Call, group: Group) -> None:
     await call.do(groups, DeleteGroup(id=group.id))
     await naming.release(call, ("group", group.domain, group.name), group.id)
-    await _leave(call, call.fold.by(memberships, "group", group.id))
+    members = call.fold.by(memberships, "group", group.id)
+    for membership in members:
+        await void_tokens(call, membership.user)
+    await _leave(call, members)
+    await end(call, call.fold.by(expiring_memberships, "group", group.id))
     await revoke(call, call.fold.by(assignments, "actor", f"group:{group.id}"))
 
 
@@ -53,8 +83,12 @@ async def delete_project(call: Call, project: Project) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "project_id", project.id):
         await delete_secret(call, secret)
+    for trust in call.fold.by(trusts, "project_id", project.id):
+        await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
+    for kind in ("endpoint", "endpoint_group"):
+        await dissociate(call, call.fold.by(associations, "out", f"{kind}:{project.id}"))
     await revoke_on(call, f"project:{project.id}")
 
 
@@ -79,6 +113,54 @@ def blob(name: str) -> tuple[str, ...]:
 async def delete_secret(call: Call, credential: Credential) -> None:
     await call.do(credentials, DeleteCredential(id=credential.id))
     await call.cloud.vault.delete(blob(credential.blob))
+    await call.cloud.execute(passcodes, ForgetPasscodes(id=credential.id), call.origin)
+
+
+async def delete_trust(call: Call, trust: Trust) -> None:
+    """Delete a trust and all that hang on it."""
+    for below in call.fold.by(trusts, "redelegated_trust", trust.id):
+        await delete_trust(call, below)
+    with suppress(NotFound):  # somebody else was quicker
+        await call.do(trusts, DeleteTrust(id=trust.id))
+
+
+def config_secret(domain: str, name: str) -> tuple[str, ...]:
+    """The name in the vault of what is secret in a domain's configuration."""
+    return ("identity", "domain_config", domain, name)
+
+
+async def delete_config(call: Call, config: DomainConfig) -> None:
+    await call.do(configs, Delete(id=config.id))
+    await forget(call, config)
+
+
+async def forget(call: Call, config: DomainConfig, but: DomainConfig | None = None) -> None:
+    """Let go of the secrets of a former configuration that another does not have too."""
+    kept = {name for names in but.secrets.values() for name in names.values()} if but else set()
+    for names in config.secrets.values():
+        for name in set(names.values()) - kept:
+            await call.cloud.vault.delete(config_secret(config.id, name))
+
+
+async def delete_endpoint(call: Call, endpoint: Endpoint) -> None:
+    await call.do(endpoints, DeleteEndpoint(id=endpoint.id))
+    await dissociate(call, call.fold.by(associations, "into", f"endpoint:{endpoint.id}"))
+    await dissociate(call, call.fold.by(associations, "out", f"policy:endpoint:{endpoint.id}"))
+
+
+async def delete_policies_of(call: Call, services: Sequence[str], regions: Sequence[str | None]) -> None:
+    """End what gives services a policy, everywhere (None) or in regions."""
+    for service in services:
+        for region in regions:
+            of = f"service:{service}" if region is None else f"service:{service}:{region}"
+            await dissociate(call, call.fold.by(associations, "out", f"policy:{of}"))
+
+
+async def dissociate(call: Call, found: list[Association]) -> None:
+    """End associations with what is gone."""
+    for one in found:
+        key = (one.kind, one.of) if one.kind == "policy" else (one.kind, one.of, one.to)
+        await call.do(associations, Dissociate(id=key, to=one.to))
 
 
 async def delete_limit(call: Call, limit: Limit) -> None:
@@ -105,9 +187,21 @@ async def revoke(call: Call, found: list[Assignment]) -> None:
             continue  # somebody else was quicker
 
 
+async def void_tokens(call: Call, user: str) -> None:
+    """Have a user log in again, who has lost what their tokens may rest on."""
+    with suppress(NotFound):  # they are gone
+        await call.do(users, VoidTokens(id=user))
+
+
 async def _leave(call: Call, found: list[Membership]) -> None:
     for membership in found:
         try:
             await call.do(memberships, Leave(id=(membership.group, membership.user)))
         except NotFound:
             continue
+
+
+async def end(call: Call, found: list[ExpiringMembership]) -> None:
+    """End memberships that an identity provider told of."""
+    for membership in found:
+        await call.do(expiring_memberships, EndMembership(id=membership.key))

@@ -7,7 +7,9 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import domain as domains
+from events.identity import domain_config as configs
 from events.identity import group as groups
+from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
 from events.identity import project as projects
 from events.identity import role as roles
@@ -16,8 +18,9 @@ from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain, Dom
 from events.ids import new_hex
 from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
+from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import allow, may_read, sees_all
+from gateway.identity.personas import allow, domain_of, may_read
 from gateway.serving import Call
 
 SHAPES = {
@@ -25,7 +28,7 @@ SHAPES = {
     "description": shapes.DESCRIPTION,
     "enabled": shapes.BOOLEAN,
     "tags": shapes.TAGS,
-    "options": shapes.OBJECT,
+    "options": shapes.OPTIONS,
     "explicit_domain_id": shapes.ID,
 }
 
@@ -58,26 +61,31 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new domain. Raises Invalid, Conflict."""
     given = shapes.inner(body, "domain")
     extra = shapes.check("domain", given, SHAPES, required=("name",))
-    id = str(given.get("explicit_domain_id") or new_hex())
+    return {"domain": view(call, await make(call, given, extra))}
+
+
+async def make(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
+    """The domain that a body describes, newly made. Raises Conflict."""
     wish = CreateDomain(
-        id=id,
+        id=str(given.get("explicit_domain_id") or new_hex()),
         name=given["name"],
         description=given.get("description") or "",
         enabled=given.get("enabled", True),
         tags=tuple(given.get("tags", ())),
-        options=given.get("options", {}),
+        options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
-    name = given["name"]
-    return {"domain": view(call, await naming.create(call, domains, wish, ("domain", name), taken(name)))}
+    made: Domain = await naming.create(call, domains, wish, ("domain", wish.name), taken(wish.name))
+    return made
 
 
 async def listed(call: Call) -> dict[str, Any]:
     """All domains that the caller may see."""
     name = asked(call, "name")
     found = call.fold.by(domains, "name", name) if name is not None else call.fold.all(domains)
-    if not sees_all(call.who):
-        found = [domain for domain in found if domain.id == call.who.domain]
+    reach = domain_of(call)
+    if reach is not None:
+        found = [domain for domain in found if domain.id == reach]
     getters = {"name": lambda d: d.name, "enabled": lambda d: d.enabled}
     return collection(call, "domains", filtered(call, found, getters), lambda domain: view(call, domain))
 
@@ -95,6 +103,11 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "domain")
     extra = shapes.check("domain", given, SHAPES, least=1)
     domain = call.find(domains, call.path["id"], not_found(call.path["id"]))
+    return {"domain": view(call, await alter(call, domain, given, extra))}
+
+
+async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
+    """The domain changed as a body describes it. Raises Conflict, Forbidden."""
     name = given.get("name", domain.name)
     wish = ChangeDomain(
         id=domain.id,
@@ -102,17 +115,22 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
         tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options={**domain.options, **given["options"]} if "options" in given else UNSET,
+        options=shapes.merged(domain.options, given["options"]) if "options" in given else UNSET,
         extra={**domain.extra, **extra} if extra else UNSET,
     )
-    state = await naming.change(call, domains, wish, ("domain", domain.name), ("domain", name), taken(name))
-    return {"domain": view(call, state)}
+    old, new = ("domain", domain.name), ("domain", name)
+    state: Domain = await naming.change(call, domains, wish, old, new, taken(name))
+    return state
 
 
 async def delete(call: Call) -> None:
     """Delete a disabled domain and all that is in it. Raises NotFound, Forbidden."""
-    id = call.path["id"]
-    domain = call.find(domains, id, not_found(id))
+    await remove(call, call.find(domains, call.path["id"], not_found(call.path["id"])))
+
+
+async def remove(call: Call, domain: Domain) -> None:
+    """Delete a disabled domain and all that is in it. Raises Forbidden."""
+    id = domain.id
     await call.do(domains, DeleteDomain(id=id))
     await naming.release(call, ("domain", domain.name), id)
     for user in call.fold.by(users, "domain", id):
@@ -125,4 +143,9 @@ async def delete(call: Call) -> None:
         await cleaning.delete_role(call, role)
     for limit in call.fold.by(limits, "of", id):
         await cleaning.delete_limit(call, limit)
+    config = call.fold.get(configs, id)
+    if config is not None:
+        await cleaning.delete_config(call, config)
+    for provider in call.fold.by(identity_providers, "domain", id):
+        await federation.delete_provider(call, provider)
     await cleaning.revoke_on(call, f"domain:{id}")

@@ -9,14 +9,14 @@ from msgspec import UNSET
 from events.identity import endpoint as endpoints
 from events.identity import region as regions
 from events.identity import service as services
-from events.identity.endpoint import ChangeEndpoint, CreateEndpoint, DeleteEndpoint, Endpoint
+from events.identity.endpoint import ChangeEndpoint, CreateEndpoint, Endpoint
 from events.identity.region import CreateRegion
 from events.ids import new_hex
 from events.refusals import NotFound
-from gateway.identity import shapes
-from gateway.identity.auth import expecting
+from gateway.identity import cleaning, shapes
 from gateway.identity.catalog import absolute
 from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.proof import expecting
 from gateway.serving import Call
 
 SHAPES = {
@@ -98,17 +98,21 @@ async def listed(call: Call) -> dict[str, Any]:
     return collection(call, "endpoints", filtered(call, found, getters), lambda endpoint: view(call, endpoint))
 
 
+def find(call: Call, name: str = "id") -> Endpoint:
+    """The endpoint of the path. Raises NotFound."""
+    return call.find(endpoints, call.path[name], not_found(call.path[name]))
+
+
 async def show(call: Call) -> dict[str, Any]:
     """One endpoint. Raises NotFound."""
-    id = call.path["id"]
-    return {"endpoint": view(call, call.find(endpoints, id, not_found(id)))}
+    return {"endpoint": view(call, find(call))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid."""
     given = shapes.inner(body, "endpoint")
     extra = shapes.check("endpoint", given, SHAPES, least=1)
-    endpoint = call.find(endpoints, call.path["id"], not_found(call.path["id"]))
+    endpoint = find(call)
     moved = "region_id" in given or "region" in given
     wish = ChangeEndpoint(
         id=endpoint.id,
@@ -124,9 +128,4 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Raises NotFound."""
-    await call.do(endpoints, DeleteEndpoint(id=call.path["id"]))
-
-
-async def list_policies(call: Call) -> dict[str, Any]:
-    """Policies that are kept here: there are none, each service has its own."""
-    return collection(call, "policies", (), lambda policy: policy)
+    await cleaning.delete_endpoint(call, find(call))

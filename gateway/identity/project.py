@@ -1,20 +1,23 @@
-"""Projects over HTTP. Source: Identity API reference, "Projects", "Project tags"."""
+"""Projects over HTTP, and domains as the projects that they are too. Source: Identity API reference, "Projects"."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import UNSET
 
 from events.identity import domain as domains
+from events.identity import limit as limits
 from events.identity import project as projects
-from events.identity.project import ChangeProject, CreateProject, Project, TagProject, UntagProject
+from events.identity.domain import Domain
+from events.identity.project import ChangeProject, CreateProject, Project
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, grants, naming, shapes
+from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
-from gateway.identity.personas import allow, domain_of, may_manage, may_read
-from gateway.serving import Answer, Call
+from gateway.identity.personas import CLOUD_ADMIN, allow, domain_of, may_manage, may_read
+from gateway.serving import Call
 
 DEEPEST = 5  # levels of projects, the first below its domain
 
@@ -26,7 +29,7 @@ SHAPES = {
     "enabled": shapes.BOOLEAN,
     "is_domain": shapes.BOOLEAN,
     "tags": shapes.TAGS,
-    "options": shapes.OBJECT,
+    "options": shapes.OPTIONS,
 }
 
 
@@ -41,15 +44,38 @@ def taken(name: str, id: str) -> str:
     )
 
 
+def acting(domain: Domain) -> Project:
+    """A domain as the project that it is too: one of no domain."""
+    return Project(
+        id=domain.id,
+        name=domain.name,
+        domain="",
+        description=domain.description,
+        enabled=domain.enabled,
+        tags=domain.tags,
+        options=domain.options,
+        extra=domain.extra,
+    )
+
+
+def known(call: Call, id: str) -> Project | None:
+    """A project, or a domain as one."""
+    project = call.fold.get(projects, id)
+    if project is not None:
+        return project
+    found = call.fold.get(domains, id)
+    return acting(found) if found else None
+
+
 def view(call: Call, project: Project) -> dict[str, Any]:
     return {
         "id": project.id,
         "name": project.name,
-        "domain_id": project.domain,
+        "domain_id": project.domain or None,
         "description": project.description,
         "enabled": project.enabled,
-        "parent_id": project.parent or project.domain,
-        "is_domain": False,
+        "parent_id": project.parent or project.domain or None,
+        "is_domain": not project.domain,
         "tags": project.tags,
         "options": project.options,
         **project.extra,
@@ -62,44 +88,58 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "project")
     extra = shapes.check("project", given, SHAPES, required=("name",))
     if given.get("is_domain"):
-        raise Invalid("A project that acts as a domain is made at /v3/domains.")
-    parent, domain = _place(call, given)
-    allow(may_manage(call, domain), "create_project")
+        return {"project": view(call, acting(await _make_domain(call, given, extra)))}
+    parent, home_id = _place(call, given)
+    allow(may_manage(call, home_id), "create_project")
     id = new_hex()
     wish = CreateProject(
         id=id,
         name=given["name"],
-        domain=domain,
+        domain=home_id,
         parent=parent,
         description=given.get("description") or "",
         enabled=given.get("enabled", True),
         tags=tuple(given.get("tags", ())),
-        options=given.get("options", {}),
+        options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
-    key = ("project", domain, wish.name)
+    key = ("project", home_id, wish.name)
     return {"project": view(call, await naming.create(call, projects, wish, key, taken(wish.name, id)))}
 
 
+async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
+    allow(CLOUD_ADMIN.admits(call.who), "create_project")
+    if given.get("parent_id") or given.get("domain_id"):
+        raise Invalid("only root projects are allowed to act as domains.")
+    return await domain.make(call, given, extra)
+
+
 def _place(call: Call, given: dict[str, Any]) -> tuple[str | None, str]:
-    """The project above a new one, if any, and its domain. Raises NotFound, Invalid, Forbidden."""
-    parent_id, domain_id = given.get("parent_id"), given.get("domain_id")
-    if parent_id is not None and parent_id != domain_id and call.fold.get(domains, parent_id) is None:
-        parent = call.fold.get(projects, parent_id)
-        if parent is None:
-            raise not_found(parent_id)
-        if domain_id not in (None, parent.domain):
-            raise Invalid(
-                f"Cannot create project, since it specifies its domain_id {domain_id}, but specifies a parent in a "
-                f"different domain ({parent.domain})."
-            )
-        if len(grants.above(call.fold, parent)) >= DEEPEST:
-            raise Forbidden(f"Max hierarchy depth reached for {parent.id} branch.")
-        return parent.id, parent.domain
-    domain_id = domain_id or parent_id or home(call)
-    if call.fold.get(domains, domain_id) is None:
-        raise Invalid(f"Could not find domain: {domain_id}.")
-    return None, domain_id
+    """The project above a new one, if any, and its domain. Raises Invalid, Forbidden."""
+    here = given.get("domain_id") or home(call)
+    parent_id = given.get("parent_id") or here
+    if call.fold.get(domains, here) is None:
+        raise Invalid(f"Could not find domain: {here}.")
+    parent = known(call, parent_id)
+    if parent is None:
+        raise Invalid(f"Could not find project: {parent_id}.")
+    if not parent.domain and parent.id != here:
+        raise Invalid(
+            f"Cannot create project, the parent ({parent.id}) is acting as a domain, but this project's domain id "
+            f"({here}) does not match the parent's id."
+        )
+    if parent.domain and parent.domain != here:
+        raise Invalid(
+            f"Cannot create project, since it specifies its domain_id {here}, but specifies a parent in a different "
+            f"domain ({parent.domain})."
+        )
+    for one in (*_above(call, parent), parent):
+        if not one.enabled:
+            raise Invalid(f"cannot create a project in a branch containing a disabled project: {one.id}")
+    deepest = limit_model.LEVELS if limit_model.is_strict(call) else DEEPEST
+    if parent.domain and len(grants.above(call.fold, parent)) >= deepest:
+        raise Forbidden(f"Max hierarchy depth reached for {parent.id} branch.")
+    return (parent.id if parent.domain else None), here
 
 
 def home(call: Call) -> str:
@@ -108,13 +148,11 @@ def home(call: Call) -> str:
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    """The projects that the caller may see and the query asks for."""
+    """The projects that the caller may see and the query asks for; of domains only if it asks for these."""
     reach = domain_of(call)
     found = _candidates(call)
     if reach is not None:
-        found = [project for project in found if project.domain == reach]
-    if flag(call, "is_domain"):
-        found = []
+        found = [project for project in found if (project.domain or project.id) == reach]
     getters = {
         "name": lambda p: p.name,
         "enabled": lambda p: p.enabled,
@@ -126,15 +164,17 @@ async def listed(call: Call) -> dict[str, Any]:
 
 
 def _candidates(call: Call) -> list[Project]:
-    name, domain, parent, tags = (asked(call, key) for key in ("name", "domain_id", "parent_id", "tags"))
+    if flag(call, "is_domain"):
+        return [acting(one) for one in call.fold.all(domains)]
+    name, within, parent, tags = (asked(call, key) for key in ("name", "domain_id", "parent_id", "tags"))
     if name is not None:
         return call.fold.by(projects, "name", name)
     if tags:
         return call.fold.by(projects, "tags", tags.split(",")[0])
     if parent is not None and call.fold.get(domains, parent) is None:
         return call.fold.by(projects, "parent", parent)
-    if domain is not None:
-        return call.fold.by(projects, "domain", domain)
+    if within is not None:
+        return call.fold.by(projects, "domain", within)
     return call.fold.all(projects)
 
 
@@ -153,10 +193,10 @@ def _has_tags(call: Call, tags: set[str]) -> bool:
     )
 
 
-def _find(call: Call, operation: str) -> Project:
+def find(call: Call, operation: str) -> Project:
     """The project of the path, if the caller may see it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    project = call.fold.get(projects, id)
+    project = known(call, id)
     allow(may_read(call, project.domain if project else None, project=id), operation)
     if project is None:
         raise not_found(id)
@@ -164,52 +204,81 @@ def _find(call: Call, operation: str) -> Project:
 
 
 async def show(call: Call) -> dict[str, Any]:
-    """One project, with those above and below it if asked for. Raises NotFound, Forbidden."""
-    project = _find(call, "get_project")
+    """One project, with those above and below it if asked for. Raises NotFound, Forbidden, Invalid."""
+    project = find(call, "get_project")
     shown = view(call, project)
     links = shown.pop("links")
+    for part in ("parents", "subtree"):
+        if flag(call, f"{part}_as_list") and flag(call, f"{part}_as_ids"):
+            raise Invalid(f"Cannot use {part}_as_list and {part}_as_ids query params at the same time.")
     if flag(call, "parents_as_list"):
-        shown["parents"] = [{"project": view(call, p)} for p in _above(call, project) if _may(call, p)]
-    elif "parents_as_ids" in call.request.query_params:
-        shown["parents"] = _nested([p.id for p in _above(call, project)] + [project.domain])
+        shown["parents"] = [_relative(call, one) for one in _above(call, project) if _may(call, one)]
+    elif flag(call, "parents_as_ids"):
+        shown["parents"] = _nested([one.id for one in _above(call, project)])
     if flag(call, "subtree_as_list"):
-        below = grants.below(call.fold, project.id)
-        shown["subtree"] = [{"project": view(call, p)} for p in below if _may(call, p)]
-    elif "subtree_as_ids" in call.request.query_params:
-        shown["subtree"] = _tree(call, project.id)
+        shown["subtree"] = [_relative(call, one) for one in _below(call, project) if _may(call, one)]
+    elif flag(call, "subtree_as_ids"):
+        shown["subtree"] = _tree(call, project)
     return {"project": {**shown, "links": links}}
 
 
 def _may(call: Call, project: Project) -> bool:
     """Of relatives those are listed on which the caller has a role."""
-    return bool(grants.effective(call.fold, call.who.user, "project", project.id))
+    told = grants.Told(call.who.groups, call.cloud.clock.now())
+    return bool(grants.effective(call.fold, call.who.user, "project", project.id, told))
+
+
+def _relative(call: Call, project: Project) -> dict[str, Any]:
+    shown = view(call, project)
+    if flag(call, "include_limits"):
+        shown["limits"] = [limit.view(call, one) for one in call.fold.by(limits, "of", project.id)]
+    return {"project": shown}
 
 
 def _above(call: Call, project: Project) -> list[Project]:
-    ids = [target.removeprefix("project:") for target in grants.above(call.fold, project)[:-1]]
-    return [found for id in ids if (found := call.fold.get(projects, id)) is not None]
+    """The projects above one, the nearest first, its domain last."""
+    if not project.domain:
+        return []
+    ids = [target.partition(":")[2] for target in grants.above(call.fold, project)]
+    return [found for id in ids if (found := known(call, id)) is not None]
+
+
+def _children(call: Call, project: Project) -> list[Project]:
+    if project.domain:
+        return call.fold.by(projects, "parent", project.id)
+    return [one for one in call.fold.by(projects, "domain", project.id) if one.parent is None]
+
+
+def _below(call: Call, project: Project) -> Iterator[Project]:
+    for child in _children(call, project):
+        yield child
+        yield from grants.below(call.fold, child.id)
 
 
 def _nested(ids: list[str]) -> dict[str, Any] | None:
     return {ids[0]: _nested(ids[1:])} if ids else None
 
 
-def _tree(call: Call, id: str, depth: int = 0) -> dict[str, Any] | None:
-    children = call.fold.by(projects, "parent", id) if depth < grants.DEEPEST else []
-    return {child.id: _tree(call, child.id, depth + 1) for child in children} or None
+def _tree(call: Call, project: Project, depth: int = 0) -> dict[str, Any] | None:
+    children = _children(call, project) if depth < grants.DEEPEST else []
+    return {child.id: _tree(call, child, depth + 1) for child in children} or None
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "project")
     extra = shapes.check("project", given, SHAPES, least=1)
-    project = _managed(call, "update_project")
-    if given.get("domain_id", project.domain) != project.domain:
-        raise Invalid("Update of `domain_id` is not allowed.")
-    if given.get("parent_id", project.parent or project.domain) != (project.parent or project.domain):
+    project = managed(call, "update_project")
+    if given.get("domain_id", project.domain or None) != (project.domain or None):
+        raise Invalid("Cannot change Domain ID")
+    above = project.parent or project.domain or None
+    if given.get("parent_id", above) != above:
         raise Forbidden("Update of `parent_id` is not allowed.")
-    if given.get("is_domain"):
+    if given.get("is_domain", not project.domain) == bool(project.domain):
         raise Invalid("Update of `is_domain` is not allowed.")
+    if not project.domain:
+        state = acting(await domain.alter(call, _domain(call, project), given, extra))
+        return {"project": {**view(call, state), "extra": state.extra}}
     _may_switch(call, project, given.get("enabled", project.enabled))
     name = given.get("name", project.name)
     wish = ChangeProject(
@@ -218,7 +287,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
         tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options={**project.options, **given["options"]} if "options" in given else UNSET,
+        options=shapes.merged(project.options, given["options"]) if "options" in given else UNSET,
         extra={**project.extra, **extra} if extra else UNSET,
     )
     old, new = ("project", project.domain, project.name), ("project", project.domain, name)
@@ -226,17 +295,23 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     return {"project": {**view(call, state), "extra": state.extra}}
 
 
+def _domain(call: Call, project: Project) -> Domain:
+    """The domain that a project is too."""
+    return call.find(domains, project.id, not_found(project.id))
+
+
 def _may_switch(call: Call, project: Project, enabled: bool) -> None:
-    if enabled and not project.enabled and any(not above.enabled for above in _above(call, project)):
-        raise Forbidden(f"Cannot enable project {project.id} since it has disabled parents.")
-    if project.enabled and not enabled and any(p.enabled for p in call.fold.by(projects, "parent", project.id)):
+    above = [one for one in _above(call, project) if one.domain]
+    if enabled and not project.enabled and any(not one.enabled for one in above):
+        raise Forbidden(f"Cannot enable project {project.id} since it has disabled parents")
+    if project.enabled and not enabled and any(one.enabled for one in grants.below(call.fold, project.id)):
         raise Forbidden(f"Cannot disable project {project.id} since its subtree contains enabled projects.")
 
 
-def _managed(call: Call, operation: str) -> Project:
+def managed(call: Call, operation: str) -> Project:
     """The project of the path, if the caller may change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    project = call.fold.get(projects, id)
+    project = known(call, id)
     allow(may_manage(call, project.domain if project else None), operation)
     if project is None:
         raise not_found(id)
@@ -244,61 +319,14 @@ def _managed(call: Call, operation: str) -> Project:
 
 
 async def delete(call: Call) -> None:
-    """Raises NotFound, and Forbidden if there are projects below it."""
-    project = _managed(call, "delete_project")
+    """Raises NotFound, and Forbidden if there are projects below it, or if it is a domain that is enabled."""
+    project = managed(call, "delete_project")
+    if not project.domain:
+        await domain.remove(call, _domain(call, project))
+        return
     if call.fold.count(projects, "parent", project.id):
         raise Forbidden(
             f"Cannot delete the project {project.id} since it is not a leaf in the hierarchy. Use the cascade option "
             "if you want to delete a whole subtree."
         )
     await cleaning.delete_project(call, project)
-
-
-# Tags
-
-
-def _tags(call: Call, tags: tuple[str, ...]) -> dict[str, Any]:
-    return {"links": {"self": f"{call.root}/v3"}, "tags": tags}
-
-
-async def list_tags(call: Call) -> dict[str, Any]:
-    return _tags(call, _find(call, "list_project_tags").tags)
-
-
-async def show_tag(call: Call) -> None:
-    """Raises NotFound unless the project has the tag."""
-    if call.path["tag"] not in _find(call, "get_project_tag").tags:
-        raise NotFound(f"Could not find project tag: {call.path['tag']}.")
-
-
-async def replace_tags(call: Call, body: Any) -> dict[str, Any]:
-    """Raises NotFound, Invalid."""
-    project = _managed(call, "update_project_tags")
-    if not isinstance(body, dict):
-        raise Invalid("It is no object.", kind="malformed")
-    shapes.check("tags", body, {"tags": shapes.TAGS}, required=("tags",), extra=False)
-    state = await call.do(projects, ChangeProject(id=project.id, tags=tuple(body["tags"])))
-    return _tags(call, state.tags)
-
-
-async def remove_tags(call: Call) -> None:
-    project = _managed(call, "delete_project_tags")
-    await call.do(projects, ChangeProject(id=project.id, tags=()))
-
-
-async def add_tag(call: Call) -> Answer:
-    """Raises NotFound, Invalid."""
-    project, tag = _managed(call, "create_project_tag"), call.path["tag"]
-    fault = shapes.TAG.fault(tag)
-    if fault is not None:
-        raise shapes.wrong("value", tag, fault)
-    shapes.check("tags", {"tags": [*set(project.tags) - {tag}, tag]}, {"tags": shapes.TAGS})
-    await call.do(projects, TagProject(id=project.id, tag=tag))
-    headers = {"Location": f"{call.root}/v3/{project.id}/tags/{tag}"}
-    return Answer(status=201, headers=headers, media_type="text/html; charset=utf-8")
-
-
-async def remove_tag(call: Call) -> None:
-    """Raises NotFound."""
-    project = _managed(call, "delete_project_tag")
-    await call.do(projects, UntagProject(id=project.id, tag=call.path["tag"]))

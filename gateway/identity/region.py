@@ -8,10 +8,11 @@ from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
 from events.identity import region as regions
+from events.identity import service as services
 from events.identity.region import ChangeRegion, CreateRegion, DeleteRegion, Region
 from events.ids import new_hex
 from events.refusals import Conflict, Forbidden, Invalid, NotFound
-from gateway.identity import shapes
+from gateway.identity import cleaning, shapes
 from gateway.identity.listing import asked, collection
 from gateway.serving import Call
 
@@ -75,17 +76,21 @@ async def listed(call: Call) -> dict[str, Any]:
     return collection(call, "regions", found, lambda one: view(call, one))
 
 
+def find(call: Call, name: str = "id") -> Region:
+    """The region of the path. Raises NotFound."""
+    return call.find(regions, call.path[name], not_found(call.path[name]))
+
+
 async def show(call: Call) -> dict[str, Any]:
     """One region. Raises NotFound."""
-    id = call.path["id"]
-    return {"region": view(call, call.find(regions, id, not_found(id)))}
+    return {"region": view(call, find(call))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid."""
     given = shapes.inner(body, "region")
     extra = shapes.check("region", given, SHAPES, least=1)
-    region = call.find(regions, call.path["id"], not_found(call.path["id"]))
+    region = find(call)
     parent = given.get("parent_region_id", UNSET)
     wish = ChangeRegion(
         id=region.id,
@@ -98,8 +103,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Raises NotFound, and Forbidden while endpoints are in it or in a region within it."""
-    id = call.path["id"]
-    call.find(regions, id, not_found(id))
+    id = find(call).id
     inside = [id]
     for one in inside:  # grows while it is walked
         inside.extend(child.id for child in call.fold.by(regions, "parent", one))
@@ -107,3 +111,4 @@ async def delete(call: Call) -> None:
             raise Forbidden(f"Unable to delete region {id} because it or its child regions have associated endpoints.")
     for one in reversed(inside):
         await call.do(regions, DeleteRegion(id=one))
+        await cleaning.delete_policies_of(call, [service.id for service in call.fold.all(services)], [one])

@@ -7,12 +7,12 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
+from events.identity import region as regions
 from events.identity import service as services
-from events.identity.endpoint import DeleteEndpoint
 from events.identity.service import ChangeService, CreateService, DeleteService, Service
 from events.ids import new_hex
 from events.refusals import NotFound
-from gateway.identity import shapes
+from gateway.identity import cleaning, shapes
 from gateway.identity.listing import asked, collection, filtered
 from gateway.serving import Call
 
@@ -68,17 +68,21 @@ async def listed(call: Call) -> dict[str, Any]:
     return collection(call, "services", found, lambda service: view(call, service))
 
 
+def find(call: Call, name: str = "id") -> Service:
+    """The service of the path. Raises NotFound."""
+    return call.find(services, call.path[name], not_found(call.path[name]))
+
+
 async def show(call: Call) -> dict[str, Any]:
     """One service. Raises NotFound."""
-    id = call.path["id"]
-    return {"service": view(call, call.find(services, id, not_found(id)))}
+    return {"service": view(call, find(call))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid."""
     given = shapes.inner(body, "service")
     extra = _described(shapes.check("service", given, SHAPES, least=1))
-    service = call.find(services, call.path["id"], not_found(call.path["id"]))
+    service = find(call)
     wish = ChangeService(
         id=service.id,
         kind=given.get("type", UNSET),
@@ -91,7 +95,8 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Delete a service and its endpoints. Raises NotFound."""
-    id = call.path["id"]
-    await call.do(services, DeleteService(id=id))
-    for endpoint in call.fold.by(endpoints, "service", id):
-        await call.do(endpoints, DeleteEndpoint(id=endpoint.id))
+    service = find(call)
+    await call.do(services, DeleteService(id=service.id))
+    for endpoint in call.fold.by(endpoints, "service", service.id):
+        await cleaning.delete_endpoint(call, endpoint)
+    await cleaning.delete_policies_of(call, [service.id], [None, *(region.id for region in call.fold.all(regions))])

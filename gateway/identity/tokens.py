@@ -8,71 +8,52 @@ Source: Identity API reference, "Authentication and token management".
 from __future__ import annotations
 
 import os
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import datetime, timedelta
 
-import msgspec
 from msgspec import Struct
 
 from events.clock import Clock
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import identity_provider as identity_providers
 from events.identity import project as projects
 from events.identity import revocation as revocations
+from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.project import Project
 from events.identity.role import Role
+from events.identity.trust import Trust
 from events.identity.user import User
-from events.refusals import NotFound, Unauthenticated
+from events.refusals import Forbidden, NotFound, Unauthenticated
 from events.settings import Settings
 from gateway import tokens
-from gateway.identity import grants
+from gateway.identity import grants, trusting
+from gateway.identity.claims import Claims, Scope, from_bytes, new_audit_id, to_bytes
 from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
+from gateway.identity.proof import Proven
 from gateway.tokens import Token
 
-Scope = Literal["project", "domain", "system", "unscoped"]
-SCOPES: tuple[Scope, ...] = ("project", "domain", "system", "unscoped")
-METHODS = ("password", "token", "application_credential")
 REMEMBERED = 20_000  # tokens whose seal was opened
-LONGEST = 1024  # characters of a token
-GRACE = timedelta(days=2)  # how long after its end a service may still ask what a token said
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-_HEXADECIMAL = re.compile(r"[0-9a-f]{32}\Z").match
-
-Packed = bytes | None
-"""An id: `x` and 16 bytes if it is hexadecimal, else `t` and the text."""
+LONGEST = 4096  # characters of a token: one with many groups is long
+ZERO = timedelta(0)
 
 
-class _Sealed(Struct, frozen=True, gc=False, array_like=True):
-    version: int
-    user: Packed
-    methods: int  # bits, in the order of METHODS
-    scope: int
-    scope_id: Packed
-    issued: int  # microseconds since 1970
-    expires: int
-    audit_ids: tuple[bytes, ...]
-    application_credential: Packed
+class Target(Struct, frozen=True, kw_only=True):
+    """What a token is for."""
 
-
-class Claims(Struct, frozen=True, kw_only=True):
-    """What a token says of itself."""
-
-    user: str
-    methods: tuple[str, ...]
     scope: Scope
-    scope_id: str | None = None
-    issued_at: datetime
-    expires_at: datetime
-    audit_ids: tuple[str, ...]  # its own, and that of the first of those it descends from
-    application_credential: str | None = None
+    id: str | None = None
+    trust: Trust | None = None
+
+
+class Unentitled(NotFound):
+    """The token would give nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("Failed to validate token")
 
 
 class Tokens:
@@ -82,43 +63,37 @@ class Tokens:
         self.fold = fold
         self.clock = clock
         self.lifetime = timedelta(seconds=settings.identity.token_lifetime)
+        self.window = timedelta(seconds=settings.identity.allow_expired_window)
         self.passwords = Passwords(settings.identity.bcrypt_cost)
         self.keys = keys
         self._opened: OrderedDict[str, Claims] = OrderedDict()
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(_Sealed).decode
 
     async def authenticate(self, text: str) -> Token:
         """Whose a token is and what it gives. Raises Unauthenticated."""
         try:
             return self.valid(self.read(text))
-        except NotFound as fault:
+        except (NotFound, Forbidden) as fault:
             raise Unauthenticated("The request you have made requires authentication.") from fault
 
-    def issue(
-        self,
-        user: str,
-        methods: tuple[str, ...],
-        scope: Scope,
-        scope_id: str | None,
-        parent: Claims | None = None,
-        application_credential: str | None = None,
-        expires_at: datetime | None = None,
-    ) -> tuple[str, Claims]:
-        """A token's text, and what it says; one made of another ends with it."""
+    def issue(self, proven: Proven, target: Target) -> tuple[str, Claims]:
+        """A token's text, and what it says; it ends with what it was made of."""
         now = self.clock.now()
-        ends = [now + self.lifetime, *([parent.expires_at] if parent else []), *([expires_at] if expires_at else [])]
+        parent, credential, trust = proven.parent, proven.credential, target.trust
+        ends = [now + self.lifetime, proven.expires_at, trust.expires_at if trust else None]
         claims = Claims(
-            user=user,
-            methods=methods,
-            scope=scope,
-            scope_id=scope_id,
+            user=proven.user.id,
+            methods=tuple(proven.methods),
+            scope=target.scope,
+            scope_id=target.id,
             issued_at=now,
-            expires_at=min(ends),
-            audit_ids=(_audit_id(os.urandom(16)), *(parent.audit_ids[-1:] if parent else ())),
-            application_credential=application_credential,
+            expires_at=min(end for end in ends if end is not None),
+            audit_ids=(new_audit_id(os.urandom(16)), *(parent.audit_ids[-1:] if parent else ())),
+            application_credential=credential.id if credential else None,
+            trust=trust.id if trust else None,
+            access_token=proven.access_token,
+            federated=proven.federated,
         )
-        text = self.keys.seal(self._encode(_seal(claims)))
+        text = self.keys.seal(to_bytes(claims))
         self._remember(text, claims)
         return text, claims
 
@@ -132,8 +107,8 @@ class Tokens:
         if data is None:
             raise NotFound("Could not recognize Fernet token")
         try:
-            claims = _open(self._decode(data))
-        except (msgspec.DecodeError, IndexError, ValueError, OverflowError) as fault:  # of another version, or purpose
+            claims = from_bytes(data)
+        except ValueError as fault:
             raise NotFound("Could not recognize Fernet token") from fault
         self._remember(text, claims)
         return claims
@@ -144,17 +119,21 @@ class Tokens:
             self._opened.popitem(last=False)
 
     def valid(self, claims: Claims, *, allow_expired: bool = False) -> Token:
-        """What a token gives now. Raises NotFound if it does not hold any more."""
-        end = claims.expires_at + GRACE if allow_expired else claims.expires_at
-        if end <= self.clock.now() or self.fold.get(revocations, claims.audit_ids[0]) is not None:
-            raise _invalid()
-        user = self._user(claims)
+        """What a token gives now. Raises NotFound, Forbidden if it does not hold any more."""
+        self._guard(claims, self.window if allow_expired else ZERO)
+        user = self._user(claims.user, claims)
         project = self._project(claims) if claims.scope == "project" else None
         if claims.scope == "domain":
-            self._domain(claims.scope_id or "", claims)
-        roles = self._roles(claims)
+            self._domain(claims.scope_id or "")
+        federated = claims.federated
+        if federated is not None and self.fold.get(identity_providers, federated.provider) is None:
+            raise NotFound(f"Could not find Identity Provider: {federated.provider}.")
+        trust = self._trust(claims)
+        if trust is not None and trust.impersonation:
+            user = self._user(trust.trustor, claims)
+        roles = trusting.roles(self.fold, trust) if trust is not None else self._roles(claims)
         if not roles and claims.scope != "unscoped":
-            raise _invalid()
+            raise Unentitled
         return Token(
             user=user.id,
             user_name=user.name,
@@ -171,32 +150,73 @@ class Tokens:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
+            provider=federated.provider if federated else None,
+            protocol=federated.protocol if federated else None,
+            groups=federated.groups if federated else (),
+            trust=claims.trust,
+            access_rules=self._rules(claims),
         )
 
-    def _user(self, claims: Claims) -> User:
-        user = self.fold.get(users, claims.user)
-        if user is None or not user.enabled or _void(user.tokens_from, claims):
+    def _rules(self, claims: Claims) -> tuple[tokens.AccessRule, ...] | None:
+        if claims.application_credential is None:
+            return None
+        credential = self.fold.get(application_credentials, claims.application_credential)
+        if credential is None or credential.access_rules is None:
+            return None
+        return tuple([tokens.AccessRule(one.service, one.method, one.path) for one in credential.access_rules])
+
+    def _guard(self, claims: Claims, window: timedelta) -> None:
+        """Raises NotFound if the token has expired for longer than `window`, or was revoked."""
+        if claims.expires_at + window <= self.clock.now():
             raise _invalid()
-        self._domain(user.domain, claims)
+        for id in dict.fromkeys((claims.audit_ids[0], claims.audit_ids[-1])):
+            revocation = self.fold.get(revocations, id)
+            if revocation is not None and (revocation.chain or id == claims.audit_ids[0]):
+                raise _invalid()
+
+    def _user(self, id: str, claims: Claims) -> User:
+        user = self.fold.get(users, id)
+        if user is None:
+            raise NotFound(f"Could not find user: {id}.")
+        if not user.enabled or _void(user.tokens_from, claims):
+            raise _invalid()
+        self._domain(user.domain)
         return user
 
     def _project(self, claims: Claims) -> Project:
         project = self.fold.get(projects, claims.scope_id or "")
-        if project is None or not project.enabled or _void(project.tokens_from, claims):
-            raise _invalid()
-        self._domain(project.domain, claims)
+        if project is None:
+            raise NotFound(f"Could not find project: {claims.scope_id}.")
+        if not project.enabled:
+            raise NotFound(f"Unable to validate token because project {project.id} is disabled")
+        self._domain(project.domain)
         return project
 
-    def _domain(self, id: str, claims: Claims) -> None:
+    def _domain(self, id: str) -> None:
         domain = self.fold.get(domains, id)
-        if domain is None or not domain.enabled or _void(domain.tokens_from, claims):
-            raise _invalid()
+        if domain is None:
+            raise NotFound(f"Could not find domain: {id}.")
+        if not domain.enabled:
+            raise NotFound(f"Unable to validate token because domain {id} is disabled")
+
+    def _trust(self, claims: Claims) -> Trust | None:
+        if claims.trust is None:
+            return None
+        trust = self.fold.get(trusts, claims.trust)
+        if trust is None:
+            raise trusting.not_found(claims.trust)
+        trustor = self.fold.get(users, trust.trustor)
+        if claims.user != trust.trustee or trustor is None or not trustor.enabled:
+            raise Forbidden(trusting.FORBIDDEN)
+        self._user(trustor.id, claims)
+        return trust
 
     def _roles(self, claims: Claims) -> dict[str, Role]:
         """The roles that the token gives now; by an application credential no more than it was made for."""
         if claims.scope == "unscoped":
             return {}
-        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all")
+        told = grants.Told(claims.federated.groups if claims.federated else (), self.clock.now())
+        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all", told)
         if claims.application_credential is None:
             return roles
         credential = self.fold.get(application_credentials, claims.application_credential)
@@ -213,46 +233,3 @@ def _void(since: datetime | None, claims: Claims) -> bool:
 
 def _invalid() -> NotFound:
     return NotFound("Failed to validate token")
-
-
-def _audit_id(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _pack(id: str | None) -> Packed:
-    if id is None:
-        return None
-    return b"x" + bytes.fromhex(id) if _HEXADECIMAL(id) else b"t" + id.encode()
-
-
-def _unpack(packed: Packed) -> str | None:
-    if packed is None:
-        return None
-    return packed[1:].hex() if packed.startswith(b"x") else packed[1:].decode()
-
-
-def _seal(claims: Claims) -> _Sealed:
-    return _Sealed(
-        version=1,
-        user=_pack(claims.user),
-        methods=sum(1 << METHODS.index(method) for method in claims.methods),
-        scope=SCOPES.index(claims.scope),
-        scope_id=_pack(claims.scope_id),
-        issued=(claims.issued_at - EPOCH) // MICROSECOND,
-        expires=(claims.expires_at - EPOCH) // MICROSECOND,
-        audit_ids=tuple(urlsafe_b64decode(id + "==") for id in claims.audit_ids),
-        application_credential=_pack(claims.application_credential),
-    )
-
-
-def _open(sealed: _Sealed) -> Claims:
-    return Claims(
-        user=_unpack(sealed.user) or "",
-        methods=tuple(method for bit, method in enumerate(METHODS) if sealed.methods >> bit & 1),
-        scope=SCOPES[sealed.scope],
-        scope_id=_unpack(sealed.scope_id),
-        issued_at=EPOCH + sealed.issued * MICROSECOND,
-        expires_at=EPOCH + sealed.expires * MICROSECOND,
-        audit_ids=tuple(_audit_id(data) for data in sealed.audit_ids),
-        application_credential=_unpack(sealed.application_credential),
-    )

@@ -10,22 +10,33 @@ from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
 from events.identity import user as users
-from events.identity.user import ChangeUser, CreateUser, User
+from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound, Unauthenticated
-from gateway.identity import cleaning, grants, group, naming, project, shapes
-from gateway.identity.listing import asked, collection, filtered
+from events.refusals import Invalid, NotFound
+from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
+from gateway.identity.federation import known
+from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
 from gateway.identity.personas import allow, domain_of, may_manage, may_read
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
 
+_RULE = shapes.Shape(types=("array",), least=1, most=16, unique=True, items=shapes.STRING)
+_OPTIONS = {
+    "ignore_change_password_upon_first_use": shapes.OPTIONAL_BOOLEAN,
+    "ignore_password_expiry": shapes.OPTIONAL_BOOLEAN,
+    "ignore_lockout_failure_attempts": shapes.OPTIONAL_BOOLEAN,
+    "ignore_user_inactivity": shapes.OPTIONAL_BOOLEAN,
+    "lock_password": shapes.OPTIONAL_BOOLEAN,
+    "multi_factor_auth_enabled": shapes.OPTIONAL_BOOLEAN,
+    "multi_factor_auth_rules": shapes.Shape(types=("array", "null"), most=64, unique=True, items=_RULE),
+}
 SHAPES = {
     "name": shapes.NAME,
-    "domain_id": shapes.OPTIONAL_ID,
-    "enabled": shapes.BOOLEAN,
+    "domain_id": shapes.ID,
+    "enabled": shapes.SWITCH,
     "default_project_id": shapes.OPTIONAL_ID,
     "password": shapes.OPTIONAL_PASSWORD,
-    "options": shapes.OBJECT,
+    "options": shapes.Shape(types=("object",), members=_OPTIONS),
 }
 RESERVED = ("id", "links", "password_expires_at")
 
@@ -44,12 +55,13 @@ def view(call: Call, user: User) -> dict[str, Any]:
         "id": user.id,
         "name": user.name,
         "domain_id": user.domain,
-        "enabled": user.enabled,
+        "enabled": compliance.is_active(call, user),
     }
     if user.default_project is not None:
         shown["default_project_id"] = user.default_project
-    shown["password_expires_at"] = None
+    shown["password_expires_at"] = compliance.moment(user.password_expires_at)
     shown["options"] = user.options
+    shown.update(known.view(call, user.id))
     shown["links"] = {"self": f"{call.root}/v3/users/{user.id}"}
     return shown
 
@@ -57,7 +69,9 @@ def view(call: Call, user: User) -> dict[str, Any]:
 def _extra(given: dict[str, Any], *, least: int = 0, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """What else is said of a user. Raises Invalid."""
     extra = shapes.check("user", given, SHAPES, required=required, least=least)
-    shapes.check("user", extra, {"description": shapes.DESCRIPTION, "email": shapes.DESCRIPTION})
+    shapes.check("user", extra, {"description": shapes.DESCRIPTION})
+    if isinstance(given.get("enabled"), str):
+        given["enabled"] = given["enabled"].lower() not in OFF
     return {name: value for name, value in extra.items() if name not in RESERVED}
 
 
@@ -69,23 +83,44 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     allow(may_manage(call, domain), "create_user")
     if call.fold.get(domains, domain) is None:
         raise NotFound(f"Could not find domain: {domain}.")
-    password = given.get("password")
+    _guard_default_project(call, given)
+    options = shapes.merged({}, given.get("options", {}))
     wish = CreateUser(
         id=new_hex(),
-        name=given["name"],
+        name=given["name"].strip(),
         domain=domain,
         enabled=given.get("enabled", True),
         default_project=given.get("default_project_id"),
-        password=await call.cloud.part(Tokens).passwords.hash(password) if password is not None else None,
-        options=given.get("options", {}),
+        options=options,
         extra=extra,
+        **await _password(call, given, options),
     )
     key = ("user", domain, wish.name)
     return {"user": view(call, await naming.create(call, users, wish, key, taken(wish.name, domain)))}
 
 
+def _guard_default_project(call: Call, given: dict[str, Any]) -> None:
+    id = given.get("default_project_id")
+    if id is not None and call.fold.get(domains, id) is not None:
+        raise Invalid(f"User's default project ID cannot be a domain ID: {id}")
+
+
+async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a command that sets a password for somebody, if it does: its hash and its end. Raises Invalid."""
+    if "password" not in given:
+        return {}
+    settings, password = call.cloud.settings.identity, given["password"]
+    compliance.guard(password, settings)
+    if password is None:
+        return {"password": None}
+    hash = await call.cloud.part(Tokens).passwords.hash(password)
+    ends = compliance.ends(options, settings, call.cloud.clock.now(), own=False)
+    return {"password": hash, "password_expires_at": ends}
+
+
 async def listed(call: Call) -> dict[str, Any]:
-    """The users that the caller may see and the query asks for."""
+    """The users that the caller may see and the query asks for. Raises Invalid."""
+    guard_filters(call, SHAPES, ("name", "domain_id"))
     name, domain = asked(call, "name"), asked(call, "domain_id")
     if name is not None:
         found = call.fold.by(users, "name", name)
@@ -98,8 +133,14 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
     reach = domain_of(call)
     if reach is not None:
         found = [user for user in found if user.domain == reach]
-    getters = {"name": lambda u: u.name, "enabled": lambda u: u.enabled, "domain_id": lambda u: u.domain}
-    return collection(call, "users", filtered(call, found, getters), lambda user: view(call, user))
+    found = known.asked_for(call, found)
+    getters = {
+        "name": lambda u: u.name,
+        "enabled": lambda u: compliance.is_active(call, u),
+        "domain_id": lambda u: u.domain,
+    }
+    found = compliance.ending_as_asked(call, filtered(call, found, getters))
+    return collection(call, "users", found, lambda user: view(call, user))
 
 
 async def list_of_group(call: Call) -> dict[str, Any]:
@@ -143,17 +184,24 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "user")
     extra = _extra(given, least=1)
     user = _managed(call, "update_user")
+    if given.get("id", user.id) != user.id:
+        raise Invalid("Cannot change ID")
     if given.get("domain_id", user.domain) != user.domain:
-        raise Invalid("Update of `domain_id` is not allowed.")
-    name, password = given.get("name", user.name), given.get("password")
+        raise Invalid("Cannot change Domain ID")
+    _guard_default_project(call, given)
+    options = shapes.merged(user.options, given.get("options", {}))
+    name, settings = given.get("name", user.name).strip(), call.cloud.settings.identity
     wish = ChangeUser(
         id=user.id,
         name=name,
         enabled=given.get("enabled", UNSET),
         default_project=given.get("default_project_id", UNSET),
-        password=await call.cloud.part(Tokens).passwords.hash(password) if password is not None else UNSET,
-        options={**user.options, **given["options"]} if "options" in given else UNSET,
+        options=options if "options" in given else UNSET,
         extra={**user.extra, **extra} if extra else UNSET,
+        kept=settings.unique_last_password_count,
+        active=bool(settings.disable_user_account_days_inactive)
+        and given.get("enabled", compliance.is_active(call, user)),
+        **await _password(call, given, options),
     )
     old, new = ("user", user.domain, user.name), ("user", user.domain, name)
     state = await naming.change(call, users, wish, old, new, taken(name, user.domain))
@@ -170,12 +218,19 @@ async def change_password(call: Call, body: Any) -> None:
     given = shapes.inner(body, "user")
     members = {"password": shapes.PASSWORD, "original_password": shapes.PASSWORD}
     shapes.check("user", given, members, required=("password", "original_password"))
-    passwords = call.cloud.part(Tokens).passwords
-    user = call.fold.get(users, call.path["id"])
-    right = await passwords.match(given["original_password"], user.password if user else None)
-    if user is None or not right or not user.enabled:
-        raise Unauthenticated("The request you have made requires authentication.")
-    await call.do(users, ChangeUser(id=user.id, password=await passwords.hash(given["password"])))
+    settings, passwords, now = call.cloud.settings.identity, call.cloud.part(Tokens).passwords, call.cloud.clock.now()
+    user = await compliance.prove(
+        call, call.fold.get(users, call.path["id"]), given["original_password"], to_change=True
+    )
+    await compliance.guard_own(user, given["password"], passwords, settings, now)
+    wish = ReplacePassword(
+        id=user.id,
+        password=await passwords.hash(given["password"]),
+        instead_of=user.password or "",
+        expires_at=compliance.ends(user.options, settings, now, own=True),
+        kept=settings.unique_last_password_count,
+    )
+    await call.do(users, wish)
 
 
 async def list_projects(call: Call) -> dict[str, Any]:
@@ -191,4 +246,5 @@ async def list_groups(call: Call) -> dict[str, Any]:
     user = find(call, "list_groups_for_user")
     mine = (call.fold.get(groups, membership.group) for membership in call.fold.by(memberships, "user", user.id))
     found = filtered(call, [g for g in mine if g is not None], {"name": lambda g: g.name})
-    return collection(call, "groups", found, lambda g: {**group.view(call, g), "membership_expires_at": None})
+    found += filtered(call, known.groups_of(call, user.id, found), {"name": lambda g: g.name})
+    return collection(call, "groups", found, lambda g: {**group.view(call, g), **known.until(call, user.id, g.id)})

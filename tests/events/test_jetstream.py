@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -289,6 +290,29 @@ async def test_fifty_thousand_entries_are_replayed_in_order(wire: Wire, journal:
     tail = await journal.tail(0, lambda entry: sequences.append(entry.sequence))
     await until(lambda: len(sequences) == 50_000)
     assert sequences == list(range(1, 50_001))
+    assert tail.reader._generation == 1, "one consumer is enough, whatever its pulls end with"
+    await tail.stop()
+
+
+async def test_large_entries_do_not_cost_a_slow_reader_its_connection(
+    connect: Connect, wire: Wire, journal: JetStreamJournal
+) -> None:
+    count = 160
+    for n in range(count):  # more than NATS lets wait for one connection: 64 MiB
+        await journal.append(f"ev.compute.server.{n}", b"x" * (500 << 10), expected=0)
+    other = await connect()
+    lost: list[None] = []
+    other.listeners.append(lambda: lost.append(None))
+    heard: list[int] = []
+
+    def slowly(entry: Entry) -> None:
+        time.sleep(0.005)
+        heard.append(entry.sequence)
+
+    tail = await JetStreamJournal(other).tail(0, slowly)
+    await until(lambda: len(heard) == count)
+    assert (heard, lost) == (list(range(1, count + 1)), [])
+    assert tail.reader._generation == 1
     await tail.stop()
 
 

@@ -160,3 +160,26 @@ async def test_who_stops_waiting_for_a_flush_breaks_nothing(wire: Wire) -> None:
 
 async def _echo(subject: str, payload: bytes) -> bytes:
     return payload
+
+
+async def test_what_is_taken_in_bulk_comes_whole_and_in_order_whatever_stands_between(wire: Wire) -> None:
+    taken: list[tuple[str, bytes]] = []
+    heard: list[bytes] = []
+
+    async def hear(message: Message) -> None:
+        heard.append(message.data)
+
+    await wire.listen("bulk.>", hear, lambda subject, reply, data: taken.append((subject, data)))
+    await wire.listen("other", hear)
+    sizes = [0, 1, 700, 33_000, 5, 100_000, 2] * 20
+    for n, size in enumerate(sizes):
+        headers = {"Some": "header"} if n % 3 == 0 else None
+        await wire.client.publish(f"bulk.{n}", b"\r\n" * (size // 2), "nobody", headers)
+        await wire.client.publish("other", b"%d" % n, "nobody")
+        await wire.client.publish("bulk.status", b"", headers={"Status": "100"})
+    await wire.client.flush()
+    async with asyncio.timeout(5.0):
+        while len(heard) < 2 * len(sizes):
+            await asyncio.sleep(0.01)
+    assert taken == [(f"bulk.{n}", b"\r\n" * (size // 2)) for n, size in enumerate(sizes)]
+    assert [data for data in heard if data] == [b"%d" % n for n in range(len(sizes))]

@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["create", "update", "delete", "show"]
+Kind = Literal["create", "update", "write", "delete", "show"]
 NEVER = float("inf")
 
 
 class Operation(NamedTuple):
     """What one client did to one resource, and what it was told."""
 
-    kind: Kind
+    kind: Kind  # `write`: an update that makes what is not there; of None, a deletion that may be repeated
     value: str | None  # what was written, or shown; None: there is no such resource
     done: bool  # False: a write that was refused because there is no such resource
     call: float
@@ -29,6 +29,11 @@ class Operation(NamedTuple):
     @property
     def sure(self) -> bool:
         return self.answer != NEVER
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it has changed the register for certain."""
+        return self.sure and self.done and self.kind != "show"
 
 
 def step(operation: Operation, value: str | None) -> tuple[bool, str | None]:
@@ -42,6 +47,8 @@ def step(operation: Operation, value: str | None) -> tuple[bool, str | None]:
             possible, after = value is not None, operation.value
         case "delete":
             possible, after = value is not None, None
+        case "write":
+            return not operation.sure or operation.done or value is None, operation.value if operation.done else value
     if not operation.sure:
         return True, after if possible else value
     return possible == operation.done, after if possible and operation.done else value

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -157,3 +158,21 @@ async def revocation(cloud: Gateways) -> float:
         while (await gateway.http.get("/identity/v3/auth/tokens", headers=subject)).status_code == 200:
             await asyncio.sleep(0.001)
     return time.monotonic() - begin
+
+
+async def wanted(http: httpx.AsyncClient, headers: dict[str, str], *, vcpus: int = 1) -> dict[str, Any]:
+    """What a server is asked for with: a flavor, an image, a network with a subnet; and quotas for many."""
+    size = {"name": "size", "ram": 64, "vcpus": vcpus, "disk": 1}
+    flavor = (await http.post("/compute/v2.1/flavors", json={"flavor": size}, headers=headers)).json()["flavor"]
+    kind = {"name": "i", "disk_format": "raw", "container_format": "bare"}
+    image = (await http.post("/image/v2/images", json=kind, headers=headers)).json()
+    octets = {**headers, "Content-Type": "application/octet-stream"}
+    file = f"/image/v2/images/{image['id']}/file"
+    assert (await http.put(file, content=b"x" * 100, headers=octets)).status_code == 204
+    network = (await http.post("/network/v2.0/networks", json={"network": {}}, headers=headers)).json()["network"]
+    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/22"}
+    assert (await http.post("/network/v2.0/subnets", json={"subnet": subnet}, headers=headers)).status_code == 201
+    quotas = {"quota_set": {"instances": 200, "cores": 5000, "ram": 1 << 20}}
+    path = f"/compute/v2.1/os-quota-sets/{network['project_id']}"
+    assert (await http.put(path, json=quotas, headers=headers)).status_code == 200
+    return {"name": "s", "flavorRef": flavor["id"], "imageRef": image["id"], "networks": [{"uuid": network["id"]}]}

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 
 from tests.histories.checker import NEVER, Operation, violation
-from tests.histories.gateways import Gateways
+from tests.histories.checker import Kind as Operations
+from tests.histories.gateways import Gateway, Gateways, wanted
 
 LONGEST = 60.0  # seconds that a history takes at most
 
@@ -19,32 +20,98 @@ LONGEST = 60.0  # seconds that a history takes at most
 class Kind:
     """How one kind of resource is made, changed, shown, deleted and listed over HTTP; its name is the register."""
 
+    headers: dict[str, str] = {}
+    changes: Operations = "update"
+    deletes: Operations = "delete"
+
     def __init__(self, name: str, path: str, body: dict[str, Any], change: str, made: int) -> None:
         self.name = name
         self.path = path
         self.body = body
         self.change = change  # the method
         self.made = made  # the status
-        self.plural = name + "s"
+
+    def wish(self, value: str) -> dict[str, Any]:
+        """The body that has it bear this name."""
+        return {self.name: {"name": value}}
+
+    def list_of(self, id: str) -> str:
+        """The path of the list in which it is."""
+        return self.path
+
+    def place(self, id: str) -> str:
+        return f"{self.path}/{id}"
+
+    def listed(self, answer: dict[str, Any], id: str) -> str | None:
+        """What a list says of it; None if it is not there."""
+        found = next((one for one in answer[f"{self.name}s"] if one["id"] == id), None)
+        return self.shown({self.name: found}) if found else None
+
+    def shown(self, answer: dict[str, Any]) -> str | None:
+        return str(answer[self.name]["name"])
 
 
-def kinds(network: str) -> list[Kind]:
+class Servers(Kind):
+    """One that is being deleted counts as gone: its host takes a moment, and a second deletion is answered alike."""
+
+    headers = {"X-OpenStack-Nova-API-Version": "2.100"}
+    deletes: Operations = "write"
+
+    def __init__(self, flavor: str, image: str) -> None:
+        body = {"flavorRef": flavor, "imageRef": image, "networks": "none"}
+        super().__init__("server", "/compute/v2.1/servers", body, "PUT", 202)
+
+    def list_of(self, id: str) -> str:
+        return f"{self.path}/detail"
+
+    def shown(self, answer: dict[str, Any]) -> str | None:
+        server = answer["server"]
+        return None if server["OS-EXT-STS:task_state"] == "deleting" else str(server["name"])
+
+
+class Metadata(Kind):
+    """An item of a server's metadata: who sets it makes it."""
+
+    changes: Operations = "write"
+
+    def __init__(self) -> None:
+        super().__init__("metadata", "/compute/v2.1/servers", {}, "PUT", 200)
+
+    def wish(self, value: str) -> dict[str, Any]:
+        return {"meta": {"register": value}}
+
+    def list_of(self, id: str) -> str:
+        return f"{self.path}/{id}/metadata"
+
+    def place(self, id: str) -> str:
+        return f"{self.path}/{id}/metadata/register"
+
+    def listed(self, answer: dict[str, Any], id: str) -> str | None:
+        value: str | None = answer["metadata"].get("register")
+        return value
+
+    def shown(self, answer: dict[str, Any]) -> str | None:
+        return str(answer["meta"]["register"])
+
+
+def kinds(network: str, flavor: str, image: str) -> list[Kind]:
     return [
         Kind("project", "/identity/v3/projects", {"domain_id": "default"}, "PATCH", 201),
         Kind("port", "/network/v2.0/ports", {"network_id": network}, "PUT", 201),
         Kind("network", "/network/v2.0/networks", {}, "PUT", 201),
         Kind("security_group", "/network/v2.0/security-groups", {}, "PUT", 201),
+        Servers(flavor, image),
     ]
 
 
 class Register:
     """One resource, and what everybody was told of it."""
 
-    def __init__(self, kind: Kind, id: str, first: str) -> None:
+    def __init__(self, kind: Kind, id: str, first: str | None) -> None:
         self.kind = kind
-        self.path = f"{kind.path}/{id}"
         self.id = id
-        self.first = first
+        self.path = kind.place(id)
+        self.first = first  # its value when the history begins
         self.history: list[Operation] = []
 
 
@@ -55,6 +122,7 @@ class Recording:
         self.cloud = cloud
         self.headers = {"X-Auth-Token": token}
         self.random = Random(seed)
+        self.kinds: list[Kind] = []
         self.registers: list[Register] = []
         self.told: Counter[str] = Counter()
         self.over = False
@@ -63,14 +131,30 @@ class Recording:
     async def prepare(self, each: int) -> None:
         """`each` resources of each kind."""
         http = self.cloud.all[0].http
-        made = await http.post("/network/v2.0/networks", json={"network": {}}, headers=self.headers)
-        for kind in kinds(made.json()["network"]["id"]):
+        wish = await wanted(http, self.headers)
+        self.kinds = kinds(wish["networks"][0]["uuid"], wish["flavorRef"], wish["imageRef"])
+        for kind in self.kinds:
             for n in range(each):
                 first = f"{kind.name}-{n}"
-                body = {kind.name: {**kind.body, "name": first}}
-                answer = await http.post(kind.path, json=body, headers=self.headers)
-                assert answer.status_code == kind.made, answer.text
-                self.registers.append(Register(kind, answer.json()[kind.name]["id"], first))
+                self.registers.append(Register(kind, await self._made(kind, first), first))
+        for _ in range(each):
+            id = await self._made(self.kinds[-1], "of the metadata")
+            await self._active(id)
+            self.registers.append(Register(Metadata(), id, None))
+
+    async def _made(self, kind: Kind, name: str) -> str:
+        body = {kind.name: {**kind.body, "name": name}}
+        answer = await self.cloud.all[0].http.post(kind.path, json=body, headers={**self.headers, **kind.headers})
+        assert answer.status_code == kind.made, answer.text
+        return str(answer.json()[kind.name]["id"])
+
+    async def _active(self, server: str) -> None:
+        async with asyncio.timeout(LONGEST):
+            while True:
+                answer = await self.cloud.all[0].http.get(f"/compute/v2.1/servers/{server}", headers=self.headers)
+                if answer.json()["server"]["status"] == "ACTIVE":
+                    return
+                await asyncio.sleep(0.05)
 
     async def client(self) -> None:
         """Does one thing after the other until it is over."""
@@ -80,51 +164,74 @@ class Recording:
             call = time.monotonic()
             try:
                 if dice < 0.35:
-                    await self._change(register, gateway.http, gateway.name, call)
+                    if dice < 0.02:
+                        register = await self._create(register.kind, gateway, call) or register
+                    else:
+                        await self._change(register, gateway, call)
                     other = self.random.choice(self.cloud.all)  # whoever has written looks for it elsewhere
-                    await self._show(register, other.http, other.name, time.monotonic(), listed=dice > 0.25)
+                    await self._show(register, other, time.monotonic(), listed=dice > 0.25)
                 elif dice < 0.36:
-                    await self._delete(register, gateway.http, gateway.name, call)
+                    await self._delete(register, gateway, call)
                 else:
-                    await self._show(register, gateway.http, gateway.name, call, listed=dice > 0.85)
+                    await self._show(register, gateway, call, listed=dice > 0.85)
             except httpx.TransportError as fault:
                 self.told[type(fault).__name__] += 1
             await asyncio.sleep(self.random.random() * 0.02)
 
-    async def _change(self, register: Register, http: httpx.AsyncClient, by: str, call: float) -> None:
+    async def _create(self, kind: Kind, gateway: Gateway, call: float) -> Register | None:
+        """Another of a kind; None if it is not known whether it was made."""
+        if isinstance(kind, Metadata):
+            return None
+        value = self._value(kind, gateway)
+        body = {kind.name: {**kind.body, "name": value}}
+        answer = await gateway.http.post(kind.path, json=body, headers={**self.headers, **kind.headers})
+        self.told[f"POST {answer.status_code}"] += 1
+        assert answer.status_code in (kind.made, 503), answer.text
+        if answer.status_code == 503:
+            return None
+        register = Register(kind, answer.json()[kind.name]["id"], None)
+        register.history.append(Operation("create", value, True, call, time.monotonic(), gateway.name))
+        self.registers.append(register)
+        return register
+
+    def _value(self, kind: Kind, gateway: Gateway) -> str:
         self._count += 1
-        value = f"{register.kind.name}-{self._count}-by-{by}"
-        place = len(register.history)
-        register.history.append(Operation("update", value, True, call, NEVER, by))  # until it is known
-        body = {register.kind.name: {"name": value}}
-        answer = await http.request(register.kind.change, register.path, json=body, headers=self.headers)
-        self._note(register, place, answer, 200)
+        return f"{kind.name}-{self._count}-by-{gateway.name}"
 
-    async def _delete(self, register: Register, http: httpx.AsyncClient, by: str, call: float) -> None:
+    async def _change(self, register: Register, gateway: Gateway, call: float) -> None:
+        kind, value = register.kind, self._value(register.kind, gateway)
         place = len(register.history)
-        register.history.append(Operation("delete", None, True, call, NEVER, by))
-        self._note(register, place, await http.delete(register.path, headers=self.headers), 204)
+        register.history.append(Operation(kind.changes, value, True, call, NEVER, gateway.name))  # until it is known
+        headers = {**self.headers, **kind.headers}
+        answer = await gateway.http.request(kind.change, register.path, json=kind.wish(value), headers=headers)
+        self._note(register, place, answer, answer.status_code == 200 and kind.shown(answer.json()) is not None)
 
-    def _note(self, register: Register, place: int, answer: httpx.Response, done: int) -> None:
+    async def _delete(self, register: Register, gateway: Gateway, call: float) -> None:
+        place = len(register.history)
+        register.history.append(Operation(register.kind.deletes, None, True, call, NEVER, gateway.name))
+        answer = await gateway.http.delete(register.path, headers=self.headers)
+        self._note(register, place, answer, answer.status_code == 204)
+
+    def _note(self, register: Register, place: int, answer: httpx.Response, done: bool) -> None:
         self.told[f"{answer.request.method} {answer.status_code}"] += 1
-        assert answer.status_code in (done, 404, 503, 409), answer.text
-        if answer.status_code in (done, 404):
+        assert answer.status_code in (200, 204, 404, 503, 409), answer.text
+        if answer.status_code in (200, 204, 404):
             old = register.history[place]
-            register.history[place] = old._replace(answer=time.monotonic(), done=answer.status_code == done)
+            register.history[place] = old._replace(answer=time.monotonic(), done=done)
 
-    async def _show(self, register: Register, http: httpx.AsyncClient, by: str, call: float, *, listed: bool) -> None:
-        answer = await http.get(register.kind.path if listed else register.path, headers=self.headers)
+    async def _show(self, register: Register, gateway: Gateway, call: float, *, listed: bool) -> None:
+        kind = register.kind
+        path = kind.list_of(register.id) if listed else register.path
+        answer = await gateway.http.get(path, headers={**self.headers, **kind.headers})
         now = time.monotonic()
         self.told[f"{'list' if listed else 'show'} {answer.status_code}"] += 1
         if answer.status_code == 503:
             return
         assert answer.status_code in (200, 404), answer.text
-        found: dict[str, Any] | None = None
-        if listed:
-            found = next((one for one in answer.json()[register.kind.plural] if one["id"] == register.id), None)
-        elif answer.status_code == 200:
-            found = answer.json()[register.kind.name]
-        register.history.append(Operation("show", found["name"] if found else None, True, call, now, by))
+        value: str | None = None
+        if answer.status_code == 200:
+            value = kind.listed(answer.json(), register.id) if listed else kind.shown(answer.json())
+        register.history.append(Operation("show", value, True, call, now, gateway.name))
 
     def violations(self) -> list[str]:
         """What is not linearizable."""

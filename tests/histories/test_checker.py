@@ -37,6 +37,14 @@ GOOD: dict[str, list[Operation]] = {
         op("delete", None, 2, NEVER),
         op("show", "a", 3, 4),
     ],
+    "made by a write, deleted twice by writes": [
+        op("write", "a", 0, 1),
+        op("show", "a", 2, 3),
+        op("write", None, 4, 5),
+        op("write", None, 6, 7),
+        op("write", None, 8, 9, done=False),
+        op("show", None, 10, 11),
+    ],
     "refused after a deletion": [
         op("create", "a", 0, 1),
         op("delete", None, 2, 3),
@@ -58,6 +66,8 @@ BAD: dict[str, list[Operation]] = {
     "risen from the dead": [op("create", "a", 0, 1), op("delete", None, 2, 3), op("show", "a", 4, 5)],
     "refused though it is there": [op("create", "a", 0, 1), op("update", "b", 2, 3, done=False)],
     "deleted twice": [op("create", "a", 0, 1), op("delete", None, 2, 3), op("delete", None, 4, 5)],
+    "not written though it is there": [op("write", "a", 0, 1), op("write", None, 2, 3, done=False)],
+    "there after it was written off": [op("write", "a", 0, 1), op("write", None, 2, 3), op("show", "a", 4, 5)],
     "an effect before its cause": [op("create", "a", 0, 1), op("show", "b", 2, 3), op("update", "b", 4, NEVER)],
 }
 
@@ -97,8 +107,10 @@ def histories(draw: st.DrawFn) -> list[Operation]:
     found = []
     for i in range(count):
         call, answer = sorted(moments[2 * i : 2 * i + 2])
-        kind: Kind = draw(st.sampled_from(["create", "update", "update", "delete", "show", "show"]))
+        kind: Kind = draw(st.sampled_from(["create", "update", "update", "write", "delete", "show", "show"]))
         value = draw(st.sampled_from(["a", "b"])) if kind in ("create", "update") else None
+        if kind == "write":
+            value = draw(st.sampled_from(["a", "b", None]))
         done = True
         if kind == "show":
             value = draw(st.sampled_from(["a", "b", None]))

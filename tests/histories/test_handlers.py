@@ -16,7 +16,7 @@ from events.fold import Change, Fold
 from events.jetstream import JetStreamJournal
 from events.network import port as ports
 from events.services import deciders
-from tests.histories.gateways import Gateways, gateways
+from tests.histories.gateways import Gateways, gateways, wanted
 
 HOSTS = ("a", "b", "c")
 LARGE = 100  # processors: a simulated host has room for 256, which are two such servers
@@ -46,25 +46,6 @@ class Laws:
                     self.broken.append(f"{ip} is held by two ports")
 
 
-async def prepare(cloud: Gateways, headers: dict[str, str]) -> dict[str, object]:
-    """What a server is asked for with."""
-    http = cloud.all[0].http
-    size = {"name": "large", "ram": 64, "vcpus": LARGE, "disk": 1}
-    flavor = (await http.post("/compute/v2.1/flavors", json={"flavor": size}, headers=headers)).json()["flavor"]
-    kind = {"name": "i", "disk_format": "raw", "container_format": "bare"}
-    image = (await http.post("/image/v2/images", json=kind, headers=headers)).json()
-    octets = {**headers, "Content-Type": "application/octet-stream"}
-    file = f"/image/v2/images/{image['id']}/file"
-    assert (await http.put(file, content=b"x" * 100, headers=octets)).status_code == 204
-    network = (await http.post("/network/v2.0/networks", json={"network": {}}, headers=headers)).json()["network"]
-    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/26"}
-    assert (await http.post("/network/v2.0/subnets", json={"subnet": subnet}, headers=headers)).status_code == 201
-    quotas = {"quota_set": {"instances": 100, "cores": 5000}}
-    path = f"/compute/v2.1/os-quota-sets/{cloud.project}"
-    assert (await http.put(path, json=quotas, headers=headers)).status_code == 200
-    return {"name": "s", "flavorRef": flavor["id"], "imageRef": image["id"], "networks": [{"uuid": network["id"]}]}
-
-
 async def settled(cloud: Gateways, headers: dict[str, str]) -> list[dict[str, Any]]:
     """All servers, once none of them is being built."""
     end = time.monotonic() + REST
@@ -79,7 +60,7 @@ async def settled(cloud: Gateways, headers: dict[str, str]) -> list[dict[str, An
 async def test_five_handlers_place_each_server_once_and_overfill_no_host(tmp_path: Path) -> None:
     async with gateways(tmp_path / "cloud", 1, handlers=5, hosts=HOSTS) as cloud:
         headers = {"X-Auth-Token": await cloud.login()}
-        body = {"server": await prepare(cloud, headers)}
+        body = {"server": await wanted(cloud.all[0].http, headers, vcpus=LARGE)}
         http = cloud.all[0].http
         asked = [http.post("/compute/v2.1/servers", json=body, headers=headers) for _ in range(ASKED)]
         assert {answer.status_code for answer in await asyncio.gather(*asked)} == {202}

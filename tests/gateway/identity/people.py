@@ -13,7 +13,8 @@ from events.clock import Clock
 from events.journal import Journal
 from events.settings import Identity, Settings
 from gateway.identity.bootstrap import bootstrap
-from gateway.identity.keys import KeyRing
+from gateway.identity.keys import RECEIPTS, KeyRing
+from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
 from tests.worlds import World, world
 
@@ -78,15 +79,23 @@ class People:
         return user, project, await self.login(user["id"], PASSWORD, {"project": {"id": project["id"]}})
 
 
+def demanding(**settings: Any) -> Settings:
+    """Settings that ask for more of passwords, limits and tokens than is usual."""
+    return Settings(identity=Identity(bcrypt_cost=4, **settings))
+
+
 @asynccontextmanager
-async def people(keys: Path, clock: Clock | None = None, journal: Journal | None = None) -> AsyncIterator[People]:
+async def people(
+    keys: Path, clock: Clock | None = None, journal: Journal | None = None, settings: Settings = SETTINGS
+) -> AsyncIterator[People]:
     """A cloud with its bootstrap done and its admin logged in."""
-    async with world(settings=SETTINGS, clock=clock, journal=journal) as w:
+    async with world(settings=settings, clock=clock, journal=journal) as w:
         ring = await KeyRing.open(w.cloud.vault, w.cloud.clock, keys / "fernet")
-        tokens = Tokens(w.fold, SETTINGS, w.cloud.clock, ring)
-        w.cloud.parts[Tokens] = tokens
+        tokens = Tokens(w.fold, settings, w.cloud.clock, ring)
+        w.cloud.put(tokens)
+        w.cloud.put(Receipts(settings, w.cloud.clock, await KeyRing.open(w.cloud.vault, w.cloud.clock, name=RECEIPTS)))
         w.cloud.authenticate = tokens.authenticate
-        await bootstrap(w.execute, SETTINGS, PASSWORD)
+        await bootstrap(w.execute, settings, PASSWORD)
         them = People(w, tokens)
         domain = {"id": "default"}
         auth = {

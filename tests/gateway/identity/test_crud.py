@@ -110,6 +110,10 @@ async def test_projects_form_trees(tmp_path: Path) -> None:
         for id in (leaf["id"], child["id"], top["id"]):
             assert (await them.call("PATCH", f"/projects/{id}", off)).status_code == 200
         assert (await them.call("PATCH", f"/projects/{leaf['id']}", {"project": {"enabled": True}})).status_code == 403
+        below = {"project": {"name": "below", "parent_id": leaf["id"]}}
+        assert (await them.call("POST", "/projects", below)).status_code == 400
+        for id in (top["id"], child["id"], leaf["id"]):
+            assert (await them.call("PATCH", f"/projects/{id}", {"project": {"enabled": True}})).status_code == 200
         deep = leaf
         for number in range(2):
             deep = await them.make("project", name=f"deep{number}", parent_id=deep["id"])

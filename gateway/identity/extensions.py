@@ -1,0 +1,133 @@
+"""The URLs of identity's extensions: policy documents, endpoint filters.
+
+Source: Identity API reference, "Policies", "OS-ENDPOINT-POLICY", "OS-EP-FILTER".
+"""
+
+from __future__ import annotations
+
+from gateway.identity import domain_config, endpoint_filter, endpoint_group, endpoint_policy, policy
+from gateway.identity.personas import CLOUD_ADMIN, SELF, SYSTEM_READER
+from gateway.identity.routing import route
+from gateway.serving import Route
+
+_POLICIES = (
+    route("POST", "/v3/policies", policy.create, CLOUD_ADMIN, "create_policy", 201),
+    route("GET", "/v3/policies", policy.listed, SYSTEM_READER, "list_policies"),
+    route("GET", "/v3/policies/{id}", policy.show, SYSTEM_READER, "get_policy"),
+    route("PATCH", "/v3/policies/{id}", policy.change, CLOUD_ADMIN, "update_policy"),
+    route("DELETE", "/v3/policies/{id}", policy.delete, CLOUD_ADMIN, "delete_policy", 204),
+)
+
+
+def _policy_of(path: str, name: str) -> tuple[Route, ...]:
+    """The routes by which what is at `path` gets a policy."""
+    path, name = f"/v3/policies/{{id}}/OS-ENDPOINT-POLICY/{path}", f"policy_association_for_{name}"
+    return (
+        route("PUT", path, endpoint_policy.put, CLOUD_ADMIN, f"create_{name}", 204),
+        route("GET", path, endpoint_policy.check, SYSTEM_READER, f"check_{name}", 204),
+        route("DELETE", path, endpoint_policy.delete, CLOUD_ADMIN, f"delete_{name}", 204),
+    )
+
+
+_ENDPOINT_POLICY = (
+    *_policy_of("endpoints/{endpoint_id}", "endpoint"),
+    *_policy_of("services/{service_id}", "service"),
+    *_policy_of("services/{service_id}/regions/{region_id}", "region_and_service"),
+    route(
+        "GET",
+        "/v3/policies/{id}/OS-ENDPOINT-POLICY/endpoints",
+        endpoint_policy.list_endpoints,
+        SYSTEM_READER,
+        "list_endpoints_for_policy",
+    ),
+    route(
+        "GET",
+        "/v3/endpoints/{id}/OS-ENDPOINT-POLICY/policy",
+        endpoint_policy.show,
+        SYSTEM_READER,
+        "get_policy_for_endpoint",
+    ),
+)
+
+_GROUPS = "/v3/OS-EP-FILTER/endpoint_groups"
+_GROUP = f"{_GROUPS}/{{id}}"
+_OF_PROJECT = "/v3/OS-EP-FILTER/projects/{project_id}"
+_PAIR = f"{_OF_PROJECT}/endpoints/{{endpoint_id}}"
+_GROUP_PAIR = f"{_GROUP}/projects/{{project_id}}"
+
+_FILTER = (
+    route("POST", _GROUPS, endpoint_group.create, CLOUD_ADMIN, "create_endpoint_group", 201),
+    route("GET", _GROUPS, endpoint_group.listed, SYSTEM_READER, "list_endpoint_groups"),
+    route("GET", _GROUP, endpoint_group.show, SYSTEM_READER, "get_endpoint_group"),
+    route("PATCH", _GROUP, endpoint_group.change, CLOUD_ADMIN, "update_endpoint_group"),
+    route("DELETE", _GROUP, endpoint_group.delete, CLOUD_ADMIN, "delete_endpoint_group", 204),
+    route("PUT", _PAIR, endpoint_filter.add_endpoint, CLOUD_ADMIN, "add_endpoint_to_project", 204),
+    route("GET", _PAIR, endpoint_filter.check_endpoint, SYSTEM_READER, "check_endpoint_in_project", 204),
+    route("DELETE", _PAIR, endpoint_filter.remove_endpoint, CLOUD_ADMIN, "remove_endpoint_from_project", 204),
+    route(
+        "GET", f"{_OF_PROJECT}/endpoints", endpoint_filter.list_endpoints, SYSTEM_READER, "list_endpoints_for_project"
+    ),
+    route(
+        "GET",
+        "/v3/OS-EP-FILTER/endpoints/{id}/projects",
+        endpoint_filter.list_projects,
+        SYSTEM_READER,
+        "list_projects_for_endpoint",
+    ),
+    route("PUT", _GROUP_PAIR, endpoint_filter.add_group, CLOUD_ADMIN, "add_endpoint_group_to_project", 204),
+    route("GET", _GROUP_PAIR, endpoint_filter.show_group, SYSTEM_READER, "get_endpoint_group_in_project"),
+    route("DELETE", _GROUP_PAIR, endpoint_filter.remove_group, CLOUD_ADMIN, "remove_endpoint_group_from_project", 204),
+    route(
+        "GET",
+        f"{_GROUP}/projects",
+        endpoint_filter.list_projects_of_group,
+        SYSTEM_READER,
+        "list_projects_associated_with_endpoint_group",
+    ),
+    route(
+        "GET",
+        f"{_GROUP}/endpoints",
+        endpoint_filter.list_endpoints_of_group,
+        SYSTEM_READER,
+        "list_endpoints_associated_with_endpoint_group",
+    ),
+    route(
+        "GET",
+        f"{_OF_PROJECT}/endpoint_groups",
+        endpoint_filter.list_groups,
+        SYSTEM_READER,
+        "list_endpoint_groups_for_project",
+    ),
+)
+
+_CONFIG = "/v3/domains/{id}/config"
+_DEFAULT = "get_domain_config_default"
+_PARTS = ("", "/{group}", "/{group}/{option}")
+_DOMAIN_CONFIG = (
+    *(
+        route("GET", f"/v3/domains/config{part}/default", domain_config.show_default, SYSTEM_READER, _DEFAULT)
+        for part in _PARTS
+    ),
+    *(
+        route(
+            "GET",
+            f"{_CONFIG}/security_compliance{part}",
+            domain_config.show_compliance,
+            SELF,
+            "get_security_compliance_domain_config",
+        )
+        for part in ("", "/{option}")
+    ),
+    route("PUT", _CONFIG, domain_config.create, CLOUD_ADMIN, "create_domain_config", 201),
+    *(
+        one
+        for part in _PARTS
+        for one in (
+            route("GET", f"{_CONFIG}{part}", domain_config.show, SYSTEM_READER, "get_domain_config"),
+            route("PATCH", f"{_CONFIG}{part}", domain_config.change, CLOUD_ADMIN, "update_domain_config"),
+            route("DELETE", f"{_CONFIG}{part}", domain_config.delete, CLOUD_ADMIN, "delete_domain_config", 204),
+        )
+    ),
+)
+
+ROUTES = (*_DOMAIN_CONFIG, *_POLICIES, *_ENDPOINT_POLICY, *_FILTER)
