@@ -1,4 +1,4 @@
-"""The commands that look after a cloud: bootstrap, destroy, keys, query."""
+"""The commands that look after a cloud: bootstrap, client-secret, destroy, keys, query."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from gateway.directory import Directory, DirectoryFault
 from gateway.ground import TABLES
 from gateway.hosts import HOST
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.federation.naming import client_secret
 from gateway.identity.keys import RECEIPTS, TOKENS, ZERO, KeyRing
 from gateway.reading import Opened, opened
 from projections.projector import Projector
@@ -49,6 +50,8 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             return asyncio.run(_bootstrap(path, settings))
         case "keys":
             return asyncio.run(_keys(path, settings, rotate=options.action == "rotate"))
+        case "client-secret":
+            return asyncio.run(_client_secret(path, settings, options.provider))
     raise AssertionError(options.command)
 
 
@@ -173,3 +176,16 @@ async def _keys(path: Path, settings: Settings, *, rotate: bool) -> int:
                 at = f"{ring.keys.rotated_at:%F %T} UTC"
                 print(f"{what}: primary {numbers[0]}, former {former}, one staged; rotated {at}")
     return status
+
+
+async def _client_secret(path: Path, settings: Settings, provider: str) -> int:
+    """Keep a secret in the vault; an empty one is none."""
+    secret = sys.stdin.read().strip()
+    async with opened(path, settings) as cloud:
+        replicas = journals.replicas(cloud.wire, settings)
+        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        if secret:
+            await vault.put(client_secret(provider), secret.encode())
+        else:
+            await vault.delete(client_secret(provider))
+    return 0

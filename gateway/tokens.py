@@ -41,6 +41,9 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     expires_at: datetime
     application_credential: str | None = None
     trust: str | None = None
+    provider: str | None = None  # the identity provider that vouched for the user
+    protocol: str | None = None
+    groups: tuple[str, ...] = ()  # which the user is in by its word
     access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.identity import token
-from gateway.identity.federation import identity_provider, mapping, protocol, service_provider
-from gateway.identity.personas import CLOUD_ADMIN, SELF, SYSTEM_READER
+from gateway.identity.federation import identity_provider, mapping, protocol, service_provider, signon
+from gateway.identity.personas import ANYONE, CLOUD_ADMIN, SELF, SYSTEM_READER
 from gateway.policy import Who
-from gateway.serving import Route
+from gateway.serving import Answer, Call, Route
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -37,7 +37,32 @@ def _named(module: Any, name: str, many: str) -> tuple[Route, ...]:
     return _resource(module, path, f"{path}/{{id}}", name, many)
 
 
+def _browser(name: str) -> Function:
+    """A function of `browsing`, whose libraries are loaded when a browser first comes."""
+
+    async def answer(call: Call) -> Answer:
+        from gateway.identity.federation import browsing
+
+        function: Function = getattr(browsing, name)
+        found: Answer = await function(call)
+        return found
+
+    return answer
+
+
+_AUTH = f"{_PROTOCOLS}/{{protocol}}/auth"
+_WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}/websso"
+
+_SIGN_ON = (
+    _route("GET", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
+    _route("POST", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
+    _route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _browser("start"), ANYONE, "websso"),
+    _route("GET", _WEBSSO, _browser("start_at"), ANYONE, "websso"),
+    _route("GET", f"{_WEBSSO}/callback", _browser("come_back"), ANYONE, "websso"),
+)
+
 ROUTES = (
+    *_SIGN_ON,
     *_named(identity_provider, "identity_provider", "identity_providers"),
     *_resource(protocol, _PROTOCOLS, f"{_PROTOCOLS}/{{protocol}}", "protocol", "protocols"),
     *_named(mapping, "mapping", "mappings"),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from events.settings import Settings
 from gateway.identity.claims import METHODS
-from gateway.identity.methods import application_credential, external, password, token, totp
+from gateway.identity.methods import application_credential, external, mapped, openid, password, saml2, token, totp
 from gateway.identity.proof import Proven
 from gateway.serving import Call
 
@@ -28,7 +28,7 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (external, password, token, application_credential, totp)
+ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, mapped, openid, saml2)
 
 BY_NAME = {method.NAME: method for method in ALL}
 

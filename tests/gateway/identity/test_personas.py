@@ -111,6 +111,8 @@ def test_who_has_no_role_is_let_in_only_where_the_function_looks() -> None:
     open_to_all = {route.path for route in ROUTES if not route.who.public and route.who.admits(nobody)}
     assert open_to_all == {route.path for route in ROUTES if route.who in (SELF, OWN, OF_PROJECT)}
     public = {(route.method, route.path) for route in ROUTES if route.who.public}
+    provider = "/v3/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}"
+    websso = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}"
     assert public == {
         ("GET", "/"),
         ("GET", "/v3"),
@@ -120,6 +122,11 @@ def test_who_has_no_role_is_let_in_only_where_the_function_looks() -> None:
         ("GET", "/v3/OS-SIMPLE-CERT/ca"),
         ("GET", "/v3/OS-SIMPLE-CERT/certificates"),
         ("POST", "/v3/users/{id}/password"),
+        ("GET", f"{provider}/auth"),
+        ("POST", f"{provider}/auth"),
+        ("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}"),
+        ("GET", f"{websso}/websso"),
+        ("GET", f"{websso}/websso/callback"),
     }
 
 
