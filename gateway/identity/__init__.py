@@ -24,6 +24,7 @@ from gateway.identity import (
     project,
     project_tag,
     region,
+    registered_limit,
     revoking,
     role,
     service,
@@ -238,12 +239,12 @@ _CREDENTIALS = (
 )
 
 _LIMITS = (
-    _route("POST", "/v3/registered_limits", limit.register, CLOUD_ADMIN, "create_registered_limits", 201),
-    _route("GET", "/v3/registered_limits", limit.list_registered, SELF, "list_registered_limits"),
-    _route("GET", "/v3/registered_limits/{id}", limit.show_registered, SELF, "get_registered_limit"),
-    _route("PATCH", "/v3/registered_limits/{id}", limit.change_registered, CLOUD_ADMIN, "update_registered_limit"),
+    _route("POST", "/v3/registered_limits", registered_limit.create, CLOUD_ADMIN, "create_registered_limits", 201),
+    _route("GET", "/v3/registered_limits", registered_limit.listed, SELF, "list_registered_limits"),
+    _route("GET", "/v3/registered_limits/{id}", registered_limit.show, SELF, "get_registered_limit"),
+    _route("PATCH", "/v3/registered_limits/{id}", registered_limit.change, CLOUD_ADMIN, "update_registered_limit"),
     _route(
-        "DELETE", "/v3/registered_limits/{id}", limit.delete_registered, CLOUD_ADMIN, "delete_registered_limit", 204
+        "DELETE", "/v3/registered_limits/{id}", registered_limit.delete, CLOUD_ADMIN, "delete_registered_limit", 204
     ),
     _route("GET", "/v3/limits/model", limit.model, SELF, "get_limit_model"),
     _route("POST", "/v3/limits", limit.create, CLOUD_ADMIN, "create_limits", 201),
