@@ -75,6 +75,7 @@ class Face(Struct, frozen=True, kw_only=True):
     explain: bodies.Explain = bodies.explain  # a body's mistake in the service's own words
     headers: Mapping[str, str] = {}  # that every answer of the service has
     negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
+    service_tokens: bool = True  # what a service asks for a user may be asked with a token that has expired a while ago
     denial: str = "Policy doesn't allow {operation} to be performed."  # what a persona too small is told
 
 
@@ -352,7 +353,8 @@ class Service:
             self.cloud.limits.admit_stranger(request.client)
             raise Unauthenticated("The request you have made requires authentication.")
         try:
-            return await self.cloud.authenticate(text)
+            service = request.headers.get("x-service-token") if self.face.service_tokens else None
+            return await self.cloud.authenticate(text, service)
         except Unauthenticated:
             self.cloud.limits.admit_stranger(request.client)
             raise

@@ -277,4 +277,5 @@ FACE = Face(
     format=faults.identity,
     statuses={UnsupportedMedia: 400},
     headers={"Vary": "X-Auth-Token"},
+    service_tokens=False,
 )
