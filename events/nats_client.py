@@ -96,6 +96,9 @@ class TakingClient(Client):
         await super()._process_pong()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if sid == self.answers and not headers:
+            self.answered(subject.decode(), data)
+            return
         taker = self.takers.get(sid) if reply else None
         if taker is None:
             await super()._process_msg(sid, subject, reply, data, headers)
