@@ -23,6 +23,14 @@ class Unauthenticated(Refusal):
     """Nobody known asks."""
 
 
+class CannotAuthenticate(Unauthenticated):
+    """This way nobody is known; `methods` are those by which somebody can be."""
+
+    def __init__(self, message: str, methods: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.methods = methods
+
+
 class Forbidden(Refusal):
     """Somebody known asks who may not."""
 

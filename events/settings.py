@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -62,6 +63,16 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tokens, passwords, and what is demanded of them."""
 
     token_lifetime: int = 3600  # seconds
+    allow_expired_window: Annotated[int, Meta(ge=0, le=172_800)] = 172_800  # seconds in which one may ask what it said
+    allow_rescope_scoped_token: bool = True  # a token that has a scope may be exchanged for one of another scope
+    token_keys: Annotated[int, Meta(ge=3)] = 3  # active keys of tokens: the staged, the primary, and former ones
+    token_key_age: Count = 604_800  # seconds after which the primary key is replaced; 0: only when asked for
+    receipt_lifetime: Count = 300  # seconds in which the next factor of an authentication must follow
+    methods: str = ""  # of authentication that are offered, with commas; empty: all that there are
+    totp_previous_windows: Count = 1  # former half minutes whose passcodes are still good
+    external_header: str = ""  # in which a trusted proxy names the user it has authenticated; empty: none does
+    external_domain_header: str = ""  # and their domain; else they are of the default one
+    external_proxies: str = ""  # addresses or networks of trusted proxies, with commas
     bcrypt_cost: int = 12
     region: str = "RegionOne"
     lockout_failure_attempts: Count = 0  # wrong passwords in a row that lock a user; 0: none do
@@ -80,6 +91,8 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             re.compile(self.password_regex)
         except re.error as fault:
             raise ValueError(f"identity.password_regex is no regular expression: {fault}") from fault
+        for network in filter(None, map(str.strip, self.external_proxies.split(","))):
+            ip_network(network)
 
 
 class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

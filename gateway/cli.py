@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
 
     command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
+    keys = command("keys", "the keys that seal tokens and receipts", _mend)
+    keys.add_argument("action", choices=["list", "rotate"], help="rotate: seal with the staged one from now on")
     command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
     )

@@ -90,9 +90,9 @@ def identity(status: int, message: str, refusal: Refusal | None) -> tuple[bytes,
         return _json({"message": "The method is not allowed for the requested URL."})
     elif isinstance(refusal, refusals.NotFound) and message == "The resource could not be found.":
         return _NO_SUCH_PAGE.encode(), "text/html; charset=utf-8"
-    elif isinstance(refusal, refusals.Unauthenticated) and refusal.kind == "method":
-        methods = {"methods": ["password", "token", "application_credential"]}
-        return _json({"error": {"code": status, "identity": methods, "message": message, "title": title(status)}})
+    elif isinstance(refusal, refusals.CannotAuthenticate):
+        known = {"methods": refusal.methods} if refusal.methods else {}
+        return _json({"error": {"code": status, "identity": known, "message": message, "title": title(status)}})
     return _json({"error": {"code": status, "message": message, "title": title(status)}})
 
 

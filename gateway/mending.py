@@ -1,9 +1,10 @@
-"""The commands that look after a cloud: bootstrap, destroy, query."""
+"""The commands that look after a cloud: bootstrap, destroy, keys, query."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import secrets
 import shutil
 import sys
@@ -26,6 +27,7 @@ from gateway.directory import Directory, DirectoryFault
 from gateway.ground import TABLES
 from gateway.hosts import HOST
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.keys import RECEIPTS, TOKENS, ZERO, KeyRing
 from gateway.reading import Opened, opened
 from projections.projector import Projector
 from projections.query import Answer, query
@@ -45,6 +47,8 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             return _destroy(path, settings, options.yes)
         case "bootstrap":
             return asyncio.run(_bootstrap(path, settings))
+        case "keys":
+            return asyncio.run(_keys(path, settings, rotate=options.action == "rotate"))
     raise AssertionError(options.command)
 
 
@@ -146,3 +150,26 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
     clouds.write(clouds.url() or DEFAULT_URL, settings.identity.region, {"cumulog": password})
     print(f"The admin has a new password: it is in {path / FILE}.")
     return 0
+
+
+async def _keys(path: Path, settings: Settings, *, rotate: bool) -> int:
+    """The keys that seal tokens and receipts: replace the primary, or say which there are."""
+    status = 0
+    async with opened(path, settings) as cloud:
+        replicas = journals.replicas(cloud.wire, settings)
+        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        for what, name in (("tokens", TOKENS), ("receipts", RECEIPTS)):
+            ring = await KeyRing.open(vault, SystemClock(), name=name)
+            wait = await ring.rotate(settings.identity.token_keys) if rotate else ZERO
+            if wait > ZERO:
+                seconds = math.ceil(wait.total_seconds())
+                print(
+                    f"{what}: rotated a moment ago; in {seconds} s every gateway knows the staged key", file=sys.stderr
+                )
+                status = 1
+            else:
+                numbers = sorted(ring.keys.by_number, reverse=True)
+                former = ", ".join(map(str, numbers[1:-1])) or "none"
+                at = f"{ring.keys.rotated_at:%F %T} UTC"
+                print(f"{what}: primary {numbers[0]}, former {former}, one staged; rotated {at}")
+    return status

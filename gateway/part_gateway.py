@@ -26,7 +26,8 @@ from gateway.feed import Feed
 from gateway.fence import Fence
 from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
-from gateway.identity.keys import KeyRing
+from gateway.identity.keys import RECEIPTS, KeyRing
+from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
 from gateway.image import links, recovery
 from gateway.image.store import ImageStore
@@ -41,10 +42,13 @@ async def assemble(ground: Ground) -> Cloud:
     """What every function of the gateway works with; SQL is answered from now on."""
     execute, tables, wire = ground.execute, ground.tables, ground.wire
     keys = await KeyRing.open(ground.vault, execute.clock, ground.path / "keys" / "fernet")
-    ground.parts.background("tokens' keys", keys.watch())
+    receipts = await KeyRing.open(ground.vault, execute.clock, name=RECEIPTS)
+    ground.parts.background("tokens' keys", keys.watch(ground.settings.identity))
+    ground.parts.background("receipts' keys", receipts.watch(ground.settings.identity))
     tokens = Tokens(execute.fold, ground.settings, execute.clock, keys)
     cloud = Cloud(execute, ground.settings, tokens.authenticate, ground.vault)
     cloud.put(tokens)
+    cloud.put(Receipts(ground.settings, execute.clock, receipts))
     cloud.put(tables)
     cloud.put(Consoles(wire))
     cloud.put(ImageStore(ground.path / IMAGES))

@@ -40,6 +40,7 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     issued_at: datetime
     expires_at: datetime
     application_credential: str | None = None
+    trust: str | None = None
     access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property

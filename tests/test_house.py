@@ -38,7 +38,7 @@ SEES_ALL = {
     "gateway/upkeep.py",
 }  # they put the floors together, and take them down
 KNOWS = {  # a technology has one place, or a few that are named here
-    "nats": ("events/wire.py",),
+    "nats": ("events/wire.py", "events/nats_client.py"),
     "duckdb": ("projections/",),
     "libvirt": ("agents/compute/",),
     "starlette": ("gateway/",),

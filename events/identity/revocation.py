@@ -21,6 +21,7 @@ INDEXES = ("due",)
 class Revocation(State, frozen=True, gc=False, kw_only=True):
     audit_id: str
     until: datetime  # when the token expires by itself
+    chain: bool = False  # it voids all that descend from the token too
 
     @property
     def due(self) -> int:
@@ -31,6 +32,7 @@ class Revocation(State, frozen=True, gc=False, kw_only=True):
 class TokenRevoked(Event, frozen=True, gc=False, kw_only=True):
     audit_id: str
     until: datetime
+    chain: bool = False
 
 
 class TokenForgotten(Event, frozen=True, gc=False, kw_only=True):
@@ -43,6 +45,7 @@ Events = TokenRevoked | TokenForgotten
 class RevokeToken(Command, frozen=True, gc=False, kw_only=True):
     id: str  # the token's audit id
     until: datetime
+    chain: bool = False
 
 
 class ForgetToken(Command, frozen=True, gc=False, kw_only=True):
@@ -56,8 +59,8 @@ Commands = RevokeToken | ForgetToken
 def decide(revocation: Revocation | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already."""
     match command:
-        case RevokeToken(id=id, until=until):
-            return [] if revocation else [TokenRevoked(audit_id=id, until=until)]
+        case RevokeToken(id=id, until=until, chain=chain):
+            return [] if revocation else [TokenRevoked(audit_id=id, until=until, chain=chain)]
         case ForgetToken(now=now):
             spent = revocation is not None and not revocation.deleted and revocation.until <= now
             return [TokenForgotten()] if spent else []
@@ -67,8 +70,8 @@ def decide(revocation: Revocation | None, command: Commands) -> list[Events]:
 def evolve(revocation: Revocation | None, event: Events, at: datetime) -> Revocation:
     """The revocation after `event`."""
     match event:
-        case TokenRevoked(audit_id=audit_id, until=until):
-            return Revocation(audit_id=audit_id, until=until)
+        case TokenRevoked(audit_id=audit_id, until=until, chain=chain):
+            return Revocation(audit_id=audit_id, until=until, chain=chain)
         case TokenForgotten():
             assert revocation is not None, "TokenForgotten before TokenRevoked"
             return replace(revocation, deleted=True)

@@ -48,11 +48,12 @@ class User(State, frozen=True, gc=False, kw_only=True):
     failures: int = 0  # wrong passwords since the last right one
     failed_at: datetime | None = None
     active_at: datetime | None = None  # the first login of the newest day with one, if that is asked for
+    local: bool = True  # else known by an identity provider only, under a name that others may have too
 
     @property
-    def place(self) -> str:
+    def place(self) -> str | None:
         """By which they are found by name."""
-        return f"{self.domain}:{self.name}"
+        return f"{self.domain}:{self.name}" if self.local else None
 
     def is_locked(self, lock: Lock) -> bool:
         """Whether too many passwords were wrong, too short a time ago."""
@@ -71,6 +72,7 @@ class UserCreated(Event, frozen=True, gc=False, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     password_expires_at: datetime | None = None
+    local: bool = True
 
 
 class UserChanged(Event, frozen=True, gc=False, kw_only=True):
@@ -102,11 +104,24 @@ class UserForgiven(Event, frozen=True, gc=False, kw_only=True):
     active: bool = False  # and they count as active from now on
 
 
+class UserTokensVoided(Event, frozen=True, gc=False, kw_only=True):
+    """Whoever shows one issued before has to log in again: they are in fewer groups now."""
+
+
 class UserDeleted(Event, frozen=True, gc=False, kw_only=True):
     pass
 
 
-Events = UserCreated | UserChanged | UserPasswordChanged | UserLoginFailed | UserLoggedIn | UserForgiven | UserDeleted
+Events = (
+    UserCreated
+    | UserChanged
+    | UserPasswordChanged
+    | UserLoginFailed
+    | UserLoggedIn
+    | UserForgiven
+    | UserTokensVoided
+    | UserDeleted
+)
 
 
 class CreateUser(Command, frozen=True, gc=False, kw_only=True):
@@ -119,6 +134,7 @@ class CreateUser(Command, frozen=True, gc=False, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     password_expires_at: datetime | None = None
+    local: bool = True
 
 
 class ChangeUser(Command, frozen=True, gc=False, kw_only=True):
@@ -154,11 +170,15 @@ class PassLogin(Command, frozen=True, gc=False, kw_only=True):
     lock: Lock
 
 
+class VoidTokens(Command, frozen=True, gc=False, kw_only=True):
+    pass
+
+
 class DeleteUser(Command, frozen=True, gc=False, kw_only=True):
     pass
 
 
-Commands = CreateUser | ChangeUser | ReplacePassword | FailLogin | PassLogin | DeleteUser
+Commands = CreateUser | ChangeUser | ReplacePassword | FailLogin | PassLogin | VoidTokens | DeleteUser
 
 
 def locked(id: str) -> Unauthenticated:
@@ -188,6 +208,8 @@ def decide(user: User | None, command: Commands) -> list[Events]:
             if user.is_locked(lock):
                 raise locked(user.id)
             return [UserLoggedIn()]
+        case VoidTokens():
+            return [UserTokensVoided()]
         case DeleteUser():
             return [UserDeleted()]
     assert_never(command)
@@ -214,7 +236,8 @@ def _changes(user: User, command: ChangeUser) -> list[Events]:
 def evolve(user: User | None, event: Events, at: datetime) -> User:
     """The user after `event`."""
     if isinstance(event, UserCreated):
-        return User(**asdict(event), password_at=at if event.password else None)
+        since = None if event.local else at  # an id that comes again must not make former tokens valid
+        return User(**asdict(event), password_at=at if event.password else None, tokens_from=since)
     assert user is not None, f"{event!r} before UserCreated"
     match event:
         case UserChanged():
@@ -228,6 +251,8 @@ def evolve(user: User | None, event: Events, at: datetime) -> User:
             return replace(user, failures=0, failed_at=None, active_at=at)
         case UserForgiven(active=active):
             return replace(user, failures=0, failed_at=None, active_at=at if active else user.active_at)
+        case UserTokensVoided():
+            return replace(user, tokens_from=at)
         case UserDeleted():
             return replace(user, deleted=True)
     assert_never(event)

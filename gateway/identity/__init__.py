@@ -24,13 +24,15 @@ from gateway.identity import (
     project,
     project_tag,
     region,
+    revoking,
     role,
     service,
     token,
+    trust,
     user,
 )
+from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
-    ADMIN_OR_SERVICE,
     ANYONE,
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
@@ -38,6 +40,7 @@ from gateway.identity.personas import (
     OWN,
     ROLE_READER,
     SELF,
+    SERVICE_OR_ADMIN,
     SYSTEM_READER,
 )
 from gateway.identity.routing import route as _route
@@ -54,6 +57,19 @@ _AUTH = (
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
     _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
     _route("GET", "/v3/auth/system", token.list_systems, SELF, "get_auth_system", past=False),
+    Route("GET", "/v3/auth/tokens/OS-PKI/revoked", revoking.list_pki, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/ca", revoking.show_certificate, ANYONE),
+    Route("GET", "/v3/OS-SIMPLE-CERT/certificates", revoking.show_certificate, ANYONE),
+    _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, SERVICE_OR_ADMIN, "list_revoke_events", past=False),
+)
+
+_TRUSTS = (
+    _route("POST", "/v3/OS-TRUST/trusts", trust.create, SELF, "create_trust", 201),
+    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, SELF, "list_trusts"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, SELF, "get_trust"),
+    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, SELF, "delete_trust", 204),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, SELF, "list_roles_for_trust"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, SELF, "get_role_for_trust"),
 )
 
 _DOMAINS = (
@@ -216,8 +232,8 @@ _CREDENTIALS = (
         "ec2_delete_credential",
         204,
     ),
-    _route("POST", "/v3/ec2tokens", ec2.issue, ADMIN_OR_SERVICE, "ec2tokens_validate"),
-    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, ADMIN_OR_SERVICE, "s3tokens_validate"),
+    _route("POST", "/v3/ec2tokens", ec2.issue, SERVICE_OR_ADMIN, "ec2tokens_validate"),
+    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, SERVICE_OR_ADMIN, "s3tokens_validate"),
 )
 
 _LIMITS = (
@@ -238,6 +254,7 @@ _LIMITS = (
 
 ROUTES = (
     *_AUTH,
+    *_TRUSTS,
     *_DOMAINS,
     *_PROJECTS,
     *_USERS,
@@ -248,6 +265,7 @@ ROUTES = (
     *_CREDENTIALS,
     *_LIMITS,
     *extensions.ROUTES,
+    *federation.ROUTES,
 )
 
 FACE = Face(

@@ -13,6 +13,7 @@ from events.identity.application_credential import ApplicationCredential, Create
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import access_rule, cleaning, grants, naming, shapes
+from gateway.identity.delegation import FORBIDDEN
 from gateway.identity.listing import collection, filtered
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import malformed
@@ -77,7 +78,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         secret=await call.cloud.part(Tokens).passwords.hash(secret),
         roles=_roles(call, given, project),
         description=given.get("description"),
-        expires_at=_expiry(call, given.get("expires_at")),
+        expires_at=expiry(call, given.get("expires_at")),
         unrestricted=bool(given.get("unrestricted")),
         access_rules=await access_rule.make(call, user, given.get("access_rules")),
     )
@@ -91,6 +92,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 def _guard_making(call: Call, user: str) -> None:
     """Only the user themselves, and not by a credential that may not. Raises Forbidden."""
     allow(call.who.user == user, "create_application_credential")
+    if call.who.trust is not None:
+        raise Forbidden(FORBIDDEN)
     _guard_credential(call)
 
 
@@ -126,7 +129,8 @@ def _roles(call: Call, given: dict[str, Any], project: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _expiry(call: Call, text: str | None) -> datetime | None:
+def expiry(call: Call, text: str | None) -> datetime | None:
+    """The end that a body names. Raises Invalid."""
     if text is None:
         return None
     try:

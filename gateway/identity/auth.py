@@ -10,16 +10,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
 
 from events.fold import Fold
 from events.identity import project as projects
-from events.identity.application_credential import ApplicationCredential
-from events.refusals import Invalid, Unauthenticated
+from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
+from events.settings import Settings
 from gateway.bodies import explain
-from gateway.identity import grants
-from gateway.identity.claims import Scope
-from gateway.identity.methods import BY_NAME
+from gateway.identity import delegation, grants
+from gateway.identity.delegation import is_delegated
+from gateway.identity.methods import BY_NAME, external
 from gateway.identity.proof import (
     DomainReference,
     Proven,
@@ -28,8 +29,10 @@ from gateway.identity.proof import (
     expecting,
     find_domain,
     find_project,
+    guard_named,
     unauthenticated,
 )
+from gateway.identity.tokens import Target
 from gateway.serving import Call
 
 
@@ -37,30 +40,41 @@ class Identity(Struct):
     methods: Annotated[list[Text], Meta(max_length=16)]
 
 
+class TrustReference(Struct):
+    id: Text | None = None
+
+
+class System(Struct):
+    all: bool | None = None
+
+
 class Wanted(Struct):
-    project: Reference | None = None
-    domain: DomainReference | None = None
-    system: dict[str, Any] | None = None
-    trust: dict[str, Any] | None = msgspec.field(name="OS-TRUST:trust", default=None)
+    """One of these."""
+
+    project: Reference | UnsetType = UNSET
+    domain: DomainReference | UnsetType = UNSET
+    system: System | UnsetType = UNSET
+    trust: TrustReference | UnsetType = msgspec.field(name="OS-TRUST:trust", default=UNSET)
+    unscoped: Any = UNSET
 
 
 class Auth(Struct):
     identity: Identity
-    scope: Wanted | str | None = None
+    scope: Wanted | str | UnsetType = UNSET
 
 
 class Request(Struct):
     """A request for a token."""
 
     methods: dict[str, Any]  # what is said, by the method's name
-    scope: Wanted | str | None = None
+    scope: Wanted | None  # None: none is named
 
 
-def read(body: Any) -> Request:
+def read(body: Any, offered: tuple[str, ...]) -> Request:
     """What the body of a request for a token says. Raises Invalid, Unauthenticated if by a method that is none."""
     if not isinstance(body, dict):
         raise Invalid("It is no object.", kind="malformed")
-    if "auth" not in body:
+    if body.get("auth") is None:
         raise expecting("auth", "request body")
     auth = _typed(body["auth"], Auth)
     given = body["auth"]["identity"]
@@ -71,9 +85,27 @@ def read(body: Any) -> Request:
     if not names:
         raise unauthenticated()
     for name in names:
-        if name not in BY_NAME:
-            raise Unauthenticated("Attempted to authenticate with an unsupported method.", kind="method")
-    return Request({name: _typed(given[name], BY_NAME[name].Body) for name in names}, auth.scope)
+        if name not in offered:
+            raise CannotAuthenticate("Attempted to authenticate with an unsupported method.", offered)
+    return Request({name: _typed(given[name], BY_NAME[name].Body) for name in names}, _wanted(auth.scope))
+
+
+def _wanted(scope: Wanted | str | UnsetType) -> Wanted | None:
+    """The scope that is named; the word `unscoped` names one too. Raises Invalid."""
+    if scope is UNSET:
+        return None
+    if isinstance(scope, str):
+        scope = Wanted(unscoped={}) if scope == "unscoped" else Wanted()
+    given = [value for value in asdict(scope).values() if value is not UNSET]
+    if len(given) != 1:
+        raise expecting("system, project, domain, OS-TRUST:trust or unscoped", "scope")
+    if scope.project is not UNSET:
+        guard_named("scope/project", scope.project)
+        if scope.project.domain is not None:
+            guard_named("scope/project/domain", scope.project.domain)
+    if scope.domain is not UNSET:
+        guard_named("scope/domain", scope.domain)
+    return scope
 
 
 def _typed(value: Any, kind: Any) -> Any:
@@ -84,9 +116,12 @@ def _typed(value: Any, kind: Any) -> Any:
 
 
 async def prove(call: Call, request: Request) -> Proven:
-    """Who asks. Raises Unauthenticated, Invalid."""
+    """Who asks; a user whom a proxy names need not say so. Raises Unauthenticated, Invalid."""
     proven: Proven | None = None
-    for name, body in request.methods.items():
+    said = request.methods
+    if external.NAME not in said and external.offered(call) is not None:
+        said = {external.NAME: external.Body(), **said}
+    for name, body in said.items():
         found = await BY_NAME[name].prove(call, body)
         if proven is not None and proven.user.id != found.user.id:
             raise unauthenticated()
@@ -111,49 +146,66 @@ def _earliest(*times: datetime | None) -> datetime | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def scope(fold: Fold, wanted: Wanted | str | None, proven: Proven) -> tuple[Scope, str | None]:
-    """The scope that is asked for, and its id. Raises Invalid, Unauthenticated."""
+def guard_scope(settings: Settings, request: Request, proven: Proven) -> None:
+    """What was made for less, or for the system, is not exchanged for more. Raises Unauthenticated, Forbidden."""
+    wanted, parent = request.scope, proven.parent
+    if "application_credential" in request.methods and wanted is not None:
+        raise CannotAuthenticate(
+            "Error authenticating with application credential: Application credentials cannot request a scope."
+        )
+    if parent is None:
+        return
+    if parent.trust is not None:
+        raise _not_for("Using trust-scoped token to create another token. Create a new trust-scoped token instead.")
+    if parent.scope == "system" and wanted is not None and not (wanted.project is UNSET and wanted.domain is UNSET):
+        raise _not_for("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed..")
+    if is_delegated(parent.methods):
+        raise _not_for("Using a delegated token to create another token is not allowed..")
+    if parent.scope != "unscoped" and not settings.identity.allow_rescope_scoped_token:
+        raise _not_for("rescope a scoped token.")
+
+
+def _not_for(what: str) -> Forbidden:
+    return Forbidden(f"You are not authorized to perform the requested action: {what}")
+
+
+def target(fold: Fold, now: datetime, wanted: Wanted | None, proven: Proven) -> Target:
+    """What the token is to be for. Raises Invalid, Unauthenticated, NotFound, Forbidden."""
     if proven.credential is not None:
-        return _credentials_scope(fold, wanted, proven.credential)
-    if isinstance(wanted, str):
-        if wanted != "unscoped":
-            raise expecting("project, domain, OS-TRUST:trust or unscoped", "scope")
-        return "unscoped", None
+        return Target(scope="project", id=proven.credential.project_id)
     if wanted is None:
-        return _default_scope(fold, proven)
-    given = [part for part in (wanted.project, wanted.domain, wanted.system, wanted.trust) if part is not None]
-    if len(given) != 1:
-        raise expecting("one of project, domain, system, OS-TRUST:trust or unscoped", "scope")
-    if wanted.project is not None:
+        return _default(fold, proven)
+    if wanted.project is not UNSET:
         project = find_project(fold, wanted.project)
-        return "project", project.id if project else ""
-    if wanted.domain is not None:
+        return Target(scope="project", id=project.id if project else "")
+    if wanted.domain is not UNSET:
         domain = find_domain(fold, wanted.domain)
-        return "domain", domain.id if domain else ""
-    if wanted.system is not None:
-        if wanted.system.get("all") is not True:
-            raise expecting("all", "system")
-        return "system", None
-    raise unauthenticated()  # trusts there are none
+        return Target(scope="domain", id=domain.id if domain else "")
+    if wanted.trust is not UNSET:
+        return _trust(fold, now, wanted.trust, proven)
+    return Target(scope="unscoped" if wanted.system is UNSET else "system")
 
 
-def _credentials_scope(
-    fold: Fold, wanted: Wanted | str | None, credential: ApplicationCredential
-) -> tuple[Scope, str | None]:
-    """An application credential is for one project."""
-    if wanted is not None and not isinstance(wanted, str):
-        project = find_project(fold, wanted.project) if wanted.project else None
-        if project is None or project.id != credential.project_id:
-            raise unauthenticated()
-    return "project", credential.project_id
+def _trust(fold: Fold, now: datetime, wanted: TrustReference, proven: Proven) -> Target:
+    if not wanted.id:
+        raise expecting("trust_id", "trust")
+    try:
+        trust = delegation.find(fold, wanted.id, now)
+    except NotFound as fault:
+        raise unauthenticated() from fault
+    if trust.project_id is None:
+        raise NotFound("Could not find project: None.")
+    if trust.trustee != proven.user.id:
+        raise Forbidden(delegation.FORBIDDEN)
+    return Target(scope="project", id=trust.project_id, trust=trust)
 
 
-def _default_scope(fold: Fold, proven: Proven) -> tuple[Scope, str | None]:
+def _default(fold: Fold, proven: Proven) -> Target:
     """The user's default project if they may work in it; that of the token shown stays out of it."""
     default = proven.user.default_project
     if proven.parent is not None or default is None:
-        return "unscoped", None
+        return Target(scope="unscoped")
     project = fold.get(projects, default)
     if project is None or not project.enabled or not grants.effective(fold, proven.user.id, "project", default):
-        return "unscoped", None
-    return "project", default
+        return Target(scope="unscoped")
+    return Target(scope="project", id=default)

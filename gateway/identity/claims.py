@@ -82,6 +82,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Sealed).decode
 
 
+def moment(time: datetime) -> str:
+    """A time as tokens show it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def new_audit_id(random: bytes) -> str:
     """How 16 random bytes stand in answers."""
     return urlsafe_b64encode(random).rstrip(b"=").decode()

@@ -6,6 +6,7 @@ If it ends half-way nothing is granted by what is left: whoever asks for roles l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from events.identity import access_rule as access_rules
 from events.identity import application_credential as application_credentials
@@ -14,11 +15,15 @@ from events.identity import association as associations
 from events.identity import credential as credentials
 from events.identity import domain_config as configs
 from events.identity import endpoint as endpoints
+from events.identity import expiring_membership as expiring_memberships
+from events.identity import federated_user as federated_users
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import membership as memberships
+from events.identity import passcode as passcodes
 from events.identity import project as projects
 from events.identity import role as roles
+from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, DeleteApplicationCredential
 from events.identity.assignment import Assignment, RevokeRole
@@ -26,13 +31,17 @@ from events.identity.association import Association, Dissociate
 from events.identity.credential import Credential, DeleteCredential
 from events.identity.domain_config import DomainConfig
 from events.identity.endpoint import DeleteEndpoint, Endpoint
+from events.identity.expiring_membership import EndMembership, ExpiringMembership
+from events.identity.federated_user import UnlinkUser
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
+from events.identity.passcode import ForgetPasscodes
 from events.identity.project import DeleteProject, Project
 from events.identity.record import Delete
 from events.identity.role import DeleteRole, Role, StopImplyingRole
-from events.identity.user import DeleteUser, User
+from events.identity.trust import DeleteTrust, Trust
+from events.identity.user import DeleteUser, User, VoidTokens
 from events.refusals import NotFound
 from gateway.identity import naming
 from gateway.serving import Call
@@ -45,16 +54,25 @@ async def delete_user(call: Call, user: User) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "user", user.id):
         await delete_secret(call, secret)
+    for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
+        await delete_trust(call, trust)
     for rule in call.fold.by(access_rules, "user", user.id):
         await call.do(access_rules, Delete(id=rule.id))
+    for link in call.fold.by(federated_users, "user", user.id):
+        await call.do(federated_users, UnlinkUser(id=link.key))
     await _leave(call, call.fold.by(memberships, "user", user.id))
+    await end(call, call.fold.by(expiring_memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
 
 async def delete_group(call: Call, group: Group) -> None:
     await call.do(groups, DeleteGroup(id=group.id))
     await naming.release(call, ("group", group.domain, group.name), group.id)
-    await _leave(call, call.fold.by(memberships, "group", group.id))
+    members = call.fold.by(memberships, "group", group.id)
+    for membership in members:
+        await void_tokens(call, membership.user)
+    await _leave(call, members)
+    await end(call, call.fold.by(expiring_memberships, "group", group.id))
     await revoke(call, call.fold.by(assignments, "actor", f"group:{group.id}"))
 
 
@@ -65,6 +83,8 @@ async def delete_project(call: Call, project: Project) -> None:
         await delete_credential(call, credential)
     for secret in call.fold.by(credentials, "project_id", project.id):
         await delete_secret(call, secret)
+    for trust in call.fold.by(trusts, "project_id", project.id):
+        await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
     for kind in ("endpoint", "endpoint_group"):
@@ -93,6 +113,15 @@ def blob(name: str) -> tuple[str, ...]:
 async def delete_secret(call: Call, credential: Credential) -> None:
     await call.do(credentials, DeleteCredential(id=credential.id))
     await call.cloud.vault.delete(blob(credential.blob))
+    await call.cloud.execute(passcodes, ForgetPasscodes(id=credential.id), call.origin)
+
+
+async def delete_trust(call: Call, trust: Trust) -> None:
+    """Delete a trust and all that hang on it."""
+    for below in call.fold.by(trusts, "redelegated_trust", trust.id):
+        await delete_trust(call, below)
+    with suppress(NotFound):  # somebody else was quicker
+        await call.do(trusts, DeleteTrust(id=trust.id))
 
 
 def config_secret(domain: str, name: str) -> tuple[str, ...]:
@@ -158,9 +187,21 @@ async def revoke(call: Call, found: list[Assignment]) -> None:
             continue  # somebody else was quicker
 
 
+async def void_tokens(call: Call, user: str) -> None:
+    """Have a user log in again, who has lost what their tokens may rest on."""
+    with suppress(NotFound):  # they are gone
+        await call.do(users, VoidTokens(id=user))
+
+
 async def _leave(call: Call, found: list[Membership]) -> None:
     for membership in found:
         try:
             await call.do(memberships, Leave(id=(membership.group, membership.user)))
         except NotFound:
             continue
+
+
+async def end(call: Call, found: list[ExpiringMembership]) -> None:
+    """End memberships that an identity provider told of."""
+    for membership in found:
+        await call.do(expiring_memberships, EndMembership(id=membership.key))

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from events.identity import domain as domains
 from events.identity import domain_config as configs
 from events.identity import group as groups
+from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
 from events.identity import project as projects
 from events.identity import role as roles
@@ -17,6 +18,7 @@ from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain, Dom
 from events.ids import new_hex
 from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
+from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
 from gateway.identity.personas import allow, may_read, sees_all
 from gateway.serving import Call
@@ -143,4 +145,6 @@ async def remove(call: Call, domain: Domain) -> None:
     config = call.fold.get(configs, id)
     if config is not None:
         await cleaning.delete_config(call, config)
+    for provider in call.fold.by(identity_providers, "domain", id):
+        await federation.delete_provider(call, provider)
     await cleaning.revoke_on(call, f"domain:{id}")

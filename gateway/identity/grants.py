@@ -57,25 +57,31 @@ def on(fold: Fold, user: str, kind: str, id: str) -> Iterator[Assignment]:
                     yield assignment
 
 
-def expand(fold: Fold, ids: Iterable[str]) -> dict[str, Role]:
-    """Roles by id with all that they imply; those of a domain, which only imply, left out."""
+def closure(fold: Fold, ids: Iterable[str]) -> dict[str, Role]:
+    """Roles by id with all that they imply, those of domains too."""
     found: dict[str, Role] = {}
     waiting = list(ids)
-    seen = set()
     for id in waiting:  # grows while it is walked
-        role = fold.get(roles, id)
-        if role is None or id in seen:
-            continue
-        seen.add(id)
-        waiting.extend(role.implies)
-        if role.domain is None:
+        role = fold.get(roles, id) if id not in found else None
+        if role is not None:
             found[id] = role
+            waiting.extend(role.implies)
     return found
+
+
+def expand(fold: Fold, ids: Iterable[str]) -> dict[str, Role]:
+    """Roles by id with all that they imply; those of a domain, which only imply, left out."""
+    return {id: role for id, role in closure(fold, ids).items() if role.domain is None}
+
+
+def granted(fold: Fold, user: str, kind: str, id: str) -> list[str]:
+    """The roles that a user was given on a project, a domain or the system (`all`)."""
+    return [assignment.role for assignment in on(fold, user, kind, id)]
 
 
 def effective(fold: Fold, user: str, kind: str, id: str) -> dict[str, Role]:
     """All roles that a user has on a project, a domain or the system (`all`), by id."""
-    return expand(fold, [assignment.role for assignment in on(fold, user, kind, id)])
+    return expand(fold, granted(fold, user, kind, id))
 
 
 def targets(fold: Fold, user: str) -> Iterator[Assignment]:

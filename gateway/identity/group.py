@@ -136,4 +136,6 @@ async def check_member(call: Call) -> None:
 
 async def remove_member(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await call.do(memberships, Leave(id=_member(call, "remove_user_from_group", manage=True)))
+    key = _member(call, "remove_user_from_group", manage=True)
+    await call.do(memberships, Leave(id=key))
+    await cleaning.void_tokens(call, key[1])

@@ -19,13 +19,16 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from msgspec import Struct
 
 from events.clock import Clock
+from events.envelope import Key
 from events.journal import Unavailable
+from events.settings import Identity
 from events.vault import Vault
 
-NAME = ("identity", "token", "keys")  # of the vault's entry
-KEPT = 3  # keys: the staged, the primary, and one before it
+ZERO = timedelta(0)
+TOKENS = ("identity", "token", "keys")  # the vault's entry of the keys of tokens
+RECEIPTS = ("identity", "receipt", "keys")  # and of receipts
 AGAIN = 20.0  # seconds after which the entry is read again
-AGE = timedelta(days=7)  # after which the primary is replaced: longer than any token is asked about
+SETTLED = timedelta(seconds=60)  # after which every gateway has read it
 
 log = logging.getLogger("cumulog.tokens")
 
@@ -38,26 +41,28 @@ class Keys(Struct, frozen=True, kw_only=True):
 
 
 class KeyRing:
-    """The keys as this gateway knows them."""
+    """The keys of one purpose as this gateway knows them."""
 
-    def __init__(self, vault: Vault, clock: Clock, keys: Keys) -> None:
+    def __init__(self, vault: Vault, clock: Clock, name: Key, keys: Keys) -> None:
         self._vault = vault
         self._clock = clock
+        self._name = name
         self._hold(keys)
 
     @classmethod
-    async def open(cls, vault: Vault, clock: Clock, former: Path) -> KeyRing:
+    async def open(cls, vault: Vault, clock: Clock, former: Path | None = None, name: Key = TOKENS) -> KeyRing:
         """The keys of the vault, made if there are none; those of the directory in which they once were are taken over.
 
         Raises Unavailable.
         """
-        data = await vault.get(NAME)
+        data = await vault.get(name)
         if data is None:
-            found = _in_files(former)
+            found = _in_files(former) if former else {}
             keys = Keys(by_number=found or {0: _new(), 1: _new()}, rotated_at=clock.now())
-            data = await vault.first(NAME, msgspec.json.encode(keys))  # of several gateways one is the first
-        shutil.rmtree(former, ignore_errors=True)
-        return cls(vault, clock, msgspec.json.decode(data, type=Keys))
+            data = await vault.first(name, msgspec.json.encode(keys))  # of several gateways one is the first
+        if former is not None:
+            shutil.rmtree(former, ignore_errors=True)
+        return cls(vault, clock, name, msgspec.json.decode(data, type=Keys))
 
     def seal(self, data: bytes) -> str:
         return self._fernet.encrypt(data).decode().rstrip("=")
@@ -72,34 +77,43 @@ class KeyRing:
 
     async def refresh(self) -> None:
         """Know what other gateways have changed. Raises Unavailable."""
-        data = await self._vault.get(NAME)
+        data = await self._vault.get(self._name)
         if data is not None:
             self._hold(msgspec.json.decode(data, type=Keys))
 
-    async def rotate(self, age: timedelta = timedelta(0)) -> None:
-        """The staged key seals from now on, another is staged, and the oldest goes; if none did it within `age`.
+    async def rotate(self, kept: int, age: timedelta = SETTLED) -> timedelta:
+        """The staged key seals from now on, another is staged, and the oldest of `kept` goes; zero, if it was done.
 
-        Of two gateways that do it at once both have the same primary, and nothing was sealed by the staged key that is
-        lost. Raises Unavailable.
+        Else how long until it can be: it was done within `age`, and a gateway has to know the staged key before another
+        seals with it. Of two that do it at once both have the same primary, and nothing is lost. Raises Unavailable.
         """
         await self.refresh()
-        if self._clock.now() - self.keys.rotated_at < age:
-            return
+        wait = self.keys.rotated_at + max(age, SETTLED) - self._clock.now()
+        if wait > ZERO:
+            return wait
         keys = dict(self.keys.by_number)
         keys[max(keys) + 1] = keys[0]
         keys[0] = _new()
-        for number in sorted(keys.keys() - {0})[: -(KEPT - 1)]:
+        for number in sorted(keys.keys() - {0})[: -(kept - 1)]:
             del keys[number]
         self._hold(Keys(by_number=keys, rotated_at=self._clock.now()))
-        await self._vault.put(NAME, msgspec.json.encode(self.keys))
-        log.info("tokens are sealed with a new key")
+        await self._vault.put(self._name, msgspec.json.encode(self.keys))
+        log.info("%s: sealed with a new key from now on", " ".join(self._name))
+        return ZERO
 
-    async def watch(self) -> None:
+    async def watch(self, settings: Identity) -> None:
         """Read the keys again now and then, and replace the primary in time, until cancelled."""
         while True:
             await asyncio.sleep(AGAIN)
             with suppress(Unavailable):
-                await self.rotate(AGE)
+                await self.mind(settings)
+
+    async def mind(self, settings: Identity) -> None:
+        """Know the keys of now, and replace the primary if it is time. Raises Unavailable."""
+        if settings.token_key_age:
+            await self.rotate(settings.token_keys, timedelta(seconds=settings.token_key_age))
+        else:
+            await self.refresh()
 
     def _hold(self, keys: Keys) -> None:
         self.keys = keys

@@ -35,7 +35,7 @@ DOMAIN_READER = _any(
 )
 DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role="manager", scopes=_DOMAIN))
 ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
-ADMIN_OR_SERVICE = _any("admin or service", ADMIN, Who(name="", role="service", scopes=frozenset()))
+SERVICE_OR_ADMIN = _any("admin, or a service", ADMIN, Who(name="", role="service", scopes=frozenset()))
 SELF = ANY_TOKEN  # and the function looks whose it is
 OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
 
@@ -78,7 +78,6 @@ def allow(allowed: bool, operation: str) -> None:
 
 __all__ = [
     "ADMIN",
-    "ADMIN_OR_SERVICE",
     "ANYONE",
     "CLOUD_ADMIN",
     "DOMAIN_MANAGER",
@@ -86,6 +85,7 @@ __all__ = [
     "OWN",
     "ROLE_READER",
     "SELF",
+    "SERVICE_OR_ADMIN",
     "SYSTEM_READER",
     "allow",
     "domain_of",

@@ -63,6 +63,12 @@ def unauthenticated() -> Unauthenticated:
     return Unauthenticated("The request you have made requires authentication.")
 
 
+def guard_named(where: str, reference: Reference | DomainReference) -> None:
+    """Raises Invalid if neither id nor name is given."""
+    if reference.id is None and reference.name is None:
+        raise Invalid(f"Invalid input for field {where}: id or name must be present.")
+
+
 def find_domain(fold: Fold, reference: DomainReference | None) -> Domain | None:
     if reference is None:
         return None

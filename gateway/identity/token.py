@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
 from events.identity import revocation as revocations
+from events.identity import role as roles
+from events.identity import trust as trusts
 from events.identity.revocation import RevokeToken
+from events.identity.trust import UseTrust
 from events.refusals import Forbidden, NotFound
-from gateway.identity import access_rule, auth, compliance, grants
+from gateway.identity import access_rule, auth, compliance, grants, methods, receipts
 from gateway.identity.catalog import catalog
-from gateway.identity.claims import Claims
+from gateway.identity.claims import Claims, moment
 from gateway.identity.domain import view as domain_view
-from gateway.identity.listing import collection, flag, self_link
+from gateway.identity.federation import service_provider
+from gateway.identity.listing import asked, collection, flag, self_link
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import view as project_view
-from gateway.identity.proof import unauthenticated
-from gateway.identity.tokens import Tokens
+from gateway.identity.proof import Proven, unauthenticated
+from gateway.identity.receipts import Receipts
+from gateway.identity.role import plain
+from gateway.identity.tokens import Tokens, Unentitled
 from gateway.serving import Answer, Call
-from gateway.tokens import Token
-
-
-def moment(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+from gateway.tokens import Role, Token
 
 
 def named_domain(fold: Fold, id: str) -> dict[str, str]:
@@ -51,15 +53,19 @@ def document(call: Call, token: Token) -> dict[str, Any]:
     if token.scope == "project":
         home = named_domain(fold, token.project_domain or "")
         found["project"] = {"domain": home, "id": token.project, "name": token.project_name}
-        found["is_domain"] = False
+        if token.trust is None:
+            found["is_domain"] = False
     elif token.scope == "domain":
         found["domain"] = named_domain(fold, token.domain or "")
     elif token.scope == "system":
         found["system"] = {"all": True}
     if token.scope != "unscoped":
-        found["roles"] = list(token.roles)
+        found["roles"] = list(token.roles) if token.trust is None else _whole(fold, token.roles)
         if not flag(call, "nocatalog"):
             found["catalog"] = catalog(fold, call.base, token)
+    providers = service_provider.enabled(fold)
+    if providers:
+        found["service_providers"] = providers
     if token.application_credential is not None:
         credential = fold.get(application_credentials, token.application_credential)
         if credential is not None:
@@ -68,47 +74,91 @@ def document(call: Call, token: Token) -> dict[str, Any]:
             if credential.access_rules:
                 rules = [access_rule.plain(credential.user, rule) for rule in credential.access_rules]
                 found["application_credential"]["access_rules"] = rules
+    trust = fold.get(trusts, token.trust) if token.trust is not None else None
+    if trust is not None:
+        found["OS-TRUST:trust"] = {
+            "id": trust.id,
+            "trustor_user": {"id": trust.trustor},
+            "trustee_user": {"id": trust.trustee},
+            "impersonation": trust.impersonation,
+        }
     return {"token": found}
 
 
+def _whole(fold: Fold, held: Iterable[Role]) -> list[dict[str, Any]]:
+    """Roles with all that is to be said of them: of trusts they are shown so."""
+    return [plain(role) for one in held if (role := fold.get(roles, one.id)) is not None]
+
+
 async def issue(call: Call, body: Any) -> Answer:
-    """A new token. Raises Invalid, Unauthenticated."""
-    tokens = call.cloud.part(Tokens)
-    request = auth.read(body)
+    """A new token, or a receipt for who has to prove more. Raises Invalid, Unauthenticated, NotFound, Forbidden."""
+    tokens, offered = call.cloud.part(Tokens), methods.offered(call.cloud.settings)
+    request = auth.read(body, offered)
     proven = await auth.prove(call, request)
-    text, claims = tokens.issue(proven, *auth.scope(call.fold, request.scope, proven))
+    auth.guard_scope(call.cloud.settings, request, proven)
+    target = auth.target(call.fold, call.cloud.clock.now(), request.scope, proven)
+    if not receipts.suffices(proven.user, _with_receipt(call, proven), offered):
+        return _receipt(call, proven, offered)
+    text, claims = tokens.issue(proven, target)
     try:
         token = tokens.valid(claims)  # it has to give something
     except NotFound as fault:
         raise unauthenticated() from fault
+    if target.trust is not None and target.trust.remaining_uses is not None:
+        await call.cloud.execute(trusts, UseTrust(id=target.trust.id), call.origin)
     return Answer(status=201, body=document(call, token), headers={"X-Subject-Token": text})
 
 
-def _subject(call: Call, operation: str, *, service: bool = False) -> tuple[str, Claims, Token]:
+def _with_receipt(call: Call, proven: Proven) -> list[str]:
+    """The methods by which a user has proved who they are, now and before. Raises Unauthenticated."""
+    text = call.request.headers.get(receipts.HEADER)
+    if text:
+        before = call.cloud.part(Receipts).proved(text, proven.user)
+        proven.methods = list(dict.fromkeys([*proven.methods, *before]))
+    return proven.methods
+
+
+def _receipt(call: Call, proven: Proven, offered: tuple[str, ...]) -> Answer:
+    receipt = call.cloud.part(Receipts).give(proven.user.id, proven.methods)
+    body = receipts.view(call.fold, proven.user, receipt, offered)
+    return Answer(status=401, body=body, headers={receipts.HEADER: receipt.text})
+
+
+def _subject(call: Call, operation: str, who: Callable[[Token], bool]) -> tuple[str, Claims, Token]:
     """The token that the call is about; a user may ask about their own. Raises NotFound, Forbidden."""
     text = call.request.headers.get("x-subject-token")
     if not text:
+        allow(who(call.who), operation)
         raise NotFound("No token in the request")
     tokens = call.cloud.part(Tokens)
     claims = tokens.read(text)
-    token = tokens.valid(claims, allow_expired=flag(call, "allow_expired") and service)
-    mine = claims.user == call.who.user
-    allow(mine or sees_all(call.who) or (service and "service" in call.who.role_names), operation)
-    return text, claims, token
+    allow(claims.user == call.who.user or who(call.who), operation)
+    asks = call.request.method != "DELETE"
+    try:
+        return text, claims, tokens.valid(claims, allow_expired=asks and flag(call, "allow_expired"))
+    except Unentitled as fault:
+        raise NotFound(f"Could not find token: {text}.") from fault
 
 
 async def validate(call: Call) -> Answer:
     """What another token says; by HEAD whether it holds. Raises NotFound, Forbidden."""
-    text, _, token = _subject(call, "validate_token", service=True)
+    by_head = call.request.method == "HEAD"
+    text, _, token = _subject(call, *(("check_token", sees_all) if by_head else ("validate_token", _validates)))
     if token.access_rules is not None and "openstack-identity-access-rules" not in call.request.headers:
         raise NotFound("Failed to validate token")  # who asks would not keep to them
     return Answer(body=document(call, token), headers={"X-Subject-Token": text})
 
 
+def _validates(token: Token) -> bool:
+    """A service looks into whatever token it is shown."""
+    return sees_all(token) or "service" in token.role_names
+
+
 async def revoke(call: Call) -> None:
-    """Void a token. Raises NotFound, Forbidden."""
-    _, claims, _ = _subject(call, "revoke_token")
-    await call.do(revocations, RevokeToken(id=claims.audit_ids[0], until=claims.expires_at))
+    """Void a token, and those made of it unless `cascade` says no. Raises NotFound, Forbidden."""
+    _, claims, _ = _subject(call, "revoke_token", lambda token: token.is_admin)
+    chain = asked(call, "cascade") is None or flag(call, "cascade")
+    await call.do(revocations, RevokeToken(id=claims.audit_ids[0], until=claims.expires_at, chain=chain))
 
 
 async def show_catalog(call: Call) -> dict[str, Any]:

@@ -11,20 +11,24 @@ import os
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from events.clock import Clock
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
 from events.identity import project as projects
 from events.identity import revocation as revocations
+from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.project import Project
 from events.identity.role import Role
+from events.identity.trust import Trust
 from events.identity.user import User
-from events.refusals import NotFound, Unauthenticated
+from events.refusals import Forbidden, NotFound, Unauthenticated
 from events.settings import Settings
 from gateway import tokens
-from gateway.identity import grants
+from gateway.identity import delegation, grants
 from gateway.identity.claims import Claims, Scope, from_bytes, new_audit_id, to_bytes
 from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
@@ -33,7 +37,22 @@ from gateway.tokens import Token
 
 REMEMBERED = 20_000  # tokens whose seal was opened
 LONGEST = 1024  # characters of a token
-GRACE = timedelta(days=2)  # how long after its end a service may still ask what a token said
+ZERO = timedelta(0)
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """What a token is for."""
+
+    scope: Scope
+    id: str | None = None
+    trust: Trust | None = None
+
+
+class Unentitled(NotFound):
+    """The token would give nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("Failed to validate token")
 
 
 class Tokens:
@@ -43,6 +62,7 @@ class Tokens:
         self.fold = fold
         self.clock = clock
         self.lifetime = timedelta(seconds=settings.identity.token_lifetime)
+        self.window = timedelta(seconds=settings.identity.allow_expired_window)
         self.passwords = Passwords(settings.identity.bcrypt_cost)
         self.keys = keys
         self._opened: OrderedDict[str, Claims] = OrderedDict()
@@ -51,23 +71,24 @@ class Tokens:
         """Whose a token is and what it gives. Raises Unauthenticated."""
         try:
             return self.valid(self.read(text))
-        except NotFound as fault:
+        except (NotFound, Forbidden) as fault:
             raise Unauthenticated("The request you have made requires authentication.") from fault
 
-    def issue(self, proven: Proven, scope: Scope, scope_id: str | None) -> tuple[str, Claims]:
-        """A token's text, and what it says; one made of another ends with it."""
+    def issue(self, proven: Proven, target: Target) -> tuple[str, Claims]:
+        """A token's text, and what it says; it ends with what it was made of."""
         now = self.clock.now()
-        end = now + self.lifetime
-        parent, credential = proven.parent, proven.credential
+        parent, credential, trust = proven.parent, proven.credential, target.trust
+        ends = [now + self.lifetime, proven.expires_at, trust.expires_at if trust else None]
         claims = Claims(
             user=proven.user.id,
             methods=tuple(proven.methods),
-            scope=scope,
-            scope_id=scope_id,
+            scope=target.scope,
+            scope_id=target.id,
             issued_at=now,
-            expires_at=min(end, proven.expires_at) if proven.expires_at is not None else end,
+            expires_at=min(end for end in ends if end is not None),
             audit_ids=(new_audit_id(os.urandom(16)), *(parent.audit_ids[-1:] if parent else ())),
             application_credential=credential.id if credential else None,
+            trust=trust.id if trust else None,
             access_token=proven.access_token,
             federated=proven.federated,
         )
@@ -97,17 +118,18 @@ class Tokens:
             self._opened.popitem(last=False)
 
     def valid(self, claims: Claims, *, allow_expired: bool = False) -> Token:
-        """What a token gives now. Raises NotFound if it does not hold any more."""
-        end = claims.expires_at + GRACE if allow_expired else claims.expires_at
-        if end <= self.clock.now() or self.fold.get(revocations, claims.audit_ids[0]) is not None:
-            raise _invalid()
-        user = self._user(claims)
+        """What a token gives now. Raises NotFound, Forbidden if it does not hold any more."""
+        self._guard(claims, self.window if allow_expired else ZERO)
+        user = self._user(claims.user, claims)
         project = self._project(claims) if claims.scope == "project" else None
         if claims.scope == "domain":
-            self._domain(claims.scope_id or "", claims)
-        roles = self._roles(claims)
+            self._domain(claims.scope_id or "")
+        trust = self._trust(claims)
+        if trust is not None and trust.impersonation:
+            user = self._user(trust.trustor, claims)
+        roles = delegation.roles(self.fold, trust) if trust is not None else self._roles(claims)
         if not roles and claims.scope != "unscoped":
-            raise _invalid()
+            raise Unentitled
         return Token(
             user=user.id,
             user_name=user.name,
@@ -124,6 +146,7 @@ class Tokens:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
+            trust=claims.trust,
             access_rules=self._rules(claims),
         )
 
@@ -135,24 +158,51 @@ class Tokens:
             return None
         return tuple([tokens.AccessRule(one.service, one.method, one.path) for one in credential.access_rules])
 
-    def _user(self, claims: Claims) -> User:
-        user = self.fold.get(users, claims.user)
-        if user is None or not user.enabled or _void(user.tokens_from, claims):
+    def _guard(self, claims: Claims, window: timedelta) -> None:
+        """Raises NotFound if the token has expired for longer than `window`, or was revoked."""
+        if claims.expires_at + window <= self.clock.now():
             raise _invalid()
-        self._domain(user.domain, claims)
+        for id in dict.fromkeys((claims.audit_ids[0], claims.audit_ids[-1])):
+            revocation = self.fold.get(revocations, id)
+            if revocation is not None and (revocation.chain or id == claims.audit_ids[0]):
+                raise _invalid()
+
+    def _user(self, id: str, claims: Claims) -> User:
+        user = self.fold.get(users, id)
+        if user is None:
+            raise NotFound(f"Could not find user: {id}.")
+        if not user.enabled or _void(user.tokens_from, claims):
+            raise _invalid()
+        self._domain(user.domain)
         return user
 
     def _project(self, claims: Claims) -> Project:
         project = self.fold.get(projects, claims.scope_id or "")
-        if project is None or not project.enabled or _void(project.tokens_from, claims):
-            raise _invalid()
-        self._domain(project.domain, claims)
+        if project is None:
+            raise NotFound(f"Could not find project: {claims.scope_id}.")
+        if not project.enabled:
+            raise NotFound(f"Unable to validate token because project {project.id} is disabled")
+        self._domain(project.domain)
         return project
 
-    def _domain(self, id: str, claims: Claims) -> None:
+    def _domain(self, id: str) -> None:
         domain = self.fold.get(domains, id)
-        if domain is None or not domain.enabled or _void(domain.tokens_from, claims):
-            raise _invalid()
+        if domain is None:
+            raise NotFound(f"Could not find domain: {id}.")
+        if not domain.enabled:
+            raise NotFound(f"Unable to validate token because domain {id} is disabled")
+
+    def _trust(self, claims: Claims) -> Trust | None:
+        if claims.trust is None:
+            return None
+        trust = self.fold.get(trusts, claims.trust)
+        if trust is None:
+            raise delegation.not_found(claims.trust)
+        trustor = self.fold.get(users, trust.trustor)
+        if claims.user != trust.trustee or trustor is None or not trustor.enabled:
+            raise Forbidden(delegation.FORBIDDEN)
+        self._user(trustor.id, claims)
+        return trust
 
     def _roles(self, claims: Claims) -> dict[str, Role]:
         """The roles that the token gives now; by an application credential no more than it was made for."""

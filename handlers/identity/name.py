@@ -14,6 +14,7 @@ from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
 from events.identity import group as groups
+from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
 from events.identity import name as names
 from events.identity import project as projects
@@ -61,6 +62,11 @@ def _claim(fold: Fold, now: datetime, claim: Claim) -> Iterator[Wish]:
 
 def justified(fold: Fold, claim: Claim) -> bool:
     """Whether the holder is there and has the name."""
+    if claim.key[0] == "remote_id":
+        provider = fold.get(identity_providers, claim.holder)
+        return provider is not None and claim.key[1] in provider.remote_ids
+    if claim.key[0] not in KINDS:  # what is used once: it has no holder
+        return False
     module, name_of = KINDS[claim.key[0]]
     holder = fold.get(module, claim.holder)
     return holder is not None and name_of(holder) == claim.key[1:]

@@ -298,7 +298,7 @@ async def test_large_entries_do_not_cost_a_slow_reader_its_connection(
 ) -> None:
     count = 160
     for n in range(count):  # more than NATS lets wait for one connection: 64 MiB
-        await journal.append(f"ev.compute.server.{n}", b"x" * (500 << 10), expected=0, id=str(n))
+        await journal.append(f"ev.compute.server.{n}", b"x" * (500 << 10), expected=0)
     other = await connect()
     lost: list[None] = []
     other.listeners.append(lambda: lost.append(None))

@@ -65,7 +65,7 @@ async def test_a_log_with_a_commit_that_cannot_be_folded_is_left_to_the_careful_
 ) -> None:
     await place.execute(flavor, CreateFlavor(id="f", name="f", ram=1, vcpus=1, disk=1), CLOUD)
     await place.execute(flavor, DeleteFlavor(id="f"), CLOUD)
-    await place.journal.append("ev.compute.flavor.f", b"{}", expected=2, id="broken")
+    await place.journal.append("ev.compute.flavor.f", b"{}", expected=2)
     with pytest.raises(Unusual, match=r"commit 3 of ev\.compute\.flavor\.f"):
         await Projector(Fold(deciders()), tmp_path / "poured").fill(place.journal, 3)
     assert content(tmp_path / "poured")["compute_flavor"] == []

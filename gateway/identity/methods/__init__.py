@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from gateway.identity.methods import application_credential, password, token
+from events.settings import Settings
+from gateway.identity.methods import application_credential, external, password, token, totp
 from gateway.identity.proof import Proven
 from gateway.serving import Call
 
@@ -26,6 +27,12 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (password, token, application_credential)
+ALL: tuple[Method, ...] = (external, password, token, application_credential, totp)
 
 BY_NAME = {method.NAME: method for method in ALL}
+
+
+def offered(settings: Settings) -> tuple[str, ...]:
+    """The names of the methods that the cloud offers."""
+    wanted = [name.strip() for name in settings.identity.methods.split(",")]
+    return tuple(name for name in BY_NAME if name in wanted or not settings.identity.methods)

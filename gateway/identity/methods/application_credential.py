@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from events.identity import application_credential as application_credentials
 from events.identity import user as users
+from events.refusals import NotFound
 from gateway.identity.proof import Proven, Reference, Secret, Text, expecting, find_user, is_enabled, unauthenticated
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -21,19 +22,21 @@ class Body(Struct):
 
 
 async def prove(call: Call, body: Body) -> Proven:
-    """Whose application credential it is. Raises Unauthenticated, Invalid."""
-    if body.secret is None:
-        raise expecting("secret", NAME)
+    """Whose application credential it is. Raises Unauthenticated, Invalid, NotFound."""
     fold = call.fold
     credential = None
     if body.id is not None:
         credential = fold.get(application_credentials, body.id)
+        if credential is None:
+            raise NotFound(f"Could not find Application Credential: {body.id}.")
     elif body.name is not None and body.user is not None:
         owner = find_user(fold, body.user.id, body.user.name, body.user.domain)
         candidates = fold.by(application_credentials, "user", owner.id) if owner else []
         credential = next((c for c in candidates if c.name == body.name), None)
     else:
         raise expecting("id, or name and user", NAME)
+    if body.secret is None:
+        raise unauthenticated()
     tokens = call.cloud.part(Tokens)
     right = await tokens.passwords.match(body.secret, credential.secret if credential else None)
     user = fold.get(users, credential.user) if credential else None

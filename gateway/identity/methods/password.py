@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from events.refusals import Invalid
 from gateway.identity import compliance
 from gateway.identity.proof import (
     DomainReference,
@@ -12,6 +13,7 @@ from gateway.identity.proof import (
     Text,
     expecting,
     find_user,
+    guard_named,
     is_enabled,
     unauthenticated,
 )
@@ -37,8 +39,12 @@ async def prove(call: Call, body: Body) -> Proven:
     given = body.user
     if given is None:
         raise expecting("user", "password")
+    if given.id is None and given.name is None:
+        raise Invalid("Invalid input for field identity/password/user: id or name must be present.")
+    if given.domain is not None:
+        guard_named("identity/password/user/domain", given.domain)
     if given.password is None:
-        raise expecting("password", "user")
+        raise unauthenticated()
     user = find_user(call.fold, given.id, given.name, given.domain)
     if user is not None and not (is_enabled(call.fold, user) and compliance.is_active(call, user)):
         await call.cloud.part(Tokens).passwords.match(given.password, None)

@@ -6,8 +6,7 @@ from msgspec import Struct
 
 from events.identity import application_credential as application_credentials
 from events.identity import user as users
-from events.refusals import NotFound
-from gateway.identity.proof import Proven, Secret, unauthenticated
+from gateway.identity.proof import Proven, Secret
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
 
@@ -19,13 +18,10 @@ class Body(Struct):
 
 
 async def prove(call: Call, body: Body) -> Proven:
-    """Whose token it is. Raises Unauthenticated."""
+    """Whose token it is. Raises NotFound, Forbidden."""
     tokens = call.cloud.part(Tokens)
-    try:
-        claims = tokens.read(body.id)
-        tokens.valid(claims)
-    except NotFound as fault:
-        raise unauthenticated() from fault
+    claims = tokens.read(body.id)
+    tokens.valid(claims)
     user = call.fold.get(users, claims.user)
     assert user is not None, "a valid token has a user"
     credential = None

@@ -13,7 +13,8 @@ from events.clock import Clock
 from events.journal import Journal
 from events.settings import Identity, Settings
 from gateway.identity.bootstrap import bootstrap
-from gateway.identity.keys import KeyRing
+from gateway.identity.keys import RECEIPTS, KeyRing
+from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
 from tests.worlds import World, world
 
@@ -91,7 +92,8 @@ async def people(
     async with world(settings=settings, clock=clock, journal=journal) as w:
         ring = await KeyRing.open(w.cloud.vault, w.cloud.clock, keys / "fernet")
         tokens = Tokens(w.fold, settings, w.cloud.clock, ring)
-        w.cloud.parts[Tokens] = tokens
+        w.cloud.put(tokens)
+        w.cloud.put(Receipts(settings, w.cloud.clock, await KeyRing.open(w.cloud.vault, w.cloud.clock, name=RECEIPTS)))
         w.cloud.authenticate = tokens.authenticate
         await bootstrap(w.execute, settings, PASSWORD)
         them = People(w, tokens)

@@ -14,6 +14,7 @@ from events.clock import ManualClock
 from events.identity import user as users
 from events.journal import MemoryJournal
 from gateway.identity.proof import Proven
+from gateway.identity.tokens import Target
 from tests.gateway.identity.people import PASSWORD, People, demanding, gone, people
 
 LOCKS = demanding(lockout_failure_attempts=2, lockout_duration=5)
@@ -38,7 +39,7 @@ async def fail(them: People, user: str, times: int = 1) -> None:
 def renew(them: People) -> None:
     """The admin has another token, however long it was."""
     admin = them.fold.by(users, "name", "admin")[0]
-    them.admin, _ = them.tokens.issue(Proven(user=admin, methods=["password"]), "system", None)
+    them.admin, _ = them.tokens.issue(Proven(user=admin, methods=["password"]), Target(scope="system"))
 
 
 async def test_too_many_wrong_passwords_lock_a_user_for_a_while(tmp_path: Path) -> None:

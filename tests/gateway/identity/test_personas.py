@@ -116,6 +116,9 @@ def test_who_has_no_role_is_let_in_only_where_the_function_looks() -> None:
         ("GET", "/v3"),
         ("GET", "/v3/"),
         ("POST", "/v3/auth/tokens"),
+        ("GET", "/v3/auth/tokens/OS-PKI/revoked"),  # answers that there is no such thing
+        ("GET", "/v3/OS-SIMPLE-CERT/ca"),
+        ("GET", "/v3/OS-SIMPLE-CERT/certificates"),
         ("POST", "/v3/users/{id}/password"),
     }
 

@@ -1,0 +1,95 @@
+"""The client of NATS with a way of its own for reading in bulk; `events/wire.py` is its only user.
+
+Source: NATS client protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from nats.aio.client import Client
+from nats.protocol import parser
+from nats.protocol.parser import AWAITING_CONTROL_LINE
+
+Taker = Callable[[str, str, bytes], None]  # subject, reply, payload
+
+
+class Parser(parser.Parser):
+    """The client's parser, which hands to takers what is theirs; from anything else on, the client's own goes on."""
+
+    nc: TakingClient
+
+    async def parse(self, data: bytes = b"") -> None:
+        """As the client's."""
+        if self.nc.takers and self.state == AWAITING_CONTROL_LINE:
+            if self.buf:
+                data = bytes(self.buf) + data
+                self.buf.clear()
+            at, is_part = await self._hand_out(data)
+            data = data[at:]
+            if is_part:
+                self.buf.extend(data)
+                return
+        await super().parse(data)
+
+    async def _hand_out(self, data: bytes) -> tuple[int, bool]:
+        """How much of the data were messages for takers, and whether the rest is the beginning of another.
+
+        MSG <subject> <subscription> <reply> <size> or HMSG <subject> <subscription> <reply> <size of headers> <size>
+        """
+        at = 0
+        while data.startswith((b"MSG ", b"HMSG "), at) and (line := data.find(b"\r\n", at)) >= 0:
+            words = data[at:line].split(b" ")
+            has_headers = len(words) == 6
+            if len(words) != 5 + (words[0] == b"HMSG") or (taker := self.nc.takers.get(int(words[2]))) is None:
+                break
+            begin = line + 2
+            end = begin + int(words[-1])
+            if len(data) < end + 2:
+                return at, True
+            if has_headers:
+                begin += int(words[4])
+            at = end + 2
+            try:
+                taker(words[1].decode(), words[3].decode(), data[begin:end])
+            except Exception as fault:  # whatever a taker does, the connection lives on: as for all other callbacks
+                await self.nc.fail(fault)
+        return at, False
+
+
+class TakingClient(Client):
+    """The client, with a short cut for bulk reading: no headers parsed, no queue and no task between socket and taker.
+
+    Should the client's inside change, the short cut is not taken and the subscription's own callback is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takers: dict[int, Taker] = {}  # by subscription
+        self._ps = Parser(self)
+
+    async def fail(self, fault: Exception) -> None:
+        """Tell of what a taker could not do."""
+        await self._error_cb(fault)
+
+    def forget(self) -> None:
+        """Drop what could not be sent: closing would write it to a connection that may be gone, and stop half-way."""
+        self._pending = []
+        self._pending_data_size = 0
+
+    async def _process_pong(self) -> None:
+        """As the client's, which would read nothing more for good if whoever waited for the pong has gone meanwhile."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        taker = self.takers.get(sid) if reply else None
+        if taker is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            taker(subject.decode(), reply.decode(), data)
+        except Exception as fault:  # likewise
+            await self.fail(fault)

@@ -1,0 +1,1 @@
+"""Federation: users for whom identity providers vouch, by OpenID Connect or SAML 2, and clouds that take our word."""

@@ -1,0 +1,148 @@
+"""Identity providers over HTTP. Source: Identity API reference, "OS-FEDERATION", "Identity providers"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from events.decider import Step
+from events.identity import domain as domains
+from events.identity import identity_provider as identity_providers
+from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain
+from events.identity.identity_provider import ChangeIdentityProvider, CreateIdentityProvider, IdentityProvider
+from events.ids import new_hex
+from events.refusals import Conflict, NotFound, Refusal
+from gateway.identity import domain as domain_routes
+from gateway.identity import naming, shapes
+from gateway.identity.federation import cleaning
+from gateway.identity.federation.cleaning import remote_id
+from gateway.identity.federation.naming import id_of
+from gateway.identity.listing import collection, filtered
+from gateway.identity.shapes import Shape
+from gateway.serving import Call
+
+REMOTE_ID = Shape(types=("string",), most=255)
+CHANGES = {
+    "enabled": shapes.BOOLEAN,
+    "description": shapes.DESCRIPTION,
+    "authorization_ttl": Shape(types=("integer", "null")),
+    "remote_ids": Shape(types=("array", "null"), most=64, items=REMOTE_ID, unique=True),
+}
+SHAPES = {**CHANGES, "domain_id": shapes.OPTIONAL_ID}
+LONGEST_TTL = 1 << 31  # minutes
+TAKEN = "Conflict occurred attempting to store identity_provider - Duplicate remote ID: None."
+
+
+def not_found(id: str) -> NotFound:
+    return NotFound(f"Could not find Identity Provider: {id}.")
+
+
+def find(call: Call) -> IdentityProvider:
+    """The provider of the path. Raises NotFound."""
+    return call.find(identity_providers, call.path["id"], not_found(call.path["id"]))
+
+
+def view(call: Call, provider: IdentityProvider) -> dict[str, Any]:
+    url = f"{call.root}/v3/OS-FEDERATION/identity_providers/{provider.id}"
+    return {
+        "id": provider.id,
+        "domain_id": provider.domain,
+        "enabled": provider.enabled,
+        "description": provider.description,
+        "remote_ids": sorted(provider.remote_ids),
+        "authorization_ttl": provider.authorization_ttl,
+        "links": {"self": url, "protocols": f"{url}/protocols"},
+    }
+
+
+def _check(given: dict[str, Any], members: dict[str, Shape], *, least: int = 0) -> None:
+    shapes.check("identity_provider", given, members, extra=False, least=least)
+    ttl = given.get("authorization_ttl")
+    if ttl is not None and ttl < 0:
+        raise shapes.wrong("authorization_ttl", ttl, f"{ttl} is less than the minimum of 0")
+    if ttl is not None and ttl > LONGEST_TTL:
+        raise shapes.wrong("authorization_ttl", ttl, f"{ttl} is greater than the maximum of {LONGEST_TTL}")
+
+
+async def create(call: Call, body: Any) -> dict[str, Any]:
+    """A new provider, with a domain of its own unless one is named. Raises Invalid, NotFound, Conflict."""
+    given = shapes.inner(body, "identity_provider") if body != {} else {}
+    _check(given, SHAPES)
+    id, domain = id_of(call), given.get("domain_id")
+    if call.fold.get(identity_providers, id) is not None:
+        raise Conflict("Conflict occurred attempting to store identity_provider - Duplicate entry: None.")
+    if domain and call.fold.get(domains, domain) is None:
+        raise domain_routes.not_found(domain)
+    wish = CreateIdentityProvider(
+        id=id,
+        domain=domain or new_hex(),
+        enabled=given.get("enabled", False),
+        description=given.get("description"),
+        remote_ids=tuple(given.get("remote_ids") or ()),
+        authorization_ttl=given.get("authorization_ttl"),
+    )
+    steps = [naming.taking(call, remote_id(value), id, TAKEN) for value in wish.remote_ids]
+    if domain:
+        state = (await call.do_all([*steps, Step(identity_providers, wish)]))[-1]
+    else:
+        state = await _with_domain(call, steps, wish)
+    return {"identity_provider": view(call, state)}
+
+
+async def _with_domain(call: Call, steps: list[Step], wish: CreateIdentityProvider) -> IdentityProvider:
+    """A provider and the domain that its users live in."""
+    home = CreateDomain(
+        id=wish.domain,
+        name=wish.domain,
+        description=f"Auto generated federated domain for Identity Provider: {wish.id}",
+    )
+    named = naming.taking(call, ("domain", home.name), home.id, domain_routes.taken(home.name))
+    try:
+        states = await call.do_all([*steps, named, Step(domains, home), Step(identity_providers, wish)])
+    except Refusal:  # the domain is not undone by a step: it has to be disabled first
+        if call.fold.get(domains, home.id) is not None:
+            await call.do(domains, ChangeDomain(id=home.id, enabled=False))
+            await call.do(domains, DeleteDomain(id=home.id))
+            await naming.release(call, ("domain", home.name), home.id)
+        raise
+    state: IdentityProvider = states[-1]
+    return state
+
+
+async def listed(call: Call) -> dict[str, Any]:
+    """The providers that the query asks for."""
+    found = filtered(call, call.fold.all(identity_providers), {"id": lambda p: p.id, "enabled": lambda p: p.enabled})
+    return collection(call, "identity_providers", found, lambda provider: view(call, provider))
+
+
+async def show(call: Call) -> dict[str, Any]:
+    """One provider. Raises NotFound."""
+    return {"identity_provider": view(call, find(call))}
+
+
+async def change(call: Call, body: Any) -> dict[str, Any]:
+    """Raises NotFound, Invalid, Conflict."""
+    given = shapes.inner(body, "identity_provider")
+    _check(given, CHANGES, least=1)
+    provider = find(call)
+    values = tuple(given["remote_ids"] or ()) if "remote_ids" in given else provider.remote_ids
+    wish = ChangeIdentityProvider(
+        id=provider.id,
+        enabled=given.get("enabled", UNSET),
+        description=given.get("description", UNSET),
+        remote_ids=values,
+        authorization_ttl=given.get("authorization_ttl", UNSET),
+    )
+    added = [value for value in values if value not in provider.remote_ids]
+    steps = [naming.taking(call, remote_id(value), provider.id, TAKEN) for value in added]
+    state = (await call.do_all([*steps, Step(identity_providers, wish)]))[-1]
+    for value in provider.remote_ids:
+        if value not in values:
+            await naming.release(call, remote_id(value), provider.id)
+    return {"identity_provider": view(call, state)}
+
+
+async def delete(call: Call) -> None:
+    """Delete a provider, its protocols, and the users whom it alone knows. Raises NotFound."""
+    await cleaning.delete_provider(call, find(call))
