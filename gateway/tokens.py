@@ -41,6 +41,7 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     expires_at: datetime
     application_credential: str | None = None
     trust: str | None = None
+    access_token: str | None = None  # of OAuth 1
     access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property

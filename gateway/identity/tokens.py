@@ -17,6 +17,7 @@ from events.clock import Clock
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.identity import revocation as revocations
 from events.identity import trust as trusts
@@ -147,6 +148,7 @@ class Tokens:
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
             trust=claims.trust,
+            access_token=claims.access_token,
             access_rules=self._rules(claims),
         )
 
@@ -205,10 +207,15 @@ class Tokens:
         return trust
 
     def _roles(self, claims: Claims) -> dict[str, Role]:
-        """The roles that the token gives now; by an application credential no more than it was made for."""
+        """The roles that the token gives now; by what was lent no more than that."""
         if claims.scope == "unscoped":
             return {}
         roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all")
+        if claims.access_token is not None:
+            lent = self.fold.get(access_tokens, claims.access_token)
+            if lent is None:
+                raise NotFound("Access token not found")
+            return {id: role for id, role in grants.expand(self.fold, lent.roles).items() if id in roles}
         if claims.application_credential is None:
             return roles
         credential = self.fold.get(application_credentials, claims.application_credential)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from events.settings import Settings
-from gateway.identity.methods import application_credential, external, password, token, totp
+from gateway.identity.methods import application_credential, external, oauth1, password, token, totp
 from gateway.identity.proof import Proven
 from gateway.serving import Call
 
@@ -27,7 +27,7 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (external, password, token, application_credential, totp)
+ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, oauth1)
 
 BY_NAME = {method.NAME: method for method in ALL}
 
