@@ -10,26 +10,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
-from msgspec import Struct
 
+from benchmarks import rows
 from benchmarks.clouds import Client, Measured
 from benchmarks.people import Person
+from benchmarks.rows import Row
 
 MIB = 1 << 20
-
-
-class Row(Struct):
-    """A figure and what it is to be at most, or at least."""
-
-    what: str
-    value: float
-    unit: str
-    bound: float
-    least: bool = False
-
-    @property
-    def kept(self) -> bool:
-        return self.value >= self.bound if self.least else self.value <= self.bound
 
 
 class Bench:
@@ -44,18 +31,11 @@ class Bench:
     def note(self, what: str, value: float, unit: str, bound: float, *, least: bool = False) -> None:
         row = Row(what, value, unit, bound, least)
         self.rows.append(row)
-        print(f"{row.what:55} {row.value:9.2f} {row.unit:6} {'>=' if least else '<='} {row.bound:g}", flush=True)
+        print(row.line(), flush=True)
 
     async def median(self, what: str, call: Callable[[], Awaitable[object]], bound: float) -> None:
         """The median of many calls, one after the other, in ms."""
-        for _ in range(20):
-            await call()
-        took = []
-        for _ in range(100 if self.quick else 500):
-            began = time.perf_counter()
-            await call()
-            took.append((time.perf_counter() - began) * 1000)
-        self.note(what, statistics.median(took), "ms", bound)
+        self.note(what, await rows.median(call, 100 if self.quick else 500), "ms", bound)
 
     async def run(self) -> None:
         async with Measured(None, "--driver", "simulated", "--hosts", "50") as cloud:
@@ -191,12 +171,8 @@ def main() -> None:
     bench = Bench(options.quick)
     asyncio.run(bench.run())
     if options.markdown:
-        print("| what | at most / at least | measured |\n|---|---|---|")
-        for row in bench.rows:
-            sign = ">=" if row.least else "<="
-            print(f"| {row.what} | {sign} {row.bound:g} {row.unit} | {row.value:.3g} {row.unit} |")
-    missed = [row.what for row in bench.rows if not row.kept]
-    print("all figures are kept" if not missed else f"missed: {', '.join(missed)}")
+        print(rows.table(bench.rows))
+    print(rows.verdict(bench.rows))
 
 
 if __name__ == "__main__":

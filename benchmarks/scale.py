@@ -91,15 +91,15 @@ class Ground:
         await fold.follow(journal)
         past = History(fold, max(self.at, fold.newest_at or self.at))
         for entries in past.dead(dead - self.dead, begin=self.dead):
-            await _store(wire, journal, entries)
+            await store(wire, journal, entries)
         for entries in past.living(living, begin=self.living):
-            await _store(wire, journal, entries)
+            await store(wire, journal, entries)
         for order in history.orders(fold):
             key = ".".join(map(token, (order.host, order.kind, order.id)))
             name = msgspec.json.encode((order.host, order.kind, order.id, order.sequence)).decode()
             await wire.client.publish(f"$KV.assignments.{key}", order.data, headers={NAME: name})
         await wire.client.flush(60)
-        await _stored(journal, fold.position)
+        await stored(journal, fold.position)
         for host in self.split.names:
             history.remember(self.split.remembers(host), fold, host)
         self.living, self.dead, self.at = living, dead, past.pen.at
@@ -157,15 +157,18 @@ class Ground:
             before = now
 
 
-async def _store(wire: Wire, journal: JetStreamJournal, entries: list[Entry]) -> None:
+async def store(wire: Wire, journal: JetStreamJournal, entries: list[Entry]) -> None:
+    """Write entries without waiting for each; of those on their way there are not too many."""
     for entry in entries:
         await wire.client.publish(entry.subject, entry.data)
     if entries and entries[-1].sequence % AHEAD < len(entries):
         await wire.client.flush(60)
-        await _stored(journal, entries[-1].sequence - AHEAD)
+        await stored(journal, entries[-1].sequence - AHEAD)
 
 
-async def _stored(journal: JetStreamJournal, sequence: int) -> None:
+async def stored(journal: JetStreamJournal, sequence: int) -> None:
+    """Return once this sequence is in the journal."""
+
     async def lacking() -> bool:
         return await journal.last() < sequence
 

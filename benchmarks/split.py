@@ -48,6 +48,10 @@ class Part:
             process.send_signal(signal.SIGTERM)
             await process.wait()
 
+    def seconds(self) -> float:
+        """Processor time that it has used."""
+        return _seconds(self.pid)
+
     @property
     def pid(self) -> int:
         assert self._process is not None, f"{self.name} does not run"

@@ -92,7 +92,7 @@ class Fold:
         shelf, name = self.shelf(resource), key_of(key)
         if self.spoiled:
             self.check(f"{shelf.prefix}.{name}")
-        return cast(S | None, shelf.live.get(name))
+        return cast("S | None", shelf.live.get(name))
 
     def check(self, subject: str) -> None:
         """Raises Spoiled."""

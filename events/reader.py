@@ -20,6 +20,7 @@ from events.wire import ApiError, Message, NoAnswer, Subscription, Wire
 SECOND = 1_000_000_000  # nanoseconds
 PULL = 5_000  # messages that one pull asks for; two are open
 WEIGHT = 16 << 20  # bytes of one pull at most: NATS cuts off who is sent 64 MiB that he has not read yet
+SPENT = ("Message Size Exceeds MaxBytes", "Batch Completed")  # what the server says of a pull that has such a bound
 EXPIRES = 30  # seconds until the server forgets a pull
 HEARTBEAT = 1  # seconds between the server's signs of life on an idle pull
 SILENCE = 3.0  # seconds without a sign after which the consumer counts as lost
@@ -208,8 +209,7 @@ class Reader:
         if status == "100":
             self._taker.idle()
             return
-        heavy = status == "409" and "MaxBytes" in headers.get("Description", "")
-        if status in ("404", "408") or heavy:
+        if status in ("404", "408") or (status == "409" and headers.get("Description") in SPENT):
             self._budget -= int(headers.get("Nats-Pending-Messages", PULL))
             self._wake.set()
         else:

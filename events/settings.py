@@ -68,7 +68,7 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_keys: Annotated[int, Meta(ge=3)] = 3  # active keys of tokens: the staged, the primary, and former ones
     token_key_age: Count = 604_800  # seconds after which the primary key is replaced; 0: only when asked for
     receipt_lifetime: Count = 300  # seconds in which the next factor of an authentication must follow
-    methods: str = ""  # of authentication that are offered, with commas; empty: all that there are
+    methods: str = "external,password,token,oauth1,mapped,application_credential,ec2credential"  # that are offered
     totp_previous_windows: Count = 1  # former half minutes whose passcodes are still good
     external_header: str = ""  # in which a trusted proxy names the user it has authenticated; empty: none does
     external_domain_header: str = ""  # and their domain; else they are of the default one

@@ -3,11 +3,18 @@
 An epoch ends in three steps, each of which may be repeated by anybody: its stream's subjects are taken away from it, a
 last entry is put on the only subject that is left, and the next stream is made on `ev.>`, from the sequence after that.
 The last entry decides, for it stands in the stream's own log: what a leader who has not heard of the new subjects yet
-still takes after it is not of the journal. Source: JetStream API (ADR-1, ADR-8); DESIGN, "The journal".
+still takes after it is not of the journal.
+
+Of a cluster all servers must be there for it. One that was away makes, when it starts again, the new stream before it
+has taken the subjects from the old one, and is refused; for five seconds from a stream's making such a refusal has the
+whole stream removed (nats-server 2.15.1). So no epoch is ended while a server is away, and none is used before every
+server has its stream, or those seconds are over.
+Source: JetStream API (ADR-1, ADR-8); DESIGN, "The journal".
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from base64 import b64decode
@@ -53,6 +60,10 @@ FORBIDDEN = (
     "allow_msg_schedules",
     "allow_msg_counter",
 )
+
+SEEN = 2.0  # seconds in which a stream's leader hears of every server that is there
+REMOVABLE = 6.0  # seconds from a stream's making until no server can have it removed any more
+PATIENCE = 3.0  # seconds until a consumer has heard of all that the stream's leader has
 
 log = logging.getLogger("cumulog.journal")
 _number = re.compile(r"JOURNAL_(\d{4,})\Z").match
@@ -111,6 +122,8 @@ class Streams:
         ends = {one.number: one for one in self.known if one.last is not None}
         try:
             numbers = await self.numbers()
+            if self.known and self.newest not in numbers:
+                raise Unavailable(f"{stream(self.newest)} is not there")
             self.known = [ends.get(number) or await self._epoch(number, numbers[-1]) for number in numbers]
         except ApiError as fault:
             raise Unavailable(f"the journal's streams cannot be read: {fault}") from fault
@@ -143,14 +156,19 @@ class Streams:
         config = {
             "name": name,
             "ack_policy": "none",
-            "mem_storage": True,
-            "num_replicas": 1,
+            "mem_storage": True,  # with the stream's replicas: a single one may be put on a server that is away
             "inactive_threshold": 5_000_000_000,  # nanoseconds
             "filter_subjects": [f"{prefix}.>" for prefix in prefixes],
         }
         body = {"stream_name": stream(epoch), "config": config, "action": "create"}
         made = await self.ask(f"CONSUMER.CREATE.{stream(epoch)}.{name}", body)
-        return bool(made["num_pending"] >= total)
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while made["num_pending"] < total:  # it may be on a server that has yet to hear of the newest
+            if asyncio.get_running_loop().time() > end:
+                return False
+            await asyncio.sleep(0.05)
+            made = await self.ask(f"CONSUMER.INFO.{stream(epoch)}.{name}")
+        return True
 
     async def end(self, epoch: int, data: bytes) -> int:
         """As the journal's."""
@@ -158,6 +176,7 @@ class Streams:
         try:
             config = (await self.ask(f"STREAM.INFO.{name}"))["config"]
             if config["subjects"] != [subject]:
+                await self._check_all_are_there(epoch)
                 await self.ask(f"STREAM.UPDATE.{name}", {**config, "subjects": [subject]})
             while (last := await self._end_of(epoch)) is None:
                 answer = msgspec.json.decode(
@@ -169,6 +188,15 @@ class Streams:
         except ApiError as fault:
             raise Unavailable(f"epoch {epoch} cannot be ended: {fault}") from fault
         return last
+
+    async def _check_all_are_there(self, epoch: int) -> None:
+        """Return once the stream's leader has heard of every replica since. Raises Unavailable, ApiError."""
+        clock = asyncio.get_running_loop().time
+        begin = clock()
+        while away := _away(await self.ask(f"STREAM.INFO.{stream(epoch)}"), clock() - begin):
+            if clock() - begin > SEEN:
+                raise Unavailable(f"epoch {epoch} is not ended while servers of NATS are away: {', '.join(away)}")
+            await asyncio.sleep(0.02)
 
     async def begin(self, epoch: int, first: int) -> None:
         """As the journal's."""
@@ -182,8 +210,30 @@ class Streams:
                 "num_replicas": former["num_replicas"],
             }
             await self.ask(f"STREAM.CREATE.{stream(epoch)}", config)
+            while not await self._stands(epoch):
+                log.warning("%s was removed by a server that had been away, and is made again", stream(epoch))
+                await self.ask(f"STREAM.CREATE.{stream(epoch)}", config)
         except ApiError as fault:
             raise Unavailable(f"epoch {epoch} cannot begin: {fault}") from fault
+
+    async def _stands(self, epoch: int) -> bool:
+        """Whether a new epoch's stream is there to stay: nothing is to be put into it before. Raises ApiError."""
+        clock = asyncio.get_running_loop().time
+        begin = clock()
+        while True:
+            try:
+                away = _away(await self.ask(f"STREAM.INFO.{stream(epoch)}"), SEEN)
+            except ApiError as fault:
+                if fault.number == NO_STREAM:
+                    return False
+                raise
+            if not away and clock() - begin < SEEN:
+                return True
+            if clock() - begin > REMOVABLE:
+                names = ", ".join(away)
+                log.warning("%s began without %s: restart what was away once more when it is back", epoch, names)
+                return True
+            await asyncio.sleep(0.02)
 
     async def drop(self, epoch: int) -> None:
         """As the journal's."""
@@ -218,6 +268,15 @@ class Streams:
             raise UnsafeJournal(f"stream {stream(epoch)} could lose or change entries: {', '.join(sorted(wrong))}")
         if replicas is not None and config.get("num_replicas") != replicas:
             log.warning("the journal has %s replicas, not %s as set", config.get("num_replicas"), replicas)
+
+
+def _away(info: dict[str, Any], within: float) -> list[str]:
+    """Which servers of a stream lag, or were not heard of within so many seconds by its leader."""
+    cluster: dict[str, Any] = info.get("cluster") or {}
+    replicas = cluster.get("replicas") or []
+    missing = ["its leader"] if cluster and not cluster.get("leader") else []
+    missing += ["one of them"] * (info["config"]["num_replicas"] - 1 - len(replicas))
+    return missing + [one["name"] for one in replicas if not one.get("current") or one["active"] > within * 1e9]
 
 
 def payload(message: dict[str, Any]) -> bytes:

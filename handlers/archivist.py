@@ -15,7 +15,7 @@ from msgspec import Struct
 from events.clock import Clock, SystemClock
 from events.epochs import CannotClose, Closed, close, finish
 from events.fold import Fold
-from events.journal import Epoch, Journal, Unavailable
+from events.journal import CARRIED, Epoch, Journal, Unavailable
 
 PERIOD = 5.0  # seconds between two looks
 REST = 60.0  # seconds until what failed is tried again
@@ -42,7 +42,7 @@ class Archivist:
         fold: Fold,
         keep: Keep | None,
         *,
-        commits: int = 0,  # after so many an epoch is closed; 0: never by itself
+        commits: int = 0,  # after so many, those that carried what lives apart, an epoch is closed; 0: never by itself
         clock: Clock | None = None,
         period: float = PERIOD,
     ) -> None:
@@ -53,6 +53,7 @@ class Archivist:
         self._commits = commits
         self._clock: Clock = clock or SystemClock()
         self._period = period
+        self._opened = (0, 0)  # an epoch, and the sequence of the entry that opened it
         self._one = asyncio.Lock()
 
     async def run(self) -> None:
@@ -78,9 +79,17 @@ class Archivist:
         """Do what is due."""
         async with self._one:
             closed = await finish(self._journal, self._fold, self._clock)
-            if self._commits and self._fold.position - self._fold.epoch.first >= self._commits:
+            if self._commits and self._fold.position - await self._begin() >= self._commits:
                 closed = await close(self._journal, self._fold, self._clock)
             return await self._archive(closed)
+
+    async def _begin(self) -> int:
+        """The sequence after which the epoch's own commits come."""
+        epoch = self._fold.epoch
+        if self._opened[0] != epoch.number:
+            carried = await self._journal.newest(f"{CARRIED}.{epoch.number}", epoch.number)
+            self._opened = epoch.number, carried.sequence if carried else epoch.first - 1
+        return self._opened[1]
 
     async def archive(self, number: int | None = None) -> Archived:
         """Close the epoch, if it is this one, and archive what has ended; who asks by its number may ask again.

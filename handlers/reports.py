@@ -16,13 +16,14 @@ from events.compute import host as hosts
 from events.compute import server as servers
 from events.compute.guest import ConsoleRead, ImageAsked, Joined, MetadataAsked, Reports, Seen
 from events.compute.host import JoinHost
-from events.compute.server import ReportServer
+from events.compute.server import ForgetServer, ReportServer, Server
 from events.decider import Executor
 from events.envelope import Origin
 from events.refusals import NotFound
 from handlers.compute.guests import guest_of
+from handlers.compute.server import cleaning
 from handlers.orders import Assignments
-from handlers.runner import Sight
+from handlers.runner import Sight, fulfil
 
 log = logging.getLogger("cumulog.reports")
 
@@ -81,12 +82,23 @@ class Desk:
         logs.about(part="handlers", request=origin.request, host=host)
         try:
             with tracing.below(f"report {seen.seen}", seen.trace, **{"cumulog.host": host}):
-                await self._execute(servers, command, origin)
+                if not (server is not None and seen.seen == "gone" and await self._end(host, server, seen)):
+                    await self._execute(servers, command, origin)
         except NotFound:
             if seen.seen != "gone":
                 await self._stray(host, seen.server)
         if seen.seen == "gone":
             await self._assignments.purge(host, "server", seen.server, self._sight.fold.position)
+
+    async def _end(self, host: str, server: Server, seen: Seen) -> bool:
+        """Give back all that a server held whose host is rid of it, and say both in one commit; False if it is refused.
+
+        If this process dies before, the agent reports again.
+        """
+        if server.phase != "remove" or server.host != host:
+            return False
+        end = ForgetServer(id=server.id, host=host, steps=seen.steps)
+        return await fulfil(self._execute, self._sight.vault, cleaning(self._sight.fold, server, end), f"host:{host}")
 
     async def _stray(self, host: str, id: str) -> None:
         """A guest that nobody asks for: if it is of a server that was deleted from there, the order is given again."""

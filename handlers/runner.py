@@ -218,14 +218,14 @@ def _short(module: Planner) -> str:
     return module.__name__.removeprefix("handlers.")
 
 
-async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
+async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes, actor: str = "cumulog") -> bool:
     """Do what a plan asks for; False if it is refused, for it was planned upon what was no longer so. Raises Busy."""
     steps: Steps
     if isinstance(wish, Wishes):
         steps, request, otherwise = wish.steps, wish.request, wish.otherwise
     else:
         steps, request, otherwise = (Step(wish.resource, wish.command),), wish.request, None
-    origin = Origin(actor="cumulog", request=request)
+    origin = Origin(actor=actor, request=request)
     for name in wish.secrets if isinstance(wish, Wishes) else ():
         await vault.delete(name)
     try:
@@ -236,6 +236,6 @@ async def fulfil(execute: Executor, vault: Vault, wish: Wish | Wishes) -> bool:
         log.debug("a wish was refused: %s", refusal.message)
         instead = otherwise(refusal) if otherwise else None
         if instead is not None:
-            await fulfil(execute, vault, instead)
+            await fulfil(execute, vault, instead, actor)
         return False
     return True

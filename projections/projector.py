@@ -74,7 +74,7 @@ class Projector:
         path: Path | None,
         own: Iterable[History] | None = None,
         *,
-        every: float = 1.0,  # seconds from a change to the flush, if nobody asks before
+        every: float = 5.0,  # seconds from a change to the flush, if nobody asks before
         rows: int = 20_000,  # changed resources that are flushed at once
     ) -> None:
         self.fold = fold

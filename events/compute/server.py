@@ -128,7 +128,9 @@ def decide(server: Server | None, command: Commands) -> list[Events]:
             return [ServerDeletionRequested(request=request, deadline=deadline)]
         case AbandonServer():
             return [ServerRemoved(abandoned=True)] if server.phase == "remove" else []
-        case ForgetServer():
+        case ForgetServer(host=host, steps=steps):
+            if server.phase == "remove" and server.host == host:
+                return [ServerRemoved(steps=steps[-MOST_STEPS:]), ServerDeleted()]
             if server.phase != "clean":
                 raise Conflict(f"Instance {server.id} is still on its host.")
             return [ServerDeleted()]

@@ -323,7 +323,10 @@ class AbandonServer(Command, frozen=True, gc=False, kw_only=True):
 
 
 class ForgetServer(Command, frozen=True, gc=False, kw_only=True):
-    """Ports, addresses, room and quota are given back."""
+    """Ports, addresses, room and quota are given back; and, where `host` says so, nothing of it is left there."""
+
+    host: str | None = None
+    steps: tuple[Taken, ...] = ()  # what the host's agent did for it
 
 
 class ChangeServer(Command, frozen=True, gc=False, kw_only=True):

@@ -78,6 +78,11 @@ class CreateLimit(Command, frozen=True, gc=False, kw_only=True):
     domain_id: str | None = None
     description: str | None = None
 
+    @property
+    def of(self) -> str | None:
+        """Whom it limits."""
+        return self.project_id or self.domain_id
+
 
 class ChangeLimit(Command, frozen=True, gc=False, kw_only=True):
     resource_limit: int | UnsetType = UNSET

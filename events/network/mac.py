@@ -1,14 +1,14 @@
-"""A MAC address on a network, while a port has it: one claim for each.
+"""A MAC address on a network, while a port has it that does not follow from its address: one claim for each.
 
     FREE -> CLAIMED -> FREE
 
-Every port has one, so that these claims, by network, also tell whether a network is in use.
+What follows from an address is the port's as long as the address is: projections/network/addresses.py, `made_mac`.
 Source: DESIGN, "Hard cases, decided", 1 and 2.
 """
 
 from __future__ import annotations
 
-from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
+from events.claims import Claim, Claimed, Commands, Events, Release, Released, Spare, Take, decide, evolve
 
 INDEXES = ("holder", "group", "due")
 SHARED = ("group",)
@@ -27,6 +27,7 @@ __all__ = [
     "Events",
     "Release",
     "Released",
+    "Spare",
     "Take",
     "decide",
     "evolve",

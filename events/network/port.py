@@ -63,7 +63,7 @@ class DhcpOption(Struct, frozen=True, gc=False):
 class Port(Standard, frozen=True, gc=False, kw_only=True):
     network: str
     mac: str
-    mac_claim: str  # the attempt that claimed it
+    mac_claim: str  # the attempt that claimed it; empty: it follows from an address of the port
     addresses: tuple[Address, ...] = ()
     ip_allocation: str = "immediate"
     admin_state_up: bool = True
@@ -118,6 +118,7 @@ class PortCreated(Event, frozen=True, gc=False, kw_only=True):
     pairs: tuple[Pair, ...] = ()
     dhcp_options: tuple[DhcpOption, ...] = ()
     tags: tuple[str, ...] = ()
+    mac_made: bool = False  # it follows from the first IPv4 address, and nobody claimed it
 
 
 class PortChanged(Event, frozen=True, gc=False, kw_only=True):
@@ -171,6 +172,7 @@ class CreatePort(Command, frozen=True, gc=False, kw_only=True):
     pairs: tuple[Pair, ...] = ()
     dhcp_options: tuple[DhcpOption, ...] = ()
     tags: tuple[str, ...] = ()
+    mac_made: bool = False
 
 
 class ChangePort(Command, frozen=True, gc=False, kw_only=True):
@@ -283,8 +285,9 @@ def _change(port: Port, command: ChangePort) -> list[Events]:
 def evolve(port: Port | None, event: Events, at: datetime) -> Port:
     """The port after `event`."""
     if isinstance(event, PortCreated):
-        old = port.swept if port else ()
-        return Port(**asdict(event), mac_claim=event.claim, revision=1, created_at=at, updated_at=at, swept=old)
+        old, values = port.swept if port else (), asdict(event)
+        claim = "" if values.pop("mac_made") else event.claim
+        return Port(**values, mac_claim=claim, revision=1, created_at=at, updated_at=at, swept=old)
     if isinstance(event, Swept):
         nothing = Port(
             id=event.id, project="", network="", mac="", mac_claim="", created_at=at, updated_at=at, deleted=True

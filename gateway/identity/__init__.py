@@ -24,6 +24,7 @@ from gateway.identity import (
     project,
     project_tag,
     region,
+    registered_limit,
     revoking,
     role,
     service,
@@ -33,16 +34,18 @@ from gateway.identity import (
 )
 from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
+    ADMIN_OR_SERVICE,
     ANYONE,
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
+    OF_PROJECT,
     OWN,
     ROLE_READER,
     SELF,
-    SERVICE_OR_ADMIN,
     SYSTEM_READER,
 )
+from gateway.identity.policies import RULES
 from gateway.identity.routing import route as _route
 from gateway.serving import Face, Route
 
@@ -60,16 +63,16 @@ _AUTH = (
     Route("GET", "/v3/auth/tokens/OS-PKI/revoked", revoking.list_pki, ANYONE),
     Route("GET", "/v3/OS-SIMPLE-CERT/ca", revoking.show_certificate, ANYONE),
     Route("GET", "/v3/OS-SIMPLE-CERT/certificates", revoking.show_certificate, ANYONE),
-    _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, SERVICE_OR_ADMIN, "list_revoke_events", past=False),
+    _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, ADMIN_OR_SERVICE, "list_revoke_events", past=False),
 )
 
 _TRUSTS = (
-    _route("POST", "/v3/OS-TRUST/trusts", trust.create, SELF, "create_trust", 201),
-    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, SELF, "list_trusts"),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, SELF, "get_trust"),
-    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, SELF, "delete_trust", 204),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, SELF, "list_roles_for_trust"),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, SELF, "get_role_for_trust"),
+    _route("POST", "/v3/OS-TRUST/trusts", trust.create, OF_PROJECT, "create_trust", 201),
+    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, OWN, "get_trust"),
+    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, OWN, "delete_trust", 204),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, OWN, "list_roles_for_trust"),
+    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, OWN, "get_role_for_trust"),
 )
 
 _DOMAINS = (
@@ -156,7 +159,7 @@ _IMPLIES = "/v3/roles/{id}/implies"
 _ROLES = (
     _route("POST", "/v3/roles", role.create, CLOUD_ADMIN, "create_role", 201),
     _route("GET", "/v3/roles", role.listed, ROLE_READER, "list_roles"),
-    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role"),
+    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role", target="late"),
     _route("PATCH", "/v3/roles/{id}", role.change, CLOUD_ADMIN, "update_role"),
     _route("DELETE", "/v3/roles/{id}", role.delete, CLOUD_ADMIN, "delete_role", 204),
     _route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, "list_implied_roles"),
@@ -172,14 +175,15 @@ _ROLES = (
 def _grants(target: str, actor: str, *, system: bool = False, inherited: bool = False) -> tuple[Route, ...]:
     """The routes of one kind of actor on one kind of target."""
     reader, manager = (SYSTEM_READER, CLOUD_ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
+    of = f"_system_grant{{}}_for_{actor[: actor.index('s/')]}" if system else "_grant{}"
     start, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
     path = f"{start}/{target}/{actor}/roles"
     one = f"{path}/{{role_id}}{end}"
     return (
-        _route("GET", path + end, assignment.listed, reader, "list_grants"),
-        _route("PUT", one, assignment.put, manager, "create_grant", 204),
-        _route("GET", one, assignment.check, reader, "check_grant", 204),
-        _route("DELETE", one, assignment.delete, manager, "revoke_grant", 204),
+        _route("GET", path + end, assignment.listed, reader, "list" + of.format("s")),
+        _route("PUT", one, assignment.put, manager, "create" + of.format(""), 204),
+        _route("GET", one, assignment.check, reader, "check" + of.format(""), 204),
+        _route("DELETE", one, assignment.delete, manager, "revoke" + of.format(""), 204),
     )
 
 
@@ -232,17 +236,17 @@ _CREDENTIALS = (
         "ec2_delete_credential",
         204,
     ),
-    _route("POST", "/v3/ec2tokens", ec2.issue, SERVICE_OR_ADMIN, "ec2tokens_validate"),
-    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, SERVICE_OR_ADMIN, "s3tokens_validate"),
+    _route("POST", "/v3/ec2tokens", ec2.issue, ADMIN_OR_SERVICE, "ec2tokens_validate"),
+    _route("POST", "/v3/s3tokens", ec2.issue_for_s3, ADMIN_OR_SERVICE, "s3tokens_validate"),
 )
 
 _LIMITS = (
-    _route("POST", "/v3/registered_limits", limit.register, CLOUD_ADMIN, "create_registered_limits", 201),
-    _route("GET", "/v3/registered_limits", limit.list_registered, SELF, "list_registered_limits"),
-    _route("GET", "/v3/registered_limits/{id}", limit.show_registered, SELF, "get_registered_limit"),
-    _route("PATCH", "/v3/registered_limits/{id}", limit.change_registered, CLOUD_ADMIN, "update_registered_limit"),
+    _route("POST", "/v3/registered_limits", registered_limit.create, CLOUD_ADMIN, "create_registered_limits", 201),
+    _route("GET", "/v3/registered_limits", registered_limit.listed, SELF, "list_registered_limits"),
+    _route("GET", "/v3/registered_limits/{id}", registered_limit.show, SELF, "get_registered_limit"),
+    _route("PATCH", "/v3/registered_limits/{id}", registered_limit.change, CLOUD_ADMIN, "update_registered_limit"),
     _route(
-        "DELETE", "/v3/registered_limits/{id}", limit.delete_registered, CLOUD_ADMIN, "delete_registered_limit", 204
+        "DELETE", "/v3/registered_limits/{id}", registered_limit.delete, CLOUD_ADMIN, "delete_registered_limit", 204
     ),
     _route("GET", "/v3/limits/model", limit.model, SELF, "get_limit_model"),
     _route("POST", "/v3/limits", limit.create, CLOUD_ADMIN, "create_limits", 201),
@@ -275,4 +279,7 @@ FACE = Face(
     format=faults.identity,
     statuses={UnsupportedMedia: 400},
     headers={"Vary": "X-Auth-Token"},
+    rules=RULES,
+    admin="admin_required",
+    target="found",
 )

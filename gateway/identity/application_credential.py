@@ -13,12 +13,12 @@ from events.identity.application_credential import ApplicationCredential, Create
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import access_rule, cleaning, grants, naming, shapes
-from gateway.identity.delegation import FORBIDDEN
 from gateway.identity.listing import collection, filtered
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import malformed
 from gateway.identity.role import plain
 from gateway.identity.tokens import Tokens
+from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 SHAPES = {

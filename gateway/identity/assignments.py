@@ -52,30 +52,58 @@ def _grant(assignment: Assignment) -> Grant:
     )
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a query asks for."""
+
+    effective: bool
+    names: bool
+    user: str | None
+    group: str | None
+    role: str | None
+    project: str | None
+    domain: str | None
+    system: bool
+    inherited: bool
+    subtree: bool  # projects under the one that is named, too
+
+
+def _asked(call: Call) -> Asked:
+    """Raises Invalid for what excludes each other."""
+    found = Asked(
+        effective=flag(call, "effective"),
+        names=flag(call, "include_names"),
+        user=asked(call, "user.id"),
+        group=asked(call, "group.id"),
+        role=asked(call, "role.id"),
+        project=asked(call, "scope.project.id"),
+        domain=asked(call, "scope.domain.id"),
+        system=asked(call, "scope.system") is not None,
+        inherited=asked(call, "scope.OS-INHERIT:inherited_to") is not None,
+        subtree=flag(call, "include_subtree"),
+    )
+    if found.user is not None and found.group is not None:
+        raise Invalid("Specify a user or group, not both")
+    if found.domain is not None and found.project is not None:
+        raise Invalid("Specify a domain or project, not both")
+    return found
+
+
 async def listed(call: Call) -> dict[str, Any]:
     """The assignments that the query asks for. Raises Invalid, Forbidden."""
-    reach = _guard(call)
-    effective, names = flag(call, "effective"), flag(call, "include_names")
-    if effective and asked(call, "group.id") is not None:
+    want, fold = _asked(call), call.fold
+    reach = domain_of(call)  # to which the list is narrowed for the caller
+    if want.effective and want.group is not None:
         raise Invalid("Combining effective and group filter will always result in an empty list.")
-    found = [_grant(assignment) for assignment in _candidates(call, effective) if _alive(call.fold, assignment)]
-    if effective:
-        found = [grant for one in found for grant in _effects(call.fold, one)]
-        if asked(call, "scope.system") is None:
+    found = [_grant(assignment) for assignment in _candidates(fold, want) if _alive(fold, assignment)]
+    if want.effective:
+        found = [grant for one in found for grant in _effects(fold, one, want.user)]
+        if not want.system:
             found = [grant for grant in found if grant.target_kind != "system"]
     if reach is not None:
-        found = [grant for grant in found if _home(call.fold, grant) == reach]
-    shown = [_view(call, grant, names) for grant in found if _fits(call, grant)]
+        found = [grant for grant in found if _home(fold, grant) == reach]
+    view = _View(call, names=want.names)
+    shown = [view(grant) for grant in found if _fits(fold, want, grant)]
     return {"role_assignments": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
-
-
-def _guard(call: Call) -> str | None:
-    """The domain to which the list is narrowed for the caller. Raises Invalid, Forbidden."""
-    if asked(call, "user.id") is not None and asked(call, "group.id") is not None:
-        raise Invalid("Specify a user or group, not both")
-    if asked(call, "scope.domain.id") is not None and asked(call, "scope.project.id") is not None:
-        raise Invalid("Specify a domain or project, not both")
-    return domain_of(call)
 
 
 def _home(fold: Fold, grant: Grant) -> str | None:
@@ -86,21 +114,19 @@ def _home(fold: Fold, grant: Grant) -> str | None:
     return project.domain if project else None
 
 
-def _candidates(call: Call, effective: bool) -> Iterable[Assignment]:
+def _candidates(fold: Fold, want: Asked) -> Iterable[Assignment]:
     """As few as an index gives; `_fits` does the rest."""
-    user, group, role = asked(call, "user.id"), asked(call, "group.id"), asked(call, "role.id")
-    if user is not None:
-        return grants.targets(call.fold, user) if effective else call.fold.by(assignments, "actor", f"user:{user}")
-    if group is not None:
-        return call.fold.by(assignments, "actor", f"group:{group}")
-    project, domain = asked(call, "scope.project.id"), asked(call, "scope.domain.id")
-    if project is not None and not flag(call, "include_subtree"):
-        return _on_project(call.fold, project, effective)
-    if domain is not None:
-        return call.fold.by(assignments, "target", f"domain:{domain}")
-    if role is not None and not effective:
-        return call.fold.by(assignments, "role", role)
-    return call.fold.all(assignments)
+    if want.user is not None:
+        return grants.targets(fold, want.user) if want.effective else fold.by(assignments, "actor", f"user:{want.user}")
+    if want.group is not None:
+        return fold.by(assignments, "actor", f"group:{want.group}")
+    if want.project is not None and not want.subtree:
+        return _on_project(fold, want.project, want.effective)
+    if want.domain is not None:
+        return fold.by(assignments, "target", f"domain:{want.domain}")
+    if want.role is not None and not want.effective:
+        return fold.by(assignments, "role", want.role)
+    return fold.all(assignments)
 
 
 def _on_project(fold: Fold, id: str, effective: bool) -> Iterator[Assignment]:
@@ -121,9 +147,10 @@ def _alive(fold: Fold, assignment: Assignment) -> bool:
     )
 
 
-def _effects(fold: Fold, grant: Grant) -> Iterator[Grant]:
+def _effects(fold: Fold, grant: Grant, user: str | None) -> Iterator[Grant]:
+    """What an assignment gives, to one user if only they are asked for."""
     for placed in _places(fold, grant):
-        for one in _users(fold, placed):
+        for one in _users(fold, placed, user):
             yield from _roles(fold, one)
 
 
@@ -139,12 +166,15 @@ def _places(fold: Fold, grant: Grant) -> Iterator[Grant]:
         yield replace(grant, target_kind="project", target_id=project.id)
 
 
-def _users(fold: Fold, grant: Grant) -> Iterator[Grant]:
+def _users(fold: Fold, grant: Grant, user: str | None) -> Iterator[Grant]:
     if grant.group is None:
         yield grant
-        return
-    for membership in fold.by(memberships, "group", grant.group):
-        yield replace(grant, user=membership.user)
+    elif user is not None:
+        if fold.get(memberships, (grant.group, user)) is not None:
+            yield replace(grant, user=user)
+    else:
+        for membership in fold.by(memberships, "group", grant.group):
+            yield replace(grant, user=membership.user)
 
 
 def _roles(fold: Fold, grant: Grant) -> Iterator[Grant]:
@@ -161,72 +191,84 @@ def _roles(fold: Fold, grant: Grant) -> Iterator[Grant]:
         waiting.extend(replace(one, role=implied, prior=role.id) for implied in role.implies)
 
 
-def _fits(call: Call, grant: Grant) -> bool:
-    user, group, role = asked(call, "user.id"), asked(call, "group.id"), asked(call, "role.id")
-    if (user not in (None, grant.user)) or (group not in (None, grant.group)) or (role not in (None, grant.role)):
+def _fits(fold: Fold, want: Asked, grant: Grant) -> bool:
+    if want.user not in (None, grant.user) or want.group not in (None, grant.group):
         return False
-    if asked(call, "scope.OS-INHERIT:inherited_to") is not None and not grant.inherited:
+    if want.role not in (None, grant.role) or (want.inherited and not grant.inherited):
         return False
-    if asked(call, "scope.system") is not None and grant.target_kind != "system":
+    if want.system and grant.target_kind != "system":
         return False
-    domain, project = asked(call, "scope.domain.id"), asked(call, "scope.project.id")
-    if domain is not None and (grant.target_kind, grant.target_id) != ("domain", domain):
+    if want.domain is not None and (grant.target_kind, grant.target_id) != ("domain", want.domain):
         return False
-    if project is None:
+    if want.project is None:
         return True
     if grant.target_kind != "project":
         return False
-    if grant.target_id == project:
-        return True
-    if not flag(call, "include_subtree"):
-        return False
-    found = call.fold.get(projects, grant.target_id)
-    return found is not None and f"project:{project}" in grants.above(call.fold, found)
+    if grant.target_id == want.project or not want.subtree:
+        return grant.target_id == want.project
+    found = fold.get(projects, grant.target_id)
+    return found is not None and f"project:{want.project}" in grants.above(fold, found)
 
 
 # As it is shown
 
 
-def _view(call: Call, grant: Grant, names: bool) -> dict[str, Any]:
-    scope: dict[str, Any]
-    if grant.target_kind == "system":
-        scope = {"system": {"all": True}}
-    else:
-        scope = {grant.target_kind: _named(call.fold, grant.target_kind, grant.target_id, names)}
-    if grant.inherited:
-        scope["OS-INHERIT:inherited_to"] = "projects"
-    actor = "user" if grant.user is not None else "group"
-    return {
-        "links": _links(call, grant),
-        "scope": scope,
-        actor: _named(call.fold, actor, grant.user or grant.group or "", names),
-        "role": _named(call.fold, "role", grant.role, names),
-    }
+class _View:
+    """Shows the assignments of one answer; what is named more than once in it is looked up once."""
+
+    def __init__(self, call: Call, *, names: bool) -> None:
+        self._fold = call.fold
+        self._root = call.root
+        self._names = names
+        self._known: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def __call__(self, grant: Grant) -> dict[str, Any]:
+        scope: dict[str, Any]
+        if grant.target_kind == "system":
+            scope = {"system": {"all": True}}
+        else:
+            scope = {grant.target_kind: self._named(grant.target_kind, grant.target_id)}
+        if grant.inherited:
+            scope["OS-INHERIT:inherited_to"] = "projects"
+        actor = "user" if grant.user is not None else "group"
+        return {
+            "links": self._links(grant),
+            "scope": scope,
+            actor: self._named(actor, grant.user or grant.group or ""),
+            "role": self._named("role", grant.role),
+        }
+
+    def _named(self, kind: str, id: str) -> dict[str, Any]:
+        if not self._names:
+            return {"id": id}
+        shown = self._known.get((kind, id))
+        if shown is None:
+            shown = self._known[kind, id] = _named(self._fold, kind, id)
+        return shown
+
+    def _links(self, grant: Grant) -> dict[str, str]:
+        of, root = grant.of, self._root
+        role = grant.prior or of.role
+        where = "system" if of.target_kind == "system" else f"{of.target_kind}s/{of.target_id}"
+        path = f"{where}/{of.actor_kind}s/{of.actor_id}/roles/{role}"
+        if of.inherited:
+            path = f"OS-INHERIT/{path}/inherited_to_projects"
+        links = {"assignment": f"{root}/v3/{path}"}
+        if of.actor_kind == "group" and grant.user is not None:
+            links["membership"] = f"{root}/v3/groups/{of.actor_id}/users/{grant.user}"
+        if grant.prior is not None:
+            links["prior_role"] = f"{root}/v3/prior_role/{grant.role}/implies/{grant.prior}"
+        return links
 
 
-def _named(fold: Fold, kind: str, id: str, names: bool) -> dict[str, Any]:
-    if not names:
-        return {"id": id}
-    modules: dict[str, Any] = {"user": users, "group": groups, "project": projects, "domain": domains, "role": roles}
-    found: Any = fold.get(modules[kind], id)
+_KINDS: dict[str, Any] = {"user": users, "group": groups, "project": projects, "domain": domains, "role": roles}
+
+
+def _named(fold: Fold, kind: str, id: str) -> dict[str, Any]:
+    found: Any = fold.get(_KINDS[kind], id)
     shown = {"id": id, "name": found.name if found else ""}
     home = getattr(found, "domain", None)
     if home is not None:
         domain = fold.get(domains, home)
         shown["domain"] = {"id": home, "name": domain.name if domain else ""}
     return shown
-
-
-def _links(call: Call, grant: Grant) -> dict[str, str]:
-    of = grant.of
-    role = grant.prior or of.role
-    where = "system" if of.target_kind == "system" else f"{of.target_kind}s/{of.target_id}"
-    path = f"{where}/{of.actor_kind}s/{of.actor_id}/roles/{role}"
-    if of.inherited:
-        path = f"OS-INHERIT/{path}/inherited_to_projects"
-    links = {"assignment": f"{call.root}/v3/{path}"}
-    if of.actor_kind == "group" and grant.user is not None:
-        links["membership"] = f"{call.root}/v3/groups/{of.actor_id}/users/{grant.user}"
-    if grant.prior is not None:
-        links["prior_role"] = f"{call.root}/v3/prior_role/{grant.role}/implies/{grant.prior}"
-    return links

@@ -19,8 +19,8 @@ from events.identity import project as projects
 from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
 from events.settings import Settings
 from gateway.bodies import explain
-from gateway.identity import delegation, grants
-from gateway.identity.delegation import is_delegated
+from gateway.identity import grants, trusting
+from gateway.identity.delegation import is_secondary
 from gateway.identity.methods import BY_NAME, external
 from gateway.identity.proof import (
     DomainReference,
@@ -86,7 +86,7 @@ def read(body: Any, offered: tuple[str, ...]) -> Request:
     if not names:
         raise unauthenticated()
     for name in names:
-        if name not in offered:
+        if name not in offered or name not in BY_NAME:
             raise CannotAuthenticate("Attempted to authenticate with an unsupported method.", offered)
     return Request({name: _typed(given[name], BY_NAME[name].Body) for name in names}, _wanted(auth.scope))
 
@@ -160,7 +160,7 @@ def guard_scope(settings: Settings, request: Request, proven: Proven) -> None:
         raise _not_for("Using trust-scoped token to create another token. Create a new trust-scoped token instead.")
     if parent.scope == "system" and wanted is not None and not (wanted.project is UNSET and wanted.domain is UNSET):
         raise _not_for("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed..")
-    if is_delegated(parent.methods):
+    if is_secondary(parent.methods):
         raise _not_for("Using a delegated token to create another token is not allowed..")
     if parent.scope != "unscoped" and not settings.identity.allow_rescope_scoped_token:
         raise _not_for("rescope a scoped token.")
@@ -194,13 +194,13 @@ def _trust(fold: Fold, now: datetime, wanted: TrustReference, proven: Proven) ->
     if not wanted.id:
         raise expecting("trust_id", "trust")
     try:
-        trust = delegation.find(fold, wanted.id, now)
+        trust = trusting.find(fold, wanted.id, now)
     except NotFound as fault:
         raise unauthenticated() from fault
     if trust.project_id is None:
         raise NotFound("Could not find project: None.")
     if trust.trustee != proven.user.id:
-        raise Forbidden(delegation.FORBIDDEN)
+        raise Forbidden(trusting.FORBIDDEN)
     return Target(scope="project", id=trust.project_id, trust=trust)
 
 

@@ -78,11 +78,13 @@ _COMPARE: Mapping[str, Callable[[datetime, datetime], bool]] = {
 }
 
 
-def end_asked(call: Call) -> Callable[[User], bool]:
+def ending_as_asked(call: Call, found: list[User]) -> list[User]:
     """Whose passwords end as the query says: `password_expires_at=lt:2030-01-01T00:00:00Z`. Raises Invalid."""
-    asked = [value for name, value in call.request.query_params.multi_items() if name == "password_expires_at"]
-    tests = [_end_test(value) for value in asked]
-    return lambda user: all(user.password_expires_at is not None and test(user.password_expires_at) for test in tests)
+    for name, value in call.request.query_params.multi_items():
+        if name == "password_expires_at":
+            test = _end_test(value)
+            found = [user for user in found if user.password_expires_at and test(user.password_expires_at)]
+    return found
 
 
 def _end_test(value: str) -> Callable[[datetime], bool]:

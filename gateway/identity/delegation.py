@@ -1,81 +1,34 @@
-"""Who acts for another: tokens that were made for less than all that a user may, and trusts with what they hang on.
-
-Source: Identity API reference, "OS-TRUST".
+"""Whether a token was given by its user or stands for a secret that they lent out: an application credential, a trust,
+an access token of OAuth 1, keys of EC2. What outlives a token is not made with one that was lent.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Collection
 
-from events.fold import Fold
-from events.identity import domain as domains
-from events.identity import trust as trusts
-from events.identity import user as users
-from events.identity.role import Role
-from events.identity.trust import Trust
-from events.refusals import Forbidden, NotFound, Refusal
-from gateway.identity import grants
+from events.refusals import Refusal
+from gateway.identity.personas import forbidden
 from gateway.tokens import Token
 
-# By these somebody shows who they are; whoever comes by another has something that was made for less.
-PRIMARY = frozenset({"password", "token", "totp", "external", "mapped", "openid", "saml2"})
-
-FORBIDDEN = "You are not authorized to perform the requested action."
+PRIMARY = frozenset({"external", "kerberos", "mapped", "openid", "password", "saml2", "token", "totp", "x509"})
 
 
-def is_delegated(methods: tuple[str, ...]) -> bool:
-    """Whether a token that was had by these methods stands for less than its user."""
-    return not PRIMARY.issuperset(methods)
+def is_secondary(methods: Collection[str]) -> bool:
+    """Whether a token that was had by these methods comes of anything else than its user's own authentication."""
+    return not methods or not PRIMARY.issuperset(methods)
+
+
+def is_delegated(token: Token) -> bool:
+    """Whether the token comes of anything else than its user's own authentication."""
+    return is_secondary(token.methods) or token.trust is not None
 
 
 def guard(token: Token, refusal: Refusal) -> None:
-    """Raises `refusal` if the token stands for less than its user: nothing that outlives it is made or seen with it."""
-    if token.trust is not None or is_delegated(token.methods):
+    """Raises `refusal` if the token is delegated: nothing that outlives it is made or seen with it."""
+    if is_delegated(token):
         raise refusal
 
 
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find trust: {id}.")
-
-
-def find(fold: Fold, id: str, now: datetime) -> Trust:
-    """A trust that gives tokens, as do all that it hangs on. Raises NotFound, Forbidden."""
-    trust = fold.get(trusts, id)
-    if trust is None or not trust.holds(now):
-        raise not_found(id)
-    for above in pedigree(fold, trust)[1:]:
-        if not above.holds(now):
-            raise not_found(above.id)
-        if not is_there(fold, above.trustee):
-            raise Forbidden(FORBIDDEN)
-    return trust
-
-
-def pedigree(fold: Fold, trust: Trust) -> list[Trust]:
-    """A trust, the one that it hangs on, and so on. Raises NotFound if one of them is gone."""
-    chain = [trust]
-    while (id := chain[-1].redelegated_trust) is not None:
-        above = fold.get(trusts, id)
-        if above is None:
-            raise not_found(id)
-        chain.append(above)
-    return chain
-
-
-def is_there(fold: Fold, id: str) -> bool:
-    """Whether a user is, and is enabled with their domain."""
-    user = fold.get(users, id)
-    domain = fold.get(domains, user.domain) if user is not None else None
-    return user is not None and user.enabled and domain is not None and domain.enabled
-
-
-def roles(fold: Fold, trust: Trust) -> dict[str, Role]:
-    """What a trust gives, by id. Raises Forbidden if the trustor, or the first of all, has not all of it any more."""
-    if trust.project_id is None:
-        return {}
-    given = grants.closure(fold, trust.roles)
-    for trustor in {trust.trustor, pedigree(fold, trust)[-1].trustor}:
-        held = grants.closure(fold, grants.granted(fold, trustor, "project", trust.project_id))
-        if not given or not set(trust.roles) <= held.keys() or not given.keys() <= held.keys():
-            raise Forbidden(FORBIDDEN)
-    return {id: role for id, role in given.items() if role.domain is None}
+def guard_credentials(token: Token) -> None:
+    """Raises Forbidden if the token is delegated: it sees and makes no secrets."""
+    guard(token, forbidden("Delegated tokens cannot access credentials directly", ""))

@@ -20,13 +20,14 @@ from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.bodies import explain
 from gateway.identity import cleaning, credential, project, signatures
-from gateway.identity.delegation import find as find_trust
+from gateway.identity.delegation import guard_credentials
 from gateway.identity.listing import self_link
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import Proven, is_enabled, unauthenticated
 from gateway.identity.signatures import Signed
 from gateway.identity.token import document
 from gateway.identity.tokens import Target, Tokens
+from gateway.identity.trusting import find as find_trust
 from gateway.serving import Answer, Call
 
 FRESH = timedelta(minutes=15)  # how long a signature is good for
@@ -57,7 +58,7 @@ def _guard(call: Call, operation: str, *, read: bool = False) -> str:
     allow(call.who.is_admin or mine or (read and sees_all(call.who)), operation)
     if call.fold.get(users, user) is None:
         raise NotFound(f"Could not find user: {user}.")
-    credential.guard_lent(call)
+    guard_credentials(call.who)
     return user
 
 

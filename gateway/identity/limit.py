@@ -1,4 +1,4 @@
-"""Unified limits over HTTP, those registered and those of projects and domains.
+"""Limits over HTTP: what one project or domain may have, where it differs from what is registered.
 
 Source: Identity API reference, "Unified limits".
 """
@@ -8,180 +8,39 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from events.decider import Step
 from events.identity import domain as domains
 from events.identity import limit as limits
 from events.identity import project as projects
-from events.identity import region as regions
 from events.identity import registered_limit as registered
-from events.identity import service as services
 from events.identity.limit import ChangeLimit, CreateLimit, DeleteLimit, Limit
-from events.identity.registered_limit import (
-    ChangeRegisteredLimit,
-    DeleteRegisteredLimit,
-    RegisteredLimit,
-    RegisterLimit,
-)
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, naming, shapes
-from gateway.identity.listing import asked, collection, filtered
+from events.refusals import Forbidden, NotFound
+from gateway.identity import cleaning, limit_model, naming, registered_limit, shapes
+from gateway.identity.listing import asked, collection, filtered, guard_filters
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import expecting
 from gateway.serving import Call
 
-MOST = 100  # limits in one request
-
-_UUID = shapes.Shape(types=("string",), most=64, pattern=r"^[0-9a-fA-F-]{32,36}$")
-_NUMBER = shapes.Shape(types=("integer",))
-_REGISTERED = {
-    "service_id": _UUID,
+CHANGES = {"resource_limit": shapes.LIMIT, "description": shapes.DESCRIPTION}
+SHAPES = {
+    "service_id": shapes.UUID,
     "region_id": shapes.OPTIONAL_NAME,
     "resource_name": shapes.NAME,
-    "default_limit": _NUMBER,
-    "description": shapes.DESCRIPTION,
+    "project_id": shapes.OPTIONAL_KEY,
+    "domain_id": shapes.OPTIONAL_KEY,
+    **CHANGES,
 }
-_LIMIT = {
-    "service_id": _UUID,
-    "region_id": shapes.OPTIONAL_NAME,
-    "resource_name": shapes.NAME,
-    "resource_limit": _NUMBER,
-    "project_id": shapes.OPTIONAL_ID,
-    "domain_id": shapes.OPTIONAL_ID,
-    "description": shapes.DESCRIPTION,
+REQUIRED = ("service_id", "resource_name", "resource_limit")
+FILTERS = (*registered_limit.FILTERS, "project_id", "domain_id")
+GETTERS = {
+    **registered_limit.GETTERS,
+    "project_id": lambda one: one.project_id,
+    "domain_id": lambda one: one.domain_id,
 }
-_CHANGES = {"resource_limit": _NUMBER, "description": shapes.DESCRIPTION}
-
-
-def _taken(kind: str) -> str:
-    return f"Conflict occurred attempting to store {kind} - Duplicate entry."
-
-
-def _several(body: Any, name: str, shape: dict[str, shapes.Shape], required: tuple[str, ...]) -> list[dict[str, Any]]:
-    """What a body that wraps a list holds. Raises Invalid."""
-    if not isinstance(body, dict):
-        raise Invalid("It is no object.", kind="malformed")
-    shapes.check(name, body, {name: shapes.Shape(types=("array",), least=1, most=MOST)}, required=(name,), extra=False)
-    for number, one in enumerate(body[name]):
-        if not isinstance(one, dict):
-            raise shapes.wrong(str(number), one, f"{shapes.shown(one)} is not of type 'object'")
-        shapes.check(str(number), one, shape, required=required, extra=False)
-    return list(body[name])
-
-
-def _size(number: int) -> int:
-    if not -1 <= number <= 0x7FFFFFFF:
-        raise shapes.wrong("limit", number, f"{number} is not between -1 and {0x7FFFFFFF}")
-    return number
-
-
-def _guard_place(call: Call, given: dict[str, Any], kind: str) -> None:
-    if "service_id" in given and call.fold.get(services, given["service_id"]) is None:
-        raise expecting("service_id", kind)
-    if given.get("region_id") is not None and call.fold.get(regions, given["region_id"]) is None:
-        raise expecting("region_id", kind)
-
-
-# Registered limits
-
-
-def registered_view(call: Call, limit: RegisteredLimit) -> dict[str, Any]:
-    return {
-        "id": limit.id,
-        "service_id": limit.service,
-        "region_id": limit.region,
-        "resource_name": limit.resource_name,
-        "default_limit": limit.default_limit,
-        "description": limit.description,
-        "links": {"self": f"{call.root}/v3/registered_limits/{limit.id}"},
-    }
-
-
-async def register(call: Call, body: Any) -> dict[str, Any]:
-    """New registered limits, all or none. Raises Invalid, Conflict."""
-    steps = []
-    for given in _several(body, "registered_limits", _REGISTERED, ("service_id", "resource_name", "default_limit")):
-        _guard_place(call, given, "registered_limit")
-        wish = RegisterLimit(
-            id=new_hex(),
-            service=given["service_id"],
-            resource_name=given["resource_name"],
-            default_limit=_size(given["default_limit"]),
-            region=given.get("region_id"),
-            description=given.get("description"),
-        )
-        key = ("registered_limit", wish.service, wish.region or "", wish.resource_name)
-        steps += [
-            naming.taking(call, key, wish.id, _taken("registered_limit")),
-            Step(registered, wish, DeleteRegisteredLimit(id=wish.id)),
-        ]
-    made = (await call.do_all(steps))[1::2]
-    return {"registered_limits": [registered_view(call, limit) for limit in made]}
-
-
-async def list_registered(call: Call) -> dict[str, Any]:
-    """The registered limits that the query asks for."""
-    getters = {
-        "service_id": lambda one: one.service,
-        "region_id": lambda one: one.region,
-        "resource_name": lambda one: one.resource_name,
-    }
-    found = filtered(call, call.fold.all(registered), getters)
-    return collection(call, "registered_limits", found, lambda limit: registered_view(call, limit))
-
-
-def _find_registered(call: Call) -> RegisteredLimit:
-    id = call.path["id"]
-    return call.find(registered, id, NotFound(f"Could not find registered limit for {id}."))
-
-
-async def show_registered(call: Call) -> dict[str, Any]:
-    """One registered limit. Raises NotFound."""
-    return {"registered_limit": registered_view(call, _find_registered(call))}
-
-
-def _guard_use(call: Call, limit: RegisteredLimit) -> None:
-    if call.fold.count(limits, "what", limit.what):
-        raise Forbidden(
-            f"Unable to update or delete registered limit {limit.id} because there are project limits associated "
-            "with it."
-        )
-
-
-async def change_registered(call: Call, body: Any) -> dict[str, Any]:
-    """Raises NotFound, Invalid, Conflict, and Forbidden while limits differ from it."""
-    given = shapes.inner(body, "registered_limit")
-    shapes.check("registered_limit", given, _REGISTERED, extra=False)
-    limit = _find_registered(call)
-    _guard_use(call, limit)
-    _guard_place(call, given, "registered_limit")
-    wish = ChangeRegisteredLimit(
-        id=limit.id,
-        service=given.get("service_id", limit.service),
-        resource_name=given.get("resource_name", limit.resource_name),
-        default_limit=_size(given.get("default_limit", limit.default_limit)),
-        region=given.get("region_id", limit.region),
-        description=given.get("description", UNSET),
-    )
-    new = ("registered_limit", str(wish.service), str(wish.region or ""), str(wish.resource_name))
-    state = await naming.change(call, registered, wish, _registered_name(limit), new, _taken("registered_limit"))
-    return {"registered_limit": registered_view(call, state)}
-
-
-def _registered_name(limit: RegisteredLimit) -> tuple[str, ...]:
-    return ("registered_limit", limit.service, limit.region or "", limit.resource_name)
-
-
-async def delete_registered(call: Call) -> None:
-    """Raises NotFound, and Forbidden while limits differ from it."""
-    limit = _find_registered(call)
-    _guard_use(call, limit)
-    await call.do(registered, DeleteRegisteredLimit(id=limit.id))
-    await naming.release(call, _registered_name(limit), limit.id)
-
-
-# Limits
+TAKEN = "Conflict occurred attempting to store limit - Duplicate entry."
 
 
 def view(call: Call, limit: Limit) -> dict[str, Any]:
@@ -198,41 +57,54 @@ def view(call: Call, limit: Limit) -> dict[str, Any]:
     }
 
 
-def _wish(call: Call, number: int, given: dict[str, Any]) -> CreateLimit:
-    project, domain = given.get("project_id"), given.get("domain_id")
-    if (project is None) == (domain is None):
+def _guard_whose(number: int, given: dict[str, Any]) -> None:
+    """Raises Invalid unless a body names one of project and domain."""
+    named = [name for name in ("project_id", "domain_id") if name in given]
+    if len(named) == 2:
+        schemas = ", ".join(repr({"required": [*REQUIRED, name]}) for name in named)
+        raise shapes.wrong(str(number), given, f"{shapes.shown(given)} is valid under each of {schemas}")
+    if not named or given[named[0]] is None:
         raise shapes.wrong(str(number), given, f"{shapes.shown(given)} is not valid under any of the given schemas")
-    _guard_place(call, given, "limit")
+
+
+def _wish(call: Call, given: dict[str, Any]) -> CreateLimit:
+    registered_limit.guard_place(call, given, "limit")
+    project, domain = given.get("project_id"), given.get("domain_id")
+    if project is not None and call.fold.get(domains, project) is not None:
+        project, domain = None, project  # a domain is a project to those who ask so
     if project is not None and call.fold.get(projects, project) is None:
         raise expecting("project_id", "limit")
     if domain is not None and call.fold.get(domains, domain) is None:
         raise expecting("domain_id", "limit")
-    wish = CreateLimit(
+    return CreateLimit(
         id=new_hex(),
         service=given["service_id"],
         resource_name=given["resource_name"],
-        resource_limit=_size(given["resource_limit"]),
+        resource_limit=given["resource_limit"],
         region=given.get("region_id"),
         project_id=project,
         domain_id=domain,
         description=given.get("description"),
     )
-    if not call.fold.count(registered, "what", f"{wish.service}|{wish.region or ''}|{wish.resource_name}"):
-        raise Forbidden("Unable to create a limit that has no corresponding registered limit.")
-    return wish
 
 
 async def create(call: Call, body: Any) -> dict[str, Any]:
-    """New limits, all or none. Raises Invalid, Conflict, Forbidden."""
-    several = _several(body, "limits", _LIMIT, ("service_id", "resource_name", "resource_limit"))
-    steps = []
+    """New limits, all or none. Raises Invalid, Conflict, Forbidden, Busy."""
+    several = shapes.several(body, "limits", SHAPES, REQUIRED)
     for number, given in enumerate(several):
-        wish = _wish(call, number, given)
+        _guard_whose(number, given)
+    wishes = [_wish(call, given) for given in several]
+    steps = []
+    for wish in wishes:
         steps += [
-            naming.taking(call, cleaning.limit_name(wish), wish.id, _taken("limit")),
+            naming.taking(call, cleaning.limit_name(wish), wish.id, TAKEN),
             Step(limits, wish, DeleteLimit(id=wish.id)),
         ]
-    made = (await call.do_all(steps))[1::2]
+    async with limit_model.alone(call, map(limit_model.kind, wishes)):
+        limit_model.guard(call, wishes)
+        if not all(call.fold.count(registered, "what", "|".join(limit_model.kind(wish))) for wish in wishes):
+            raise Forbidden("Unable to create a limit that has no corresponding registered limit.")
+        made = (await call.do_all(steps))[1::2]
     return {"limits": [view(call, limit) for limit in made]}
 
 
@@ -245,17 +117,12 @@ def _may_see(call: Call, limit: Limit) -> bool:
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    """The limits that the caller may see and the query asks for."""
+    """The limits that the caller may see and the query asks for. Raises Invalid."""
+    guard_filters(call, SHAPES, FILTERS)
     whose = asked(call, "project_id") or asked(call, "domain_id")
     found = call.fold.all(limits) if whose is None else call.fold.by(limits, "of", whose)
-    getters = {
-        "service_id": lambda one: one.service,
-        "region_id": lambda one: one.region,
-        "resource_name": lambda one: one.resource_name,
-        "project_id": lambda one: one.project_id,
-        "domain_id": lambda one: one.domain_id,
-    }
-    found = [limit for limit in filtered(call, found, getters) if _may_see(call, limit)]
+    all_of_them = "service" in call.who.role_names or call.who.scope == "system"
+    found = [limit for limit in filtered(call, found, GETTERS) if all_of_them or _may_see(call, limit)]
     return collection(call, "limits", found, lambda limit: view(call, limit))
 
 
@@ -273,13 +140,19 @@ async def show(call: Call) -> dict[str, Any]:
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
-    """Raises NotFound, Invalid."""
+    """Raises NotFound, Invalid, Forbidden, Busy."""
     given = shapes.inner(body, "limit")
-    shapes.check("limit", given, _CHANGES, extra=False)
+    shapes.check("limit", given, CHANGES, extra=False)
     limit = _find(call)
-    size = _size(given["resource_limit"]) if "resource_limit" in given else UNSET
-    wish = ChangeLimit(id=limit.id, resource_limit=size, description=given.get("description", UNSET))
-    return {"limit": view(call, await call.do(limits, wish))}
+    wish = ChangeLimit(
+        id=limit.id,
+        resource_limit=given.get("resource_limit", UNSET),
+        description=given.get("description", UNSET),
+    )
+    async with limit_model.alone(call, [limit_model.kind(limit)]):
+        if "resource_limit" in given:
+            limit_model.guard(call, [replace(limit, resource_limit=given["resource_limit"])])
+        return {"limit": view(call, await call.do(limits, wish))}
 
 
 async def delete(call: Call) -> None:
@@ -288,6 +161,6 @@ async def delete(call: Call) -> None:
 
 
 async def model(call: Call) -> dict[str, Any]:
-    """How limits are enforced: each on its own."""
-    words = "Limit enforcement and validation does not take project hierarchy into consideration."
-    return {"model": {"name": "flat", "description": words}}
+    """How limits are enforced."""
+    name = call.cloud.settings.identity.limit_enforcement_model
+    return {"model": {"name": name, "description": limit_model.WORDS[name]}}

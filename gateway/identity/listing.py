@@ -6,13 +6,18 @@ Source: Identity API reference, "Filtering and paging": `name=`, `name__contains
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from events.refusals import Invalid, NotFound
+from gateway.identity.shapes import Shape
 from gateway.links import with_query
 from gateway.serving import Call
 
 T = TypeVar("T")
+
+_ID = attrgetter("id")
 
 Getters = Mapping[str, Callable[[Any], Any]]
 
@@ -43,6 +48,14 @@ def asked(call: Call, name: str) -> str | None:
     return call.request.query_params.get(name)
 
 
+def guard_filters(call: Call, shapes: Mapping[str, Shape], names: Iterable[str]) -> None:
+    """Raises Invalid for filters whose values no resource can have."""
+    for name in names:
+        value = asked(call, name)
+        if value is not None:
+            shapes[name].guard(name, value)
+
+
 def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:
     """Those of `states` that fit every filter of the query; what is no filter is overlooked. Raises Invalid."""
     tests: list[Callable[[T], bool]] = []
@@ -57,7 +70,10 @@ def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:
                 f"Invalid input for field/attribute {key}. Value: {wanted}. {wanted!r} is not one of [{values}]"
             )
         tests.append(_test(getter, how, wanted))
-    return [state for state in states if all(test(state) for test in tests)]
+    found = list(states)
+    for test in tests:
+        found = [state for state in found if test(state)]
+    return found
 
 
 def _test(getter: Callable[[Any], Any], how: str, wanted: str) -> Callable[[Any], bool]:
@@ -79,29 +95,25 @@ def self_link(call: Call) -> str:
     return f"{call.base}{url.path}" + (f"?{url.query}" if url.query else "")
 
 
-def page(call: Call, states: list[T]) -> tuple[list[T], str | None]:
+def page(call: Call, states: list[Any]) -> tuple[list[Any], str | None]:
     """The part of a list that the query asks for, and the link to the next one. Raises Invalid, NotFound."""
     limit, marker = asked(call, "limit"), asked(call, "marker")
     if limit is None and marker is None:
         return states, None
-    ordered = sorted(states, key=_id)
     if marker is not None:
-        if not any(_id(state) == marker for state in ordered):
+        if not any(state.id == marker for state in states):
             raise NotFound(f"Marker {marker} could not be found")
-        ordered = [state for state in ordered if _id(state) > marker]
+        states = [state for state in states if state.id > marker]
     if limit is None or limit == "0":
-        return ordered, None
+        return sorted(states, key=_ID), None
     if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
         raise Invalid(f"Invalid input for field/attribute limit. Value: {limit}. {limit!r} is not of type 'integer'")
-    cut = ordered[: int(limit)]
-    if len(cut) == len(ordered):
-        return cut, None
+    size = int(limit)
+    if len(states) <= size:
+        return sorted(states, key=_ID), None
+    cut = nsmallest(size, states, key=_ID)  # of many, a few: the others need no order
     url = call.request.url
-    return cut, with_query(f"{call.base}{url.path}", url.query, marker=_id(cut[-1]))
-
-
-def _id(state: Any) -> str:
-    return str(state.id)
+    return cut, with_query(f"{call.base}{url.path}", url.query, marker=cut[-1].id)
 
 
 def collection(call: Call, name: str, states: Iterable[T], view: Callable[[T], Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from events.identity.domain import Domain
 from events.identity.project import ChangeProject, CreateProject, Project
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, domain, grants, limit, naming, shapes
+from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
 from gateway.identity.personas import CLOUD_ADMIN, allow, domain_of, may_manage, may_read
 from gateway.serving import Call
@@ -136,7 +136,8 @@ def _place(call: Call, given: dict[str, Any]) -> tuple[str | None, str]:
     for one in (*_above(call, parent), parent):
         if not one.enabled:
             raise Invalid(f"cannot create a project in a branch containing a disabled project: {one.id}")
-    if parent.domain and len(grants.above(call.fold, parent)) >= DEEPEST:
+    deepest = limit_model.LEVELS if limit_model.is_strict(call) else DEEPEST
+    if parent.domain and len(grants.above(call.fold, parent)) >= deepest:
         raise Forbidden(f"Max hierarchy depth reached for {parent.id} branch.")
     return (parent.id if parent.domain else None), here
 

@@ -15,9 +15,9 @@ from events.identity import trust as trusts
 from events.identity import user as users
 from events.refusals import Forbidden, Gone, Invalid
 from gateway.identity.claims import moment
-from gateway.identity.delegation import FORBIDDEN
 from gateway.identity.listing import asked, self_link
 from gateway.identity.tokens import Tokens
+from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 DEAD = ((users, "user_id"), (projects, "project_id"), (trusts, "OS-TRUST:trust_id"))

@@ -33,9 +33,10 @@ class Shape(Struct, frozen=True, kw_only=True):
     """What a member may be."""
 
     types: tuple[str, ...]
-    least: int | None = None  # characters or items
+    least: int | None = None  # characters, items, or the number itself
     most: int | None = None
     pattern: str | None = None
+    format: str | None = None  # what a pattern is called if it has a name
     values: tuple[Any, ...] | None = None
     items: Shape | None = None
     members: Mapping[str, Shape] | None = None  # of an object that has no others
@@ -51,6 +52,11 @@ class Shape(Struct, frozen=True, kw_only=True):
             return f"{shown(value)} is not one of {list(self.values)!r}"
         if isinstance(value, (str, list)):
             return self._bounds(value)
+        if isinstance(value, int):
+            if self.least is not None and value < self.least:
+                return f"{value} is less than the minimum of {self.least}"
+            if self.most is not None and value > self.most:
+                return f"{value} is greater than the maximum of {self.most}"
         return None
 
     def _bounds(self, value: str | list[Any]) -> str | None:
@@ -60,7 +66,8 @@ class Shape(Struct, frozen=True, kw_only=True):
             return f"{shown(value)} is too long"
         if isinstance(value, str):
             if self.pattern is not None and not re.search(self.pattern, value):
-                return f"{shown(value)} does not match {self.pattern!r}"
+                fault = f"is not a {self.format!r}" if self.format else f"does not match {self.pattern!r}"
+                return f"{shown(value)} {fault}"
             return None
         if self.unique and len(value) != len(set(map(repr, value))):
             return f"{shown(value)} has non-unique elements"
@@ -87,6 +94,11 @@ PROJECT_NAME = Shape(types=("string",), least=1, most=64, pattern=r"[\S]+")
 OPTIONAL_NAME = Shape(types=("string", "null"), most=255)
 ID = Shape(types=("string",), least=1, most=64, pattern=r"^[a-zA-Z0-9-]+$")
 OPTIONAL_ID = Shape(types=("string", "null"), most=64)
+OPTIONAL_KEY = Shape(types=("string", "null"), least=1, most=64, pattern=r"^[a-zA-Z0-9-]+$")
+UUID = Shape(
+    types=("string",), most=64, pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$", format="uuid"
+)
+LIMIT = Shape(types=("integer",), least=-1, most=0x7FFFFFFF)
 BOOLEAN = Shape(types=("boolean",))
 OPTIONAL_BOOLEAN = Shape(types=("boolean", "null"))
 DESCRIPTION = Shape(types=("string", "null"), most=65_535)
@@ -118,6 +130,20 @@ def inner(body: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise wrong(name, value, f"{shown(value)} is not of type 'object'")
     return value
+
+
+def several(
+    body: Any, name: str, members: Mapping[str, Shape], required: tuple[str, ...], most: int = 100
+) -> list[dict[str, Any]]:
+    """The objects that a body wraps in a list. Raises Invalid."""
+    if not isinstance(body, dict):
+        raise Invalid("It is no object.", kind="malformed")
+    if name not in body:
+        raise Invalid(f"{name!r} is a required property")
+    check(name, body, {name: Shape(types=("array",), least=1, most=most, items=OBJECT)}, extra=False)
+    for number, one in enumerate(body[name]):
+        check(str(number), one, members, required=required, extra=False)
+    return list(body[name])
 
 
 def wrong(name: str, value: Any, fault: str) -> Invalid:

@@ -62,7 +62,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         found["system"] = {"all": True}
     if token.scope != "unscoped":
         found["roles"] = list(token.roles) if token.trust is None else _whole(fold, token.roles)
-        if not flag(call, "nocatalog"):
+        if asked(call, "nocatalog") is None:
             found["catalog"] = catalog(fold, call.base, token)
     providers = service_provider.enabled(fold)
     if providers:

@@ -29,7 +29,7 @@ from events.identity.user import User
 from events.refusals import Forbidden, NotFound, Unauthenticated
 from events.settings import Settings
 from gateway import tokens
-from gateway.identity import delegation, grants
+from gateway.identity import grants, trusting
 from gateway.identity.claims import Claims, Scope, from_bytes, new_audit_id, to_bytes
 from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
@@ -128,7 +128,7 @@ class Tokens:
         trust = self._trust(claims)
         if trust is not None and trust.impersonation:
             user = self._user(trust.trustor, claims)
-        roles = delegation.roles(self.fold, trust) if trust is not None else self._roles(claims)
+        roles = trusting.roles(self.fold, trust) if trust is not None else self._roles(claims)
         if not roles and claims.scope != "unscoped":
             raise Unentitled
         return Token(
@@ -199,10 +199,10 @@ class Tokens:
             return None
         trust = self.fold.get(trusts, claims.trust)
         if trust is None:
-            raise delegation.not_found(claims.trust)
+            raise trusting.not_found(claims.trust)
         trustor = self.fold.get(users, trust.trustor)
         if claims.user != trust.trustee or trustor is None or not trustor.enabled:
-            raise Forbidden(delegation.FORBIDDEN)
+            raise Forbidden(trusting.FORBIDDEN)
         self._user(trustor.id, claims)
         return trust
 

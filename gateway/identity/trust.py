@@ -12,15 +12,16 @@ from events.identity.role import Role
 from events.identity.trust import GiveTrust, Trust
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, delegation, grants, shapes
+from gateway.identity import cleaning, grants, shapes, trusting
 from gateway.identity.application_credential import expiry
 from gateway.identity.claims import moment
-from gateway.identity.delegation import FORBIDDEN
+from gateway.identity.delegation import is_secondary
 from gateway.identity.listing import asked, collection
 from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import not_found as no_project
 from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
+from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 DEEPEST = 3  # how many trusts may hang on one, one below the other
@@ -120,7 +121,7 @@ def _guard_numbers(given: dict[str, Any]) -> None:
 
 def _guard_delegated(call: Call) -> None:
     """What was made for less than a user gives nothing on; a trust may, if it says so. Raises Forbidden."""
-    if delegation.is_delegated(call.who.methods):
+    if is_secondary(call.who.methods):
         raise Forbidden(
             "You are not authorized to perform the requested action: Delegated tokens cannot manage trusts.."
         )
@@ -157,7 +158,7 @@ def _guard_held(call: Call, given: dict[str, Any], wanted: tuple[str, ...]) -> N
 def _above(call: Call) -> Trust | None:
     """The trust that the caller's token was made by. Raises NotFound, Forbidden."""
     id = call.who.trust
-    return delegation.find(call.fold, id, call.cloud.clock.now()) if id is not None else None
+    return trusting.find(call.fold, id, call.cloud.clock.now()) if id is not None else None
 
 
 def _depth(given: dict[str, Any], above: Trust | None) -> int:
@@ -178,7 +179,7 @@ def _depth(given: dict[str, Any], above: Trust | None) -> int:
 
 def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
     """No trust gives more than any that it hangs on. Raises Forbidden."""
-    for one in delegation.pedigree(call.fold, above):
+    for one in trusting.pedigree(call.fold, above):
         longer = one.expires_at is not None and (wish.expires_at is None or wish.expires_at > one.expires_at)
         more = not set(wish.roles) <= set(one.roles) or (wish.impersonation and not one.impersonation)
         if longer or more or one.redelegation_count == 0 or wish.remaining_uses is not None:
@@ -192,7 +193,7 @@ def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
 
 def _find(call: Call, operation: str, *, trustee: bool = True) -> Trust:
     """A trust that gives tokens. Raises NotFound, Forbidden."""
-    trust = delegation.find(call.fold, call.path["id"], call.cloud.clock.now())
+    trust = trusting.find(call.fold, call.path["id"], call.cloud.clock.now())
     own = (trust.trustor, trust.trustee) if trustee else (trust.trustor,)
     allow(call.who.user in own or (sees_all(call.who) if trustee else call.who.is_admin), operation)
     _guard_delegated(call)

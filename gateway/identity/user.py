@@ -133,7 +133,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
         "enabled": lambda u: compliance.is_active(call, u),
         "domain_id": lambda u: u.domain,
     }
-    found = list(filter(compliance.end_asked(call), filtered(call, found, getters)))
+    found = compliance.ending_as_asked(call, filtered(call, found, getters))
     return collection(call, "users", found, lambda user: view(call, user))
 
 

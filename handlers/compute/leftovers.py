@@ -32,13 +32,13 @@ PORTS = 2000
 MOST = 64  # ports that one server was ever made with
 
 
-def steps(fold: Fold, id: str) -> Iterator[Stride]:
-    """What gives back what a server needs no more; nothing while it is being placed."""
+def steps(fold: Fold, id: str, *, gone: bool = False) -> Iterator[Stride]:
+    """What gives back what a server needs no more; nothing while it is being placed. `gone`: its host is rid of it."""
     known = fold.known(servers, id)
     if known is None or known.state.phase == "place":
         return
     server = known.state
-    host = None if server.deleted or server.phase == "clean" else server.host
+    host = None if gone or server.deleted or server.phase == "clean" else server.host
     if host is None:
         yield from steps_to_detach(fold, server)
     for room in rooms_of(fold, id):

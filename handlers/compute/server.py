@@ -25,6 +25,7 @@ from events.compute.server import (
     ServerStarted,
 )
 from events.decider import Step, Stride
+from events.fold import Fold
 from events.network import quota as network_quota
 from events.refusals import Busy, Conflict, Refusal
 from events.room import RoomReturned
@@ -243,11 +244,16 @@ def _clean(sight: Sight, now: datetime) -> Plans:
 
 
 def _clean_one(sight: Sight, server: Server) -> Plans:
+    yield cleaning(sight.fold, server, ForgetServer(id=server.id))
+
+
+def cleaning(fold: Fold, server: Server, end: ForgetServer) -> Wishes:
+    """What gives back all that a server held, and its end."""
+
+    def steps() -> Iterator[Stride]:
+        yield from leftovers.steps(fold, server.id, gone=True)
+        yield Step(quota, ReturnRoom(id=server.project, holder=server.id))
+        yield Step(servers, end)
+
     secrets = (server.user_data,) if server.user_data else ()
-    yield Wishes(about=server.id, steps=_cleaning(sight, server), request=server.request, secrets=secrets)
-
-
-def _cleaning(sight: Sight, server: Server) -> Iterator[Stride]:
-    yield from leftovers.steps(sight.fold, server.id)
-    yield Step(quota, ReturnRoom(id=server.project, holder=server.id))
-    yield Step(servers, ForgetServer(id=server.id))
+    return Wishes(about=server.id, steps=steps(), request=server.request, secrets=secrets)

@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[Any, Callable[[Any], tuple[str, ...]]]] = {
     "role": (roles, lambda it: (it.domain or "", it.name)),
     "application_credential": (application_credentials, lambda it: (it.user, it.name)),
     "registered_limit": (registered_limits, lambda it: (it.service, it.region or "", it.resource_name)),
+    "limits": (limits, lambda it: ()),  # held by a request that changes some; nobody's once that is over
     "limit": (limits, lambda it: (it.of or "", it.service, it.region or "", it.resource_name)),
 }
 

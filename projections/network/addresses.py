@@ -16,6 +16,7 @@ from msgspec import Struct
 from events.fold import Fold
 from events.network import address as addresses
 from events.network import mac as macs
+from events.network import port as ports
 from events.network import subnet as subnets
 from events.network.network import Network
 from events.network.port import Address
@@ -28,6 +29,7 @@ WINDOW = 1024  # of a large pool so many addresses, or four times what is in use
 LARGE = 1 << 17
 LATELY = 256
 PREFIX = "fa:16:3e"
+LOW = (1 << 24) - 1  # the bits of an IPv4 address that go into a MAC address
 
 
 class Wanted(Struct, frozen=True, gc=False):
@@ -250,11 +252,59 @@ def automatic(subnet: Subnet, mac: str) -> str:
     return str(ip_network(subnet.cidr).network_address + number)
 
 
+def made_mac(fold: Fold, network: str, chosen: Sequence[Choice]) -> str | None:
+    """The MAC address that follows from a port's first IPv4 address; None if one is to be claimed.
+
+    Addresses are unique, and so is what follows from them, as long as no two subnets share the bits that go into it.
+    Who claims such a MAC address looks for the claim of that address (`twins`), and who has the address for the claim
+    of the MAC address, each after its own claim: one of them sees the other.
+    """
+    here = of_network(fold, network)
+    first = next((ip for subnet, ip in chosen if subnet.ip_version == 4), None)
+    if first is None or not _apart(tuple(subnet.cidr for subnet in here if subnet.ip_version == 4)):
+        return None
+    mac = _mac(int(IPv4Address(first)) & LOW)
+    if fold.get(macs, macs.key(network, mac)) is not None or mac_used(fold, network, mac):
+        return None  # a port may have kept it when it got another address
+    return mac
+
+
+def mac_used(fold: Fold, network: str, mac: str) -> bool:
+    """Whether a port of the network has it."""
+    return any(port.network == network for port in fold.by(ports, "mac", mac))
+
+
+def twins(fold: Fold, network: str, mac: str) -> list[Choice]:
+    """The addresses from which a MAC address follows."""
+    if not mac.startswith(PREFIX):
+        return []
+    low, found = int(mac[len(PREFIX) :].replace(":", ""), 16), []
+    for subnet in of_network(fold, network):
+        if subnet.ip_version == 4:
+            start = int(ip_network(subnet.cidr).network_address)
+            ip = str(IPv4Address(start + ((low - start) & LOW)))
+            found += [(subnet, ip)] if valid(subnet, ip) else []
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _apart(cidrs: tuple[str, ...]) -> bool:
+    """Whether no two addresses of these blocks have the same low bits."""
+    spans = sorted((int(net.network_address) & LOW, net.num_addresses) for net in map(ip_network, cidrs))
+    ends = [start + size for start, size in spans]
+    return all(size <= LOW for _, size in spans) and all(
+        end <= start for end, (start, _) in zip(ends, spans[1:], strict=False)
+    )
+
+
+def _mac(number: int) -> str:
+    return f"{PREFIX}:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
+
+
 def free_mac(fold: Fold, network: str, rng: Random) -> str:
     """A MAC address that no port of the network has."""
     for _ in range(PROBES):
-        number = rng.getrandbits(24)
-        mac = f"{PREFIX}:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
-        if fold.get(macs, macs.key(network, mac)) is None:
+        mac = _mac(rng.getrandbits(24))
+        if fold.get(macs, macs.key(network, mac)) is None and not mac_used(fold, network, mac):
             return mac
     raise NoCapacity(f"Unable to generate unique mac on network {network}.", kind="MacAddressGenerationFailure")

@@ -161,12 +161,21 @@ def _unless_used(fold: Fold, network: Network) -> None:
     """Raises Conflict if ports other than of DHCP are on it, or are just being made."""
     here = fold.by(ports, "network", network.id)
     others = [port.id for port in here if port.device_owner != DHCP]
-    if others or fold.count(macs, "group", network.id) > len(here):
+    if others or _expected(fold, network, here):
         raise Conflict(
             f"Unable to complete operation on network {network.id}. There are one or more ports still in use on the "
             f"network, id for these ports is: {','.join(others)}.",
             kind="NetworkInUse",
         )
+
+
+def _expected(fold: Fold, network: Network, here: list[Port]) -> bool:
+    """Whether something is claimed for a port that is not there yet."""
+    claims = [*fold.by(macs, "group", network.id)]
+    for subnet in fold.by(subnets, "network", network.id):
+        claims += fold.by(addresses, "group", subnet.id)
+    known = {port.id for port in here}
+    return any(claim.holder.partition(".")[0] not in known for claim in claims)
 
 
 # Subnets

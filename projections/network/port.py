@@ -30,7 +30,7 @@ from events.network.network import Network
 from events.network.port import Address, ChangedMeanwhile, ChangePort, CreatePort, DeletePort, DhcpOption, Pair, Port
 from events.network.standard import Leaving, at_revision, holder
 from events.refusals import Busy, Conflict, Invalid, Refusal
-from projections.network.addresses import Choice, Wanted, choose, free_mac
+from projections.network.addresses import Choice, Wanted, choose, free_mac, mac_used, made_mac, of_network, twins
 from projections.network.security_group import PATIENCE, steps_to_default
 
 ATTEMPTS = 40
@@ -74,8 +74,13 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
     wants_default = new.security_groups is None and secured and not new.device_owner.startswith("network:")
     check_groups(fold, new.security_groups or ())
     check_security(secured, new.security_groups or (), new.pairs)
-    mac = new.mac or free_mac(fold, network.id, rng)
-    chosen = choose(fold, network, new.fixed_ips, mac, new.device_owner, rng)
+    mac, made = new.mac, False
+    if mac is None and any(subnet.automatic for subnet in of_network(fold, network.id)):
+        mac = free_mac(fold, network.id, rng)  # there addresses follow from it
+    chosen = choose(fold, network, new.fixed_ips, mac or "", new.device_owner, rng)
+    if mac is None and (mac := made_mac(fold, network.id, chosen)) is not None:
+        made = True
+    mac = mac or free_mac(fold, network.id, rng)
     share = share_of(new.id, claim)
     steps: list[Stride] = []
     if wants_default:
@@ -87,11 +92,14 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
             quota.ReturnShares(id=new.project, holders=(share,)),
         )
     )
-    claims = [
-        claim_mac(fold, network.id, mac, new.id, claim, now),
-        *(claim_address(subnet.id, ip, new.id, claim, now) for subnet, ip in chosen),
-    ]
-    steps += [claims, still_there(network.id, chosen)]
+    claims = [claim_address(subnet.id, ip, new.id, claim, now) for subnet, ip in chosen]
+    checks = still_there(network.id, chosen)
+    if made:
+        checks.append(Step(macs, macs.Spare(id=macs.key(network.id, mac), holder=holder(new.id, claim))))
+    else:
+        claims.append(claim_mac(fold, network.id, mac, new.id, claim, now))
+        checks += no_twin(fold, network.id, mac, new.id, claim)
+    steps += [claims, checks]
     groups_of = (groups.default_id(new.project),) if wants_default else (new.security_groups or ())
     wish = CreatePort(
         id=new.id,
@@ -114,6 +122,7 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
         pairs=with_mac(new.pairs, mac),
         dhcp_options=new.dhcp_options,
         tags=new.tags,
+        mac_made=made,
     )
     return [*steps, Step(ports, wish, keeps=True)]
 
@@ -205,7 +214,7 @@ def steps_to_change(
     claim, steps = name_of_attempt(rng), list[Stride]()
     values: dict[str, Any] = {}
     if mac is not None and mac != port.mac:
-        steps.append(claim_mac(fold, port.network, mac, port.id, claim, now))
+        steps += [claim_mac(fold, port.network, mac, port.id, claim, now), *no_twin(fold, port.network, mac, port.id)]
         values |= {"mac": mac, "mac_claim": claim}
     if fixed_ips is not None:
         network = usable_network(fold, port.network)
@@ -246,7 +255,7 @@ def gone(before: Port, after: Port | None) -> list[Step]:
         for one in before.addresses
         if one not in kept
     ]
-    if after is None or (after.mac, after.mac_claim) != (before.mac, before.mac_claim):
+    if before.mac_claim and (after is None or (after.mac, after.mac_claim) != (before.mac, before.mac_claim)):
         key = macs.key(before.network, before.mac)
         steps.append(Step(macs, macs.Release(id=key, holder=holder(before.id, before.mac_claim))))
     return steps
@@ -269,13 +278,32 @@ def raced(refusal: Refusal) -> bool:
 
 def claim_mac(fold: Fold, network: str, mac: str, port: str, claim: str, now: datetime) -> Step:
     key, name = macs.key(network, mac), holder(port, claim)
-    if fold.get(macs, key) is not None:
-        raise Conflict(
-            f"Unable to complete operation for network {network}. The mac address {mac} is in use.",
-            kind="MacAddressInUse",
-        )
+    if fold.get(macs, key) is not None or mac_used(fold, network, mac):
+        raise Conflict(_mac_in_use(network, mac), kind="MacAddressInUse")
     take = macs.Take(id=key, holder=name, group=network, until=now + PATIENCE)
     return Step(macs, take, macs.Release(id=key, holder=name))
+
+
+def no_twin(fold: Fold, network: str, mac: str, port: str, claim: str = "") -> list[Step]:
+    """Steps that are refused if another port has an address from which this MAC address follows."""
+    own = fold.get(ports, port)
+    name = {address.ip: holder(port, address.claim) for address in own.addresses} if own else {}
+    return [
+        Step(
+            addresses,
+            addresses.Spare(
+                id=addresses.key(subnet.id, ip),
+                holder=name.get(ip, holder(port, claim)),
+                taken=_mac_in_use(network, mac),
+                kind="MacAddressInUse",
+            ),
+        )
+        for subnet, ip in twins(fold, network, mac)
+    ]
+
+
+def _mac_in_use(network: str, mac: str) -> str:
+    return f"Unable to complete operation for network {network}. The mac address {mac} is in use."
 
 
 def claim_address(subnet: str, ip: str, port: str, claim: str, now: datetime) -> Step:

@@ -1,81 +1,33 @@
-"""A journal on three NATS servers: guards that meet in flight, and a leader that dies. Some ten seconds."""
+"""A journal on three NATS servers: guards that meet in flight, and servers that die."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import shutil
-import socket
-import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from events.compute import flavor
 from events.decider import Executor
 from events.envelope import CLOUD
-from events.epochs import close
+from events.epochs import close, finish
 from events.fold import Fold
 from events.jetstream import STREAM, JetStreamJournal
-from events.journal import Entry, Stale, Unavailable
+from events.journal import CLOSED, Entry, Stale, Unavailable
 from events.refusals import Busy
 from events.streams import stream
 from events.wire import Wire
-
-
-class Cluster:
-    """Three servers on loopback."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
-        ports = [one.getsockname()[1] for one in sockets]
-        for one in sockets:
-            one.close()
-        self.ports, self.routes = ports[:3], ports[3:]
-        self.children: dict[str, asyncio.subprocess.Process] = {}
-
-    @property
-    def urls(self) -> list[str]:
-        return [f"nats://127.0.0.1:{port}" for port in self.ports]
-
-    async def start(self) -> None:
-        binary = shutil.which("nats-server", path=str(Path(sys.executable).parent))
-        assert binary is not None
-        for n, (port, route) in enumerate(zip(self.ports, self.routes, strict=True)):
-            config = {
-                "server_name": f"n{n}",
-                "host": "127.0.0.1",
-                "port": port,
-                "log_file": str(self._directory / f"n{n}.log"),
-                "jetstream": {"store_dir": str(self._directory / f"n{n}")},
-                "cluster": {
-                    "name": "three",
-                    "host": "127.0.0.1",
-                    "port": route,
-                    "routes": [f"nats://127.0.0.1:{one}" for one in self.routes],
-                },
-            }
-            file = self._directory / f"n{n}.conf"
-            file.write_bytes(msgspec.json.encode(config))
-            self.children[f"n{n}"] = await asyncio.create_subprocess_exec(binary, "-c", str(file))
-
-    async def stop(self) -> None:
-        for child in self.children.values():
-            if child.returncode is None:
-                child.kill()
-            await child.wait()
+from tests.three import Cluster, three
 
 
 @pytest.fixture
 async def cluster(no_task_is_left: None, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path)
-    await cluster.start()
-    yield cluster
-    await cluster.stop()
+    async with three(tmp_path) as cluster:
+        yield cluster
 
 
 async def test_three_servers_lose_no_update_even_when_the_leader_dies(cluster: Cluster) -> None:
@@ -105,8 +57,7 @@ async def test_three_servers_lose_no_update_even_when_the_leader_dies(cluster: C
 
     writers = [asyncio.create_task(write(n)) for n in range(6)]
     await asyncio.sleep(1.0)
-    leader = (await wires[1].api(f"STREAM.INFO.{STREAM}"))["cluster"]["leader"]
-    cluster.children[leader].kill()
+    await cluster.kill_leader(wires[1], STREAM)
     killed, count = time.monotonic(), len(written)
     while len(written) < count + 200:
         await asyncio.sleep(0.05)
@@ -167,10 +118,12 @@ async def test_three_servers_close_an_epoch_while_a_leader_dies(cluster: Cluster
     await asyncio.sleep(0.5)
     await asyncio.gather(*map(shut, doors))
     await asyncio.sleep(0.3)
-    leader = (await wires[1].api(f"STREAM.INFO.{stream(doors[1].fold.epoch.number)}"))["cluster"]["leader"]
+    leader = await cluster.leader(wires[1], stream(doors[1].fold.epoch.number))
     closing = asyncio.gather(*map(shut, doors))
     await asyncio.sleep(0.02)
     cluster.children[leader].kill()
+    await asyncio.sleep(0.5)
+    await cluster.start_one(leader)  # no epoch is ended while a server is away
     await closing
     count = len(acknowledged)
     async with asyncio.timeout(20):
@@ -192,3 +145,65 @@ async def test_three_servers_close_an_epoch_while_a_leader_dies(cluster: Cluster
         await fold.stop()
     for wire in wires:
         await wire.close()
+
+
+@pytest.fixture
+async def one(cluster: Cluster) -> AsyncIterator[Executor]:
+    """A process that knows of one flavor, and keeps to servers that `cluster.idle` does not name."""
+    wire = await Wire.connect(cluster.urls)
+    journal = await JetStreamJournal.open(wire, replicas=3, deadline=20.0)
+    idle = await cluster.idle(wire, STREAM)
+    await wire.close()
+    wire = await Wire.connect([url for name, url in zip(cluster.children, cluster.urls, strict=True) if name != idle])
+    journal = await JetStreamJournal.open(wire, replicas=3, deadline=20.0)
+    fold = Fold([flavor])
+    await fold.follow(journal)
+    execute = Executor(journal, fold)
+    await execute(flavor, flavor.CreateFlavor(id="1", name="1", ram=1, vcpus=1, disk=1), CLOUD)
+    yield execute
+    await fold.stop()
+    await wire.close()
+
+
+async def test_no_epoch_is_ended_while_a_server_is_away(cluster: Cluster, one: Executor) -> None:
+    journal, fold = one.journal, one.fold
+    assert isinstance(journal, JetStreamJournal)
+    away = await cluster.idle(journal.wire, STREAM)
+    await cluster.kill(away)
+    with pytest.raises(Unavailable, match=away):
+        await close(journal, fold)
+    assert (await journal.epochs())[-1].is_open
+    await one(flavor, flavor.GrantFlavorAccess(id="1", project="p"), CLOUD)
+    await cluster.start_one(away)
+    async with asyncio.timeout(30):
+        while fold.epoch.number == 1:
+            with suppress(Unavailable):
+                await close(journal, fold)
+            await asyncio.sleep(0.05)
+    assert [state.projects for state in fold.all(flavor)] == [("p",)]
+
+
+async def test_an_epoch_outlives_a_server_that_missed_its_beginning(cluster: Cluster, one: Executor) -> None:
+    """It was there when the end began, and died before it heard of it; when it starts it refuses the new stream."""
+    journal, fold = one.journal, one.fold
+    assert isinstance(journal, JetStreamJournal)
+    away = await cluster.idle(journal.wire, STREAM)
+    await cluster.kill(away)
+    config = (await journal.streams.ask(f"STREAM.INFO.{STREAM}"))["config"]
+    update = {**config, "subjects": [f"{CLOSED}.1"]}
+    await journal.streams.ask(f"STREAM.UPDATE.{STREAM}", update)  # as `end` goes on after it has looked for all
+    closing = asyncio.create_task(finish(journal, fold))
+    while journal.streams.newest == 1:
+        await asyncio.sleep(0.01)
+        with suppress(Unavailable):
+            await journal.epochs()
+    await cluster.start_one(away)
+    await closing
+    granted = tuple(str(n) for n in range(20))
+    for project in granted:
+        await one(flavor, flavor.GrantFlavorAccess(id="1", project=project), CLOUD)
+    await asyncio.sleep(2.0)  # in which the server that was away would still refuse
+    fresh = Fold([flavor])
+    await fresh.follow(journal)
+    assert [state.projects for state in fresh.all(flavor)] == [granted]
+    await fresh.stop()

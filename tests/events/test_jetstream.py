@@ -290,6 +290,7 @@ async def test_fifty_thousand_entries_are_replayed_in_order(wire: Wire, journal:
     tail = await journal.tail(0, lambda entry: sequences.append(entry.sequence))
     await until(lambda: len(sequences) == 50_000)
     assert sequences == list(range(1, 50_001))
+    assert tail.reader._generation == 1, "one consumer is enough, whatever its pulls end with"
     await tail.stop()
 
 
@@ -311,6 +312,7 @@ async def test_large_entries_do_not_cost_a_slow_reader_its_connection(
     tail = await JetStreamJournal(other).tail(0, slowly)
     await until(lambda: len(heard) == count)
     assert (heard, lost) == (list(range(1, count + 1)), [])
+    assert tail.reader._generation == 1
     await tail.stop()
 
 

@@ -35,13 +35,13 @@ async def journal(request: Any, tmp_path: Path) -> AsyncIterator[Journal]:
 class Place:
     """A cloud of one process, and its archive."""
 
-    def __init__(self, journal: Journal, cold: Cold, path: Path) -> None:
+    def __init__(self, journal: Journal, cold: Cold, path: Path, *, commits: int = 0) -> None:
         self.journal = journal
         self.archive = Archive(cold, path / "scratch")
         self.fold = Fold(RESOURCES)
         self.fold.past = self.archive
         self.execute = Executor(journal, self.fold)
-        self.archivist = Archivist(journal, self.fold, self._keep)
+        self.archivist = Archivist(journal, self.fold, self._keep, commits=commits, period=0.05)
 
     async def _keep(self, epoch: Epoch) -> int:
         return (await keep(self.archive, self.journal, epoch, RESOURCES)).bytes
@@ -155,6 +155,45 @@ async def test_the_dead_of_archived_epochs_stay_dead(place: Place) -> None:
     await fresh.stop()
     await place.fold.fence(place.journal)
     await place.archivist.archive()  # the chain goes on over the epochs, also for who lived again
+
+
+async def test_a_long_epoch_is_closed_archived_and_dropped_by_itself(journal: Journal, tmp_path: Path) -> None:
+    place = Place(journal, Directory(tmp_path / "archive"), tmp_path, commits=10)
+    await place.fold.follow(journal)
+    looking = asyncio.create_task(place.archivist.run())
+    made = [str(n) for n in range(35)]
+    for id in made:
+        await place.make(id)
+        await asyncio.sleep(0.02)  # as long as the epoch must not be closed many times over
+    async with asyncio.timeout(20):
+        while (await journal.epochs())[0].number < 3:
+            await asyncio.sleep(0.01)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert place.archivist.failure == ""
+    assert [state.id for state in place.fold.all(flavor)] == made
+    chronicle = Chronicle(journal, place.archive)
+    entries = await all_of(chronicle.entries())
+    assert [entry.sequence for entry in entries] == list(range(1, await journal.last() + 1))
+    assert len([entry for entry in entries if entry.subject.startswith("ev.compute.flavor.")]) == len(made)
+    await place.fold.stop()
+    await place.archive.close()
+
+
+async def test_what_is_carried_into_an_epoch_does_not_make_it_long(journal: Journal, tmp_path: Path) -> None:
+    """Else a cloud with more to carry than the setting allows would close epochs without an end."""
+    place = Place(journal, Directory(tmp_path / "archive"), tmp_path, commits=2)
+    await place.fold.follow(journal)
+    await place.make("a", "b")
+    assert (await place.archivist.look()).kept == (1,)
+    for _ in range(3):
+        assert (await place.archivist.look()).closed is None
+    await place.make("c")
+    assert (await place.archivist.look()).closed is None
+    await place.make("d")
+    assert (await place.archivist.look()).kept == (2,)
+    await place.fold.stop()
+    await place.archive.close()
 
 
 class Failing(Directory):

@@ -102,7 +102,8 @@ class Witness:
     def _check_server(self, server: Server) -> None:
         if server.deleted:
             return
-        if server.host is not None and not server.removed:
+        is_there = server.wanted != "gone" or server.id in self._memory.guests.get(server.host or "", {})
+        if server.host is not None and not server.removed and is_there:
             room = self.fold.get(host_room, server.host)
             if room is None or server.id not in room.shares:
                 self.alarm(f"{server.id} is on {server.host} and has no room there")
@@ -134,7 +135,7 @@ class Witness:
             if len([p for p in self.fold.by(ports, "ips", one.ip) if one.subnet in p.subnets]) > 1:
                 self.alarm(f"{one.ip} is held by two ports")
         claim = self.fold.get(macs, macs.key(port.network, port.mac))
-        if claim is None or claim.holder != holder(port.id, port.mac_claim):
+        if port.mac_claim and (claim is None or claim.holder != holder(port.id, port.mac_claim)):
             self.alarm(f"port {port.id} has {port.mac}, whose claim is {claim}")
         if len([p for p in self.fold.by(ports, "mac", port.mac) if p.network == port.network]) > 1:
             self.alarm(f"{port.mac} is held by two ports")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from events.settings import Settings
+from gateway.identity.claims import METHODS
 from gateway.identity.methods import application_credential, external, oauth1, password, token, totp
 from gateway.identity.proof import Proven
 from gateway.serving import Call
@@ -34,5 +35,4 @@ BY_NAME = {method.NAME: method for method in ALL}
 
 def offered(settings: Settings) -> tuple[str, ...]:
     """The names of the methods that the cloud offers."""
-    wanted = [name.strip() for name in settings.identity.methods.split(",")]
-    return tuple(name for name in BY_NAME if name in wanted or not settings.identity.methods)
+    return tuple(name for word in settings.identity.methods.split(",") if (name := word.strip()) in METHODS)

@@ -18,7 +18,7 @@ class Body(Struct):
 
 
 async def prove(call: Call, body: Body) -> Proven:
-    """Whose token it is. Raises NotFound, Forbidden."""
+    """Whose token it is. Raises NotFound if it is none or holds no more, Forbidden."""
     tokens = call.cloud.part(Tokens)
     claims = tokens.read(body.id)
     tokens.valid(claims)

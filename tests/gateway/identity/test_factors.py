@@ -15,6 +15,7 @@ from gateway.identity.receipts import HEADER
 from tests.gateway.identity.people import PASSWORD, People, demanding, people
 
 SEED = base64.b32encode(b"12345678901234567890").decode()
+OFFERED = demanding(methods="password,token,totp")
 RULES = {"multi_factor_auth_rules": [["password", "totp"], ["password", "magic", "totp"]]}
 
 
@@ -48,7 +49,7 @@ def test_passcodes_are_those_of_the_standard() -> None:
 
 async def test_a_passcode_opens_once(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         answers = await asyncio.gather(*(by_code(them, ann, passcode(clock)) for _ in range(4)))
         assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401]
@@ -60,7 +61,7 @@ async def test_a_passcode_opens_once(tmp_path: Path) -> None:
 
 async def test_the_passcode_before_is_good_and_none_before_that(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         assert (await by_code(them, ann, passcode(clock, 2))).status_code == 401
         assert (await by_code(them, ann, passcode(clock, -1))).status_code == 401
@@ -69,7 +70,7 @@ async def test_the_passcode_before_is_good_and_none_before_that(tmp_path: Path) 
 
 async def test_who_has_no_seed_has_no_passcode(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         bob = (await them.make("user", name="bob", password=PASSWORD))["id"]
         for user in (bob, "nosuch"):
@@ -83,7 +84,7 @@ async def test_who_has_no_seed_has_no_passcode(tmp_path: Path) -> None:
 
 async def test_a_receipt_stands_for_what_was_proved(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         await them.call("PATCH", f"/users/{ann}", {"user": {"options": RULES}})
         first = await them.ask(ann, PASSWORD)
@@ -104,7 +105,7 @@ async def test_a_receipt_stands_for_what_was_proved(tmp_path: Path) -> None:
 
 async def test_both_factors_at_once_need_no_receipt(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         await them.call("PATCH", f"/users/{ann}", {"user": {"options": RULES}})
         assert (await by_code(them, ann, passcode(clock), password=PASSWORD)).status_code == 201
@@ -113,7 +114,7 @@ async def test_both_factors_at_once_need_no_receipt(tmp_path: Path) -> None:
 
 async def test_a_receipt_is_no_token_and_a_token_no_receipt(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         token = await them.login(ann, PASSWORD)
         await them.call("PATCH", f"/users/{ann}", {"user": {"options": RULES}})
@@ -129,7 +130,7 @@ async def test_a_receipt_is_no_token_and_a_token_no_receipt(tmp_path: Path) -> N
 
 async def test_a_receipt_is_its_users_and_ends(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with people(tmp_path, clock) as them:
+    async with people(tmp_path, clock, settings=OFFERED) as them:
         ann = await seeded(them)
         bob = (await them.make("user", name="bob", password=PASSWORD, options=RULES))["id"]
         await them.call("PATCH", f"/users/{ann}", {"user": {"options": RULES}})
@@ -155,7 +156,7 @@ async def test_a_receipt_is_its_users_and_ends(tmp_path: Path) -> None:
     ],
 )
 async def test_one_factor_is_enough_where_no_rule_asks_for_more(tmp_path: Path, options: Any) -> None:
-    async with people(tmp_path) as them:
+    async with people(tmp_path, settings=OFFERED) as them:
         ann = (await them.make("user", name="ann", password=PASSWORD, options=options))["id"]
         assert (await them.ask(ann, PASSWORD)).status_code == 201
 

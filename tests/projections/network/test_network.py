@@ -49,7 +49,7 @@ def whole(door: Executor) -> None:
             assert fold.get(subnets, one.subnet) is not None, "an address of a deleted subnet"
     for subnet in fold.all(subnets):
         assert fold.get(networks, subnet.network) is not None, "a subnet on a deleted network"
-    assert len(fold.all(mac)) == len(fold.all(ports))
+    assert len(fold.all(mac)) == len([port for port in fold.all(ports) if port.mac_claim])
     assert len(fold.all(address)) == sum(len(port.addresses) for port in fold.all(ports))
     room = fold.get(quota, PROJECT)
     if room is not None:

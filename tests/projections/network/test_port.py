@@ -15,13 +15,27 @@ from events.network import network as networks
 from events.network import port as ports
 from events.network import security_group as groups
 from events.network import subnet as subnets
-from events.network.network import LeaveNetwork
+from events.network.network import LeaveNetwork, PlaceSubnet
 from events.network.port import ChangePort
 from events.network.subnet import LeaveSubnet, Pool
 from events.refusals import Busy, Conflict, NotFound, OverQuota, Refusal
 from projections.network.addresses import Wanted, free
 from projections.network.port import change_port, create_port, delete_port, steps_to_create
-from tests.projections.network.worlds import NET, PROJECT, SUB, a_network, a_port, doors, later, settle
+from tests.projections.network.worlds import (
+    NET,
+    PROJECT,
+    SUB,
+    SlowJournal,
+    a_network,
+    a_port,
+    a_subnet,
+    doors,
+    later,
+    settle,
+)
+
+SEEDS = 40
+WISHES = (("fixed_ips",), ("fixed_ips",), ("mac",), ("fixed_ips", "mac"))
 
 
 async def test_a_port_gets_an_address_a_mac_and_the_default_group() -> None:
@@ -29,7 +43,8 @@ async def test_a_port_gets_an_address_a_mac_and_the_default_group() -> None:
         await a_network(door)
         port = await create_port(door, CLOUD, a_port())
         assert port.addresses[0].ip in {f"10.0.0.{n}" for n in range(2, 7)}
-        assert port.mac.startswith("fa:16:3e:")
+        assert port.mac == f"fa:16:3e:00:00:0{port.addresses[0].ip[-1]}"  # its own, for the address is
+        assert not door.fold.all(mac)
         group = door.fold.get(groups, port.security_groups[0])
         assert group is not None
         assert (group.name, len(group.rules)) == ("default", 4)
@@ -77,7 +92,7 @@ async def test_racing_processes_never_share_an_address() -> None:
         assert len({port.addresses[0].ip for port in won}) == len(won) == 20
         assert all(isinstance(refusal, Refusal) for refusal in lost), lost
         assert len(made[0].fold.all(address)) == 20
-        assert len(made[0].fold.all(mac)) == 20
+        assert len({port.mac for port in won}) == 20
 
 
 async def test_a_subnet_that_is_being_deleted_gives_no_address() -> None:
@@ -169,7 +184,56 @@ async def test_an_address_in_use_is_refused_and_nothing_stays_claimed() -> None:
         with pytest.raises(Conflict) as refused:
             await create_port(door, CLOUD, a_port(fixed_ips=(Wanted(ip="10.0.0.77"),)))
         assert refused.value.kind == "IpAddressAlreadyAllocated"
-        assert len(door.fold.all(mac)) == 1
+        assert not door.fold.all(mac)
+
+
+async def test_a_mac_address_that_follows_from_an_address_in_use_is_refused() -> None:
+    async with doors() as [door]:
+        await a_network(door, [("10.0.0.2", "10.0.0.9")])
+        kept = await create_port(door, CLOUD, a_port(fixed_ips=(Wanted(ip="10.0.0.5"),)))
+        with pytest.raises(Conflict) as refused:
+            await create_port(door, CLOUD, a_port(mac=kept.mac, fixed_ips=(Wanted(ip="10.0.0.6"),)))
+        assert refused.value.kind == "MacAddressInUse"
+        await change_port(door, CLOUD, kept.id, ChangePort(id=kept.id), fixed_ips=(Wanted(ip="10.0.0.7"),))
+        later_one = await create_port(door, CLOUD, a_port(fixed_ips=(Wanted(ip="10.0.0.5"),)))
+        assert later_one.mac != kept.mac
+        assert [claim.holder.partition(".")[0] for claim in door.fold.all(mac)] == [later_one.id]
+
+
+async def test_subnets_whose_addresses_would_make_the_same_mac_address_have_theirs_claimed() -> None:
+    async with doors() as [door]:
+        await a_network(door)
+        until = door.clock.now() + timedelta(seconds=60)
+        await door(networks, PlaceSubnet(id=NET, subnet="t", cidr="12.0.0.0/24", claim="t", until=until), CLOUD)
+        await door(subnets, a_subnet(id="t", claim="t", cidr="12.0.0.0/24"), CLOUD)
+        made = [await create_port(door, CLOUD, a_port(fixed_ips=(Wanted(ip=f"{n}.0.0.5"),))) for n in (10, 12)]
+        assert len({port.mac for port in made}) == len(door.fold.all(mac)) == 2
+
+
+async def test_no_two_ports_of_a_network_have_one_mac_address(seed: int) -> None:
+    """Some have it from their address, some ask for it, some keep it when they get another address."""
+    async with doors(2, SlowJournal(seed)) as made:
+        await a_network(made[0], [("10.0.0.2", "10.0.0.250")])
+        for door in made:
+            await door.fold.reach(await door.journal.last())
+
+        async def person(number: int) -> None:
+            dice, door = Random(f"{seed} {number}"), made[number % 2]
+            wishes = {"fixed_ips": (Wanted(ip=f"10.0.0.{dice.choice((5, 6))}"),), "mac": "fa:16:3e:00:00:05"}
+            try:
+                port = await create_port(door, CLOUD, a_port(**{name: wishes[name] for name in dice.choice(WISHES)}))
+                if dice.random() < 0.5:
+                    other = (Wanted(ip=f"10.0.0.{dice.choice((5, 6, 7))}"),)
+                    await change_port(door, CLOUD, port.id, ChangePort(id=port.id), fixed_ips=other)
+                if dice.random() < 0.5:
+                    await delete_port(door, CLOUD, port.id)
+            except Refusal:
+                pass
+            for each in made:
+                held = [port.mac for port in each.fold.all(ports)]
+                assert len(held) == len(set(held))
+
+        await asyncio.gather(*(person(number) for number in range(8)))
 
 
 async def test_the_quota_of_ports_is_never_exceeded() -> None:
