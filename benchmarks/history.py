@@ -122,7 +122,8 @@ class History:
         """So many servers that were asked for and deleted at once, some at a time; they leave the fold."""
         for first in range(begin, begin + count, GROUP):
             project = derived("project of the dead", str(first // GROUP % PROJECT)).replace("-", "")
-            ids = [derived("dead", self._run, str(number)) for number in range(first, min(first + GROUP, begin + count))]
+            numbers = range(first, min(first + GROUP, begin + count))
+            ids = [derived("dead", self._run, str(number)) for number in numbers]
             self._die(project, ids)
             for shelf in self.fold.shelves.values():
                 shelf.bury(self.pen.at)
