@@ -143,21 +143,21 @@ async def _serve_rebuilds(
 async def _follow(parts: Parts, execute: Executor, tables: Projector, archive: Archive) -> None:
     fold = execute.fold
     last = await _open(execute.journal.last)
-    await _open(lambda: tables.load(execute.clock.now(), last, archive))
+    telling = asyncio.create_task(_tell(fold, tables, last))
+    await _open(lambda: tables.load(execute.clock.now(), last, archive, execute.journal))
     parts.background("tables' flushes", tables.run())
-    telling = asyncio.create_task(_tell(fold, last))
     await _open(lambda: fold.follow(execute.journal))
     telling.cancel()
     parts.later("fold", fold.stop)
     parts.background("burials", _bury(fold))
 
 
-async def _tell(fold: Fold, last: int) -> None:
+async def _tell(fold: Fold, tables: Projector, last: int) -> None:
     """How far the fold has come, for who waits at a start."""
     progress = Progress("reading the log", last, "commits")
     while True:
         await asyncio.sleep(0.5)
-        progress.at(fold.position)
+        progress.at(tables.pouring.position if tables.pouring else fold.position)
 
 
 async def _bury(fold: Fold) -> None:
