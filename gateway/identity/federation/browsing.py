@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
-from events.refusals import Invalid, Unauthenticated
+from events.refusals import Invalid
 from gateway.identity.federation import signon
 from gateway.identity.federation.fetching import Unreachable
 from gateway.identity.federation.openid import Provider, Untrue, attributes
@@ -54,7 +54,8 @@ def _origin(call: Call) -> str:
         raise Invalid("Request must have an origin query parameter")
     trusted = [url.strip() for url in call.cloud.settings.federation.trusted_dashboards.split(",")]
     if origin not in filter(None, trusted):
-        raise Unauthenticated(f"{origin} is not a trusted dashboard host")
+        signon.log.info("%r is no trusted dashboard", origin[:LONGEST])
+        raise unauthenticated()
     return origin
 
 
@@ -67,7 +68,7 @@ async def start(call: Call) -> Answer:
         if provider is not None and provider.enabled and provider.id in call.cloud.settings.federation.oidc:
             found.append(provider)
     if len(found) != 1:
-        raise Unauthenticated("Missing entity ID from environment")
+        raise unauthenticated()
     return await _leave(call, found[0].id, call.path["protocol"])
 
 

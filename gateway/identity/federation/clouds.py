@@ -98,7 +98,8 @@ async def _response(call: Call, body: Any) -> tuple[xml.Element, ServiceProvider
     if provider is None:
         raise not_found(wanted.scope.service_provider.id)
     if not provider.enabled:
-        raise Forbidden(f"Service Provider {provider.id} is disabled")
+        signon.log.info("service provider %s is disabled", provider.id)
+        raise signon.forbidden()
     tokens = call.cloud.part(Tokens)
     token = tokens.valid(tokens.read(wanted.identity.token.id))
     if token.project is None or token.access_rules is not None:

@@ -33,13 +33,19 @@ _FORM = "application/x-www-form-urlencoded"
 SYNC = "3.0"  # version of mappings by which what is not told any more is taken back
 
 
+def forbidden() -> Forbidden:
+    """What is said to strangers: why stands in the log."""
+    return Forbidden("You are not authorized to perform the requested action.")
+
+
 def provider_of(call: Call, id: str) -> IdentityProvider:
     """An enabled provider. Raises NotFound, Forbidden."""
     provider = call.fold.get(identity_providers, id)
     if provider is None:
         raise NotFound(f"Could not find Identity Provider: {id}.")
     if not provider.enabled:
-        raise Forbidden(f"Identity Provider {id} is disabled")
+        log.info("identity provider %s is disabled", id)
+        raise forbidden()
     return provider
 
 
@@ -114,7 +120,8 @@ async def vouched(
     if provider.remote_ids and not named:
         raise unauthenticated()
     if provider.remote_ids and not set(named or ()) <= set(provider.remote_ids):
-        raise Forbidden("Incoming identity provider identifier not included among the accepted identifiers.")
+        log.info("%s was vouched for by %s, which is none of its remote ids", provider.id, named)
+        raise forbidden()
     mapping = call.fold.get(mappings, protocol.mapping)
     if mapping is None:
         raise NotFound(f"Could not find mapping: {protocol.mapping}.")
