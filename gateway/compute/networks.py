@@ -83,7 +83,7 @@ def _check_network(call: Call, wanted: Attachment) -> None:
     network = call.fold.get(networks, wanted.network or "")
     if network is None or not (call.may_see(network) or network.open):
         raise Invalid(f"Network {wanted.network} could not be found.")
-    if network.external and not (network.shared or call.is_admin):
+    if network.external and not (network.shared or call.allows("network:attach_external_network")):
         raise Invalid(f"It is not allowed to create an interface on external network {network.id}")
     if not call.fold.count(subnets, "network", network.id):
         raise Invalid(f"Network {network.id} requires a subnet in order to boot instances on.")

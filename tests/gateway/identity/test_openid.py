@@ -23,7 +23,7 @@ from events import settings as all_settings
 from events.settings import Federation, Settings
 from gateway.identity.federation.naming import client_secret
 from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
-from tests.gateway.identity.people import PASSWORD, SETTINGS, People, people
+from tests.gateway.identity.people import PASSWORD, People, demanding, people
 
 ORIGIN = "https://dashboard.example/auth/websso/"
 PATH = "/OS-FEDERATION/identity_providers/acme/protocols/openid"
@@ -64,7 +64,8 @@ def provider(running: OpenIdProvider) -> OpenIdProvider:
 
 def configured(provider: OpenIdProvider, **options: Any) -> Settings:
     acme = all_settings.OpenIdProvider(issuer=provider.issuer, client_id=CLIENT, **options)
-    return Settings(identity=SETTINGS.identity, federation=Federation(oidc={"acme": acme}, trusted_dashboards=ORIGIN))
+    offered = demanding(methods="password,token,mapped,openid").identity
+    return Settings(identity=offered, federation=Federation(oidc={"acme": acme}, trusted_dashboards=ORIGIN))
 
 
 @asynccontextmanager
