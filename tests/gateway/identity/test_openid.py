@@ -172,6 +172,10 @@ async def test_memberships_last_as_long_as_the_operator_wants(tmp_path: Path, pr
         groups = (await them.call("GET", f"/users/{id}/groups")).json()["groups"]
         assert [group["name"] for group in groups] == ["staff"]
         assert groups[0]["membership_expires_at"] is not None
+        group = groups[0]["id"]
+        assert (await them.call("HEAD", f"/groups/{group}/users/{id}")).status_code == 204
+        listed = (await them.call("GET", f"/role_assignments?user.id={id}&effective")).json()["role_assignments"]
+        assert len(listed) == 2  # member, and reader by it
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"authorization_ttl": 0}})
         await sign_on(them, provider.token("ann"))
