@@ -153,9 +153,9 @@ def test_a_user_of_one_cloud_works_in_another(openstack: Client, cloud: RunningC
         local = [{"user": {"name": "guest {0}"}, "projects": [joint], "domain": {"name": "Default"}}]
         rules = [{"local": local, "remote": [{"type": "openstack_user"}]}]
         openstack("identity provider create --remote-id", entity(cloud.url), "self")
-        body = {"mapping": {"rules": rules, "schema_version": "2.0"}}  # Debian 12's command knows no versions
+        mapping = {"mapping": {"rules": rules, "schema_version": "2.0"}}  # Debian 12's command knows no versions
         with cloud.user() as admin:
-            assert admin.put("/identity/v3/OS-FEDERATION/mappings/k2k", json=body).status_code == 201
+            assert admin.put("/identity/v3/OS-FEDERATION/mappings/k2k", json=mapping).status_code == 201
         openstack("federation protocol create --identity-provider self --mapping k2k saml2")
         there = f"{cloud.url}/identity/v3/OS-FEDERATION/identity_providers/self/protocols/saml2/auth"
         openstack("service provider create --auth-url", there, "--service-provider-url", there, "abroad")

@@ -64,7 +64,9 @@ async def prove(call: Call, provider_id: str, protocol_id: str) -> Proven:
     if _brings_response(call):
         from gateway.identity.federation import clouds  # libraries that most clouds need not load
 
-        return await vouched(call, provider, protocol, await clouds.attributes(call, provider), "MELLON_IDP")
+        came = await clouds.brought(call)
+        told = await clouds.attributes(call, provider, came, clouds.errand(call, provider, came))
+        return await vouched(call, provider, protocol, told, "MELLON_IDP")
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated()
@@ -172,6 +174,12 @@ def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
 
 
 async def sign_on(call: Call) -> Answer:
-    """An unscoped token for whom the provider of the path vouches. Raises as `prove`."""
+    """An unscoped token for whom the provider of the path vouches; an enhanced client is sent there. As `prove`."""
+    if call.request.method == "GET" and "paos" in call.request.headers:
+        from gateway.identity.federation import clouds  # libraries that most clouds need not load
+
+        provider = provider_of(call, call.path["id"])
+        protocol_of(call, provider.id, call.path["protocol"])
+        return await clouds.ask_client(call, provider)
     text, body = issue(call, await prove(call, call.path["id"], call.path["protocol"]))
     return Answer(status=201, body=body, headers={"X-Subject-Token": text})
