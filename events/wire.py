@@ -264,6 +264,25 @@ class Wire:
             raise Faulty(answer.headers[FAULT])
         return answer.data
 
+    async def gather(self, subject: str, seconds: float, payload: bytes = b"") -> list[bytes]:
+        """The answers of all who serve `subject`, as far as they come within so many seconds. Raises Unavailable."""
+        found: list[bytes] = []
+
+        async def hear(message: Message) -> None:
+            if not message.headers:  # else: nobody is there, or who served it failed
+                found.append(message.data)
+
+        inbox = self.inbox()
+        subscription = await self.listen(inbox, hear)
+        try:
+            if not self._connected.is_set():
+                raise Unavailable("NATS is away")
+            await self.client.publish(subject, payload, inbox)
+            await asyncio.sleep(seconds)
+        finally:
+            await self.unlisten(subscription)
+        return found
+
     async def cast(self, subject: str, payload: bytes) -> None:
         """Say something that may be lost; nothing is said while there is no connection."""
         if self._connected.is_set():
