@@ -299,7 +299,7 @@ def claim_mac(fold: Fold, network: str, mac: str, port: str, claim: str, now: da
     key, name = macs.key(network, mac), holder(port, claim)
     if fold.get(macs, key) is not None or mac_used(fold, network, mac):
         raise Conflict(_mac_in_use(network, mac), kind="MacAddressInUse")
-    take = macs.Take(id=key, holder=name, group=network, until=now + PATIENCE)
+    take = macs.Take(id=key, holder=name, until=now + PATIENCE)
     return Step(macs, take, macs.Release(id=key, holder=name))
 
 
@@ -326,7 +326,7 @@ def _mac_in_use(network: str, mac: str) -> str:
 
 def claim_address(subnet: str, ip: str, port: str, claim: str, now: datetime) -> Step:
     key, name = addresses.key(subnet, ip), holder(port, claim)
-    take = addresses.Take(id=key, holder=name, group=subnet, until=now + PATIENCE)
+    take = addresses.Take(id=key, holder=name, until=now + PATIENCE)
     return Step(addresses, take, addresses.Release(id=key, holder=name))
 
 
