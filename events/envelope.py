@@ -103,7 +103,7 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
             begin += part.events
 
 
-LINK = 24  # characters of a digest: 144 bits, which nobody finds another commit for
+LINK = 22  # characters of a digest: 132 bits, which nobody finds another commit for
 
 
 def follows(previous: str | None, digest: str | None) -> bool:
