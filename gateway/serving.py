@@ -50,9 +50,7 @@ class _Handler:
         parameters = list(inspect.signature(route.function).parameters)
         hints = get_type_hints(route.function, include_extras=True)
         self.body = hints[parameters[1]] if len(parameters) > 1 else None
-        self.operation = (
-            route.policy or f"{route.function.__module__.removeprefix('gateway.')}.{route.function.__name__}"
-        )
+        self.operation = route.policy
 
 
 class _Endpoint:

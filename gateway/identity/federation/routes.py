@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.identity import token
 from gateway.identity.federation import identity_provider, mapping, protocol, service_provider
 from gateway.identity.personas import CLOUD_ADMIN, SELF, SYSTEM_READER
-from gateway.policy import Who
+from gateway.identity.routing import route as _route
 from gateway.serving import Route
-
-Function = Callable[..., Awaitable[Any]]
 
 _PROVIDERS = "/v3/OS-FEDERATION/identity_providers"
 _PROTOCOLS = f"{_PROVIDERS}/{{id}}/protocols"
-
-
-def _route(method: str, path: str, function: Function, who: Who, policy: str, status: int = 200) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}")
 
 
 def _resource(module: Any, path: str, one: str, name: str, many: str) -> tuple[Route, ...]:
@@ -42,8 +35,6 @@ ROUTES = (
     *_resource(protocol, _PROTOCOLS, f"{_PROTOCOLS}/{{protocol}}", "protocol", "protocols"),
     *_named(mapping, "mapping", "mappings"),
     *_named(service_provider, "service_provider", "service_providers"),
-    Route(
-        "GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, policy="identity:get_auth_projects", past=False
-    ),
-    Route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, policy="identity:get_auth_domains", past=False),
+    _route("GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, "get_auth_projects", past=False),
+    _route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, "get_auth_domains", past=False),
 )
