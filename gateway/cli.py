@@ -72,11 +72,28 @@ def parser() -> argparse.ArgumentParser:
 
     command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
+    secret = command("client-secret", "keep the secret that an OpenID provider gave this cloud, read from stdin", _mend)
+    secret.add_argument("provider", metavar="ID", help="of the identity provider")
     keys = command("keys", "the keys that seal tokens and receipts", _mend)
     keys.add_argument("action", choices=["list", "rotate"], help="rotate: seal with the staged one from now on")
     command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
     )
+
+    policy = command("policy", "who may do what, and why", _policy)
+    policy.add_argument("action", choices=["list", "check"])
+    policy.add_argument("operation", nargs="?", metavar="OPERATION", help="to check; else all that the person may do")
+    policy.add_argument("--service", metavar="NAME", help="list the rules of this one alone")
+    policy.add_argument(
+        "--format", choices=["yaml", "json", "table"], default="yaml", help="yaml: a sample policy.yaml"
+    )
+    policy.add_argument("--persona", metavar="SCOPE-ROLE", help="such as project-member, system-reader, unscoped")
+    policy.add_argument("--user", metavar="NAME", help="of the running cloud, on --project, --domain or --system")
+    policy.add_argument("--project", metavar="NAME")
+    policy.add_argument("--domain", metavar="NAME")
+    policy.add_argument("--system", action="store_true")
+    policy.add_argument("--token", metavar="TOKEN", help="what it lets one do")
+    policy.add_argument("--target", action="append", default=[], metavar="NAME=VALUE", help="of what is asked for")
 
     events = command("events", "print the log", _events)
     events.add_argument("--follow", action="store_true", help="go on with what is to come")
@@ -186,6 +203,12 @@ def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
+
+
+def _policy(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import policy_commands
+
+    return policy_commands.run(options, path, settings)
 
 
 def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:

@@ -14,7 +14,8 @@ from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.federation import known
+from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
 from gateway.identity.personas import domain_of, target
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -31,8 +32,8 @@ _OPTIONS = {
 }
 SHAPES = {
     "name": shapes.NAME,
-    "domain_id": shapes.OPTIONAL_ID,
-    "enabled": shapes.BOOLEAN,
+    "domain_id": shapes.ID,
+    "enabled": shapes.SWITCH,
     "default_project_id": shapes.OPTIONAL_ID,
     "password": shapes.OPTIONAL_PASSWORD,
     "options": shapes.Shape(types=("object",), members=_OPTIONS),
@@ -60,6 +61,7 @@ def view(call: Call, user: User) -> dict[str, Any]:
         shown["default_project_id"] = user.default_project
     shown["password_expires_at"] = compliance.moment(user.password_expires_at)
     shown["options"] = user.options
+    shown.update(known.view(call, user.id))
     shown["links"] = {"self": f"{call.root}/v3/users/{user.id}"}
     return shown
 
@@ -67,7 +69,9 @@ def view(call: Call, user: User) -> dict[str, Any]:
 def _extra(given: dict[str, Any], *, least: int = 0, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """What else is said of a user. Raises Invalid."""
     extra = shapes.check("user", given, SHAPES, required=required, least=least)
-    shapes.check("user", extra, {"description": shapes.DESCRIPTION, "email": shapes.DESCRIPTION})
+    shapes.check("user", extra, {"description": shapes.DESCRIPTION})
+    if isinstance(given.get("enabled"), str):
+        given["enabled"] = given["enabled"].lower() not in OFF
     return {name: value for name, value in extra.items() if name not in RESERVED}
 
 
@@ -115,7 +119,8 @@ async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) 
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    """The users that the caller may see and the query asks for."""
+    """The users that the caller may see and the query asks for. Raises Invalid."""
+    guard_filters(call, SHAPES, ("name", "domain_id"))
     name, domain = asked(call, "name"), asked(call, "domain_id")
     if name is not None:
         found = call.fold.by(users, "name", name)
@@ -128,6 +133,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
     reach = domain_of(call)
     if reach is not None:
         found = [user for user in found if user.domain == reach]
+    found = known.asked_for(call, found)
     getters = {
         "name": lambda u: u.name,
         "enabled": lambda u: compliance.is_active(call, u),
@@ -240,4 +246,5 @@ async def list_groups(call: Call) -> dict[str, Any]:
     user = find(call)
     mine = (call.fold.get(groups, membership.group) for membership in call.fold.by(memberships, "user", user.id))
     found = filtered(call, [g for g in mine if g is not None], {"name": lambda g: g.name})
-    return collection(call, "groups", found, lambda g: {**group.view(call, g), "membership_expires_at": None})
+    found += filtered(call, known.groups_of(call, user.id, found), {"name": lambda g: g.name})
+    return collection(call, "groups", found, lambda g: {**group.view(call, g), **known.until(call, user.id, g.id)})
