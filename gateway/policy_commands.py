@@ -13,7 +13,7 @@ import msgspec
 from events.settings import Settings
 from gateway import personas, policy_file, policy_people
 from gateway.application import faces
-from gateway.policy import Policy, Rule, Table, own
+from gateway.policy import Policy, Rule, Table, scope
 from gateway.rules import BadRule, explain
 from gateway.serving import Face
 from gateway.tokens import Token
@@ -123,7 +123,7 @@ def _check(options: argparse.Namespace, policy: Policy, who: Token) -> int:
     rule, verdict = table.rules[name], table.verdict(name, who, target)
     print(f"{name}: {rule.does}")
     print(f"{WORDS[verdict]:>7}  {_of(who)}" + ("" if target is None else f", to {' '.join(options.target)}"))
-    if rule.scopes and table.verdict(name, who, own(who)) is False:
+    if rule.scopes and scope(who) not in rule.scopes:
         print(f"         it takes a token of: {', '.join(sorted(rule.scopes))}")
     for step in explain(table.nodes[name], table.nodes, who, target):
         print(f"{WORDS[step.verdict]:>7}  {'  ' * step.depth}{step.text}")

@@ -1,4 +1,4 @@
-"""Whose rights `cumulog policy check` is asked for: a user of a running cloud, or a token, found by the cloud's own API."""
+"""Whose rights `cumulog policy check` is asked for: a user of a running cloud, or a token, found by its own API."""
 
 from __future__ import annotations
 
