@@ -14,7 +14,7 @@ FILE = Path(__file__).parent.parent / "docs" / "policy.md"
 ROLES = ("service", "reader", "member", "manager", "admin")
 HEAD = """# Who may do what
 
-Written by `python -m tests.rights` from the tables `gateway/*/policies.py`; a test compares. Of the roles reader, member,
+Written by `python -m tests.rights` from the tables `gateway/*/policies.py`; a test compares. Of reader, member,
 manager and admin each contains those before it: a cell names the least. *own* is what belongs to the caller's
 project, domain or user, or depends on what it is; without that word it is everything. `cumulog policy check` says why.
 """
