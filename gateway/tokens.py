@@ -43,6 +43,7 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     protocol: str | None = None
     groups: tuple[str, ...] = ()  # which the user is in by its word
     trust: str | None = None
+    access_token: str | None = None  # of OAuth 1
     access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property

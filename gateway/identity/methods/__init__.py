@@ -13,6 +13,7 @@ from gateway.identity.methods import (
     application_credential,
     external,
     mapped,
+    oauth1,
     openid,
     password,
     saml2,
@@ -37,7 +38,7 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, mapped, openid, saml2)
+ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, oauth1, mapped, openid, saml2)
 
 BY_NAME = {method.NAME: method for method in ALL}
 
