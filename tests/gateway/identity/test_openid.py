@@ -343,12 +343,15 @@ async def test_keys_that_are_not_known_are_asked_for_but_not_again_and_again(
         assert provider.asked.count("/jwks") == 2
 
 
-@pytest.mark.parametrize("fuzz", ["", "x", "a.b.c", "....", "é.é.é", "x" * 20_000, "eyJhbGciOiJSUzI1NiJ9..", "\x7f"])
-async def test_nonsense_is_refused(tmp_path: Path, provider: OpenIdProvider, fuzz: str) -> None:
+NONSENSE = ("", "x", "a.b.c", "....", "é.é.é", "x" * 20_000, "eyJhbGciOiJSUzI1NiJ9..", "\x7f")
+
+
+async def test_nonsense_is_refused(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider) as them:
-        for header in (f"Bearer {fuzz}", fuzz, f"Basic {fuzz}"):
-            answer = await them.call("POST", f"{PATH}/auth", token="", Authorization=header)
-            assert answer.status_code == 401, (header, answer.text)
+        for nonsense in NONSENSE:
+            for header in (f"Bearer {nonsense}", nonsense, f"Basic {nonsense}"):
+                answer = await them.call("POST", f"{PATH}/auth", token="", Authorization=header)
+                assert answer.status_code == 401, (header, answer.text)
 
 
 async def test_tokens_that_cannot_be_read_are_asked_about_if_the_operator_wants_it(
