@@ -111,13 +111,15 @@ class Wire:
             reconnect_time_wait=0.05,  # type: ignore[arg-type]  # seconds; it is only ever slept
             ping_interval=5,
             max_outstanding_pings=2,
+            skip_subject_validation=True,  # events/subjects.py makes them
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_close,
         )
         self._inbox = f"{prefix}.{new_hex()}."
-        await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        self.client.answers, self.client.answered = answers._id, self._answer
         await self.client.flush()
         self._opened = True
         self._connected.set()
@@ -185,9 +187,12 @@ class Wire:
     # Questions
 
     async def _on_answer(self, message: Message) -> None:
-        future = self._waiting.get(message.subject[len(self._inbox) :])
+        self._answer(message.subject, message.data, message.headers)
+
+    def _answer(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+        future = self._waiting.get(subject[len(self._inbox) :])
         if future is not None and not future.done():
-            future.set_result(message)
+            future.set_result(Message(self.client, subject=subject, data=data, headers=headers))
 
     def _expire(self, future: asyncio.Future[Message]) -> None:
         if not future.done():
@@ -258,6 +263,25 @@ class Wire:
         if answer.headers and FAULT in answer.headers:
             raise Faulty(answer.headers[FAULT])
         return answer.data
+
+    async def gather(self, subject: str, seconds: float, payload: bytes = b"") -> list[bytes]:
+        """The answers of all who serve `subject`, as far as they come within so many seconds. Raises Unavailable."""
+        found: list[bytes] = []
+
+        async def hear(message: Message) -> None:
+            if not message.headers:  # else: nobody is there, or who served it failed
+                found.append(message.data)
+
+        inbox = self.inbox()
+        subscription = await self.listen(inbox, hear)
+        try:
+            if not self._connected.is_set():
+                raise Unavailable("NATS is away")
+            await self.client.publish(subject, payload, inbox)
+            await asyncio.sleep(seconds)
+        finally:
+            await self.unlisten(subscription)
+        return found
 
     async def cast(self, subject: str, payload: bytes) -> None:
         """Say something that may be lost; nothing is said while there is no connection."""

@@ -14,11 +14,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from events.fold import Fold
+from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
 from events.settings import Settings
 from gateway.bodies import explain
-from gateway.identity import grants, trusting
+from gateway.identity import compliance, grants, trusting
 from gateway.identity.delegation import is_secondary
 from gateway.identity.methods import BY_NAME, external
 from gateway.identity.proof import (
@@ -127,6 +128,7 @@ async def prove(call: Call, request: Request) -> Proven:
             raise unauthenticated()
         proven = found if proven is None else _both(proven, found)
     assert proven is not None, "a request has a method"
+    await compliance.admit(call, proven)
     return proven
 
 
@@ -173,6 +175,9 @@ def target(fold: Fold, now: datetime, wanted: Wanted | None, proven: Proven) -> 
     """What the token is to be for. Raises Invalid, Unauthenticated, NotFound, Forbidden."""
     if proven.credential is not None:
         return Target(scope="project", id=proven.credential.project_id)
+    if proven.access_token is not None:
+        lent = fold.get(access_tokens, proven.access_token)
+        return Target(scope="project", id=lent.project_id if lent else "")
     if wanted is None:
         return _default(fold, proven)
     if wanted.project is not UNSET:

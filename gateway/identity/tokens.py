@@ -17,6 +17,8 @@ from events.clock import Clock
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import identity_provider as identity_providers
+from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.identity import revocation as revocations
 from events.identity import trust as trusts
@@ -36,7 +38,7 @@ from gateway.identity.proof import Proven
 from gateway.tokens import Token
 
 REMEMBERED = 20_000  # tokens whose seal was opened
-LONGEST = 1024  # characters of a token
+LONGEST = 4096  # characters of a token: one with many groups is long
 ZERO = timedelta(0)
 
 
@@ -67,10 +69,14 @@ class Tokens:
         self.keys = keys
         self._opened: OrderedDict[str, Claims] = OrderedDict()
 
-    async def authenticate(self, text: str) -> Token:
-        """Whose a token is and what it gives. Raises Unauthenticated."""
+    async def authenticate(self, text: str, service: str | None = None) -> Token:
+        """Whose a token is and what it gives; expired or not, if a service shows its own with it.
+
+        Raises Unauthenticated.
+        """
         try:
-            return self.valid(self.read(text))
+            helps = service is not None and "service" in self.valid(self.read(service)).role_names
+            return self.valid(self.read(text), allow_expired=helps)
         except (NotFound, Forbidden) as fault:
             raise Unauthenticated("The request you have made requires authentication.") from fault
 
@@ -127,6 +133,9 @@ class Tokens:
         trust = self._trust(claims)
         if trust is not None and trust.impersonation:
             user = self._user(trust.trustor, claims)
+        federated = claims.federated
+        if federated is not None and self.fold.get(identity_providers, federated.provider) is None:
+            raise NotFound(f"Could not find Identity Provider: {federated.provider}.")
         roles = trusting.roles(self.fold, trust) if trust is not None else self._roles(claims)
         if not roles and claims.scope != "unscoped":
             raise Unentitled
@@ -146,7 +155,11 @@ class Tokens:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
+            provider=federated.provider if federated else None,
+            protocol=federated.protocol if federated else None,
+            groups=federated.groups if federated else (),
             trust=claims.trust,
+            access_token=claims.access_token,
             access_rules=self._rules(claims),
         )
 
@@ -205,10 +218,16 @@ class Tokens:
         return trust
 
     def _roles(self, claims: Claims) -> dict[str, Role]:
-        """The roles that the token gives now; by an application credential no more than it was made for."""
+        """The roles that the token gives now; by what was lent no more than that."""
         if claims.scope == "unscoped":
             return {}
-        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all")
+        told = grants.Told(claims.federated.groups if claims.federated else (), self.clock.now())
+        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all", told)
+        if claims.access_token is not None:
+            lent = self.fold.get(access_tokens, claims.access_token)
+            if lent is None:
+                raise NotFound("Access token not found")
+            return {id: role for id, role in grants.expand(self.fold, lent.roles).items() if id in roles}
         if claims.application_credential is None:
             return roles
         credential = self.fold.get(application_credentials, claims.application_credential)

@@ -14,7 +14,8 @@ from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.federation import known
+from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
 from gateway.identity.personas import allow, domain_of, may_manage, may_read
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -31,8 +32,8 @@ _OPTIONS = {
 }
 SHAPES = {
     "name": shapes.NAME,
-    "domain_id": shapes.OPTIONAL_ID,
-    "enabled": shapes.BOOLEAN,
+    "domain_id": shapes.ID,
+    "enabled": shapes.SWITCH,
     "default_project_id": shapes.OPTIONAL_ID,
     "password": shapes.OPTIONAL_PASSWORD,
     "options": shapes.Shape(types=("object",), members=_OPTIONS),
@@ -67,7 +68,9 @@ def view(call: Call, user: User) -> dict[str, Any]:
 def _extra(given: dict[str, Any], *, least: int = 0, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """What else is said of a user. Raises Invalid."""
     extra = shapes.check("user", given, SHAPES, required=required, least=least)
-    shapes.check("user", extra, {"description": shapes.DESCRIPTION, "email": shapes.DESCRIPTION})
+    shapes.check("user", extra, {"description": shapes.DESCRIPTION})
+    if isinstance(given.get("enabled"), str):
+        given["enabled"] = given["enabled"].lower() not in OFF
     return {name: value for name, value in extra.items() if name not in RESERVED}
 
 
@@ -75,6 +78,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new user. Raises Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "user")
     extra = _extra(given, required=("name",))
+    links = known.take(call, extra)
     domain = given.get("domain_id") or project.home(call)
     allow(may_manage(call, domain), "create_user")
     if call.fold.get(domains, domain) is None:
@@ -92,7 +96,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         **await _password(call, given, options),
     )
     key = ("user", domain, wish.name)
-    return {"user": view(call, await naming.create(call, users, wish, key, taken(wish.name, domain)))}
+    state = await naming.create(call, users, wish, key, taken(wish.name, domain))
+    await known.link(call, state.id, links)
+    return {"user": {**view(call, state), **known.view(call, state.id)}}
 
 
 def _guard_default_project(call: Call, given: dict[str, Any]) -> None:
@@ -115,7 +121,8 @@ async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) 
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    """The users that the caller may see and the query asks for."""
+    """The users that the caller may see and the query asks for. Raises Invalid."""
+    guard_filters(call, SHAPES, ("name", "domain_id"))
     name, domain = asked(call, "name"), asked(call, "domain_id")
     if name is not None:
         found = call.fold.by(users, "name", name)
@@ -128,6 +135,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
     reach = domain_of(call)
     if reach is not None:
         found = [user for user in found if user.domain == reach]
+    found = known.asked_for(call, found)
     getters = {
         "name": lambda u: u.name,
         "enabled": lambda u: compliance.is_active(call, u),
@@ -160,7 +168,8 @@ def find(call: Call, operation: str) -> User:
 
 async def show(call: Call) -> dict[str, Any]:
     """One user. Raises NotFound, Forbidden."""
-    return {"user": view(call, find(call, "get_user"))}
+    user = find(call, "get_user")
+    return {"user": {**view(call, user), **known.view(call, user.id)}}
 
 
 def _managed(call: Call, operation: str) -> User:
@@ -182,6 +191,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         raise Invalid("Cannot change ID")
     if given.get("domain_id", user.domain) != user.domain:
         raise Invalid("Cannot change Domain ID")
+    links = known.take(call, extra, user.id)
     _guard_default_project(call, given)
     options = shapes.merged(user.options, given.get("options", {}))
     name, settings = given.get("name", user.name).strip(), call.cloud.settings.identity
@@ -199,7 +209,8 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     )
     old, new = ("user", user.domain, user.name), ("user", user.domain, name)
     state = await naming.change(call, users, wish, old, new, taken(name, user.domain))
-    return {"user": {**view(call, state), "extra": state.extra}}
+    await known.link(call, user.id, links)
+    return {"user": {**view(call, state), **known.view(call, user.id), "extra": state.extra}}
 
 
 async def delete(call: Call) -> None:
@@ -240,4 +251,5 @@ async def list_groups(call: Call) -> dict[str, Any]:
     user = find(call, "list_groups_for_user")
     mine = (call.fold.get(groups, membership.group) for membership in call.fold.by(memberships, "user", user.id))
     found = filtered(call, [g for g in mine if g is not None], {"name": lambda g: g.name})
-    return collection(call, "groups", found, lambda g: {**group.view(call, g), "membership_expires_at": None})
+    found += filtered(call, known.groups_of(call, user.id, found), {"name": lambda g: g.name})
+    return collection(call, "groups", found, lambda g: {**group.view(call, g), **known.until(call, user.id, g.id)})

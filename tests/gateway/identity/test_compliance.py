@@ -214,6 +214,12 @@ async def test_who_stays_away_for_too_long_is_disabled(tmp_path: Path) -> None:
         for _ in range(3):
             assert (await them.ask(ann, PASSWORD)).status_code == 201
         assert them.fold.position == before + 1  # once a day
+        project = (await them.make("project", name="p"))["id"]
+        await them.grant(f"projects/{project}/users/{ann}", "member")
+        token = await them.login(ann, PASSWORD, {"project": {"id": project}})
+        body = {"application_credential": {"name": "c"}}
+        made = await them.call("POST", f"/users/{ann}/application_credentials", body, token=token)
+        credential = made.json()["application_credential"]
         clock.advance(9 * DAY)
         assert (await them.ask(ann, PASSWORD)).status_code == 201
         clock.advance(10 * DAY)
@@ -224,7 +230,11 @@ async def test_who_stays_away_for_too_long_is_disabled(tmp_path: Path) -> None:
         listed = (await them.call("GET", "/users?enabled=false")).json()["users"]
         assert {user["name"] for user in listed} == {"admin", "ann"}
         assert (await them.ask(bob, PASSWORD)).status_code == 201
+        secret = {"application_credential": {"id": credential["id"], "secret": credential["secret"]}}
+        auth = {"auth": {"identity": {"methods": ["application_credential"], **secret}}}
+        assert (await them.call("POST", "/auth/tokens", auth, token="")).status_code == 401
         await them.call("PATCH", f"/users/{ann}", {"user": {"enabled": True}})
+        assert (await them.call("POST", "/auth/tokens", auth, token="")).status_code == 201
         assert (await them.ask(ann, PASSWORD)).status_code == 201
 
 
