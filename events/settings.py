@@ -116,6 +116,7 @@ class SamlProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     entity_id: str
     certificate: str  # a file: the PEM of what it signs with
+    sso_url: str = ""  # to which a browser is sent to sign on
 
 
 class Federation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from events.identity.group import ChangeGroup, CreateGroup, Group
 from events.identity.membership import Join, Leave
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
-from gateway.identity import cleaning, naming, project, shapes
+from gateway.identity import cleaning, grants, naming, project, shapes
 from gateway.identity.listing import asked, collection, filtered
 from gateway.identity.personas import allow, domain_of, may_manage, may_read
 from gateway.serving import Call
@@ -130,7 +130,8 @@ async def add_member(call: Call) -> None:
 async def check_member(call: Call) -> None:
     """Raises NotFound unless the user is in the group."""
     group, user = _member(call, "check_user_in_group")
-    if call.fold.get(memberships, (group, user)) is None:
+    lasting = grants.lasting(call.fold, user, call.cloud.clock.now())
+    if call.fold.get(memberships, (group, user)) is None and group not in [one.group for one in lasting]:
         raise NotFound(f"User '{user}' not found in group '{group}'.")
 
 

@@ -61,7 +61,6 @@ def view(call: Call, user: User) -> dict[str, Any]:
         shown["default_project_id"] = user.default_project
     shown["password_expires_at"] = compliance.moment(user.password_expires_at)
     shown["options"] = user.options
-    shown.update(known.view(call, user.id))
     shown["links"] = {"self": f"{call.root}/v3/users/{user.id}"}
     return shown
 
@@ -79,6 +78,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new user. Raises Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "user")
     extra = _extra(given, required=("name",))
+    links = known.take(call, extra)
     domain = given.get("domain_id") or project.home(call)
     allow(may_manage(call, domain), "create_user")
     if call.fold.get(domains, domain) is None:
@@ -96,7 +96,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         **await _password(call, given, options),
     )
     key = ("user", domain, wish.name)
-    return {"user": view(call, await naming.create(call, users, wish, key, taken(wish.name, domain)))}
+    state = await naming.create(call, users, wish, key, taken(wish.name, domain))
+    await known.link(call, state.id, links)
+    return {"user": {**view(call, state), **known.view(call, state.id)}}
 
 
 def _guard_default_project(call: Call, given: dict[str, Any]) -> None:
@@ -166,7 +168,8 @@ def find(call: Call, operation: str) -> User:
 
 async def show(call: Call) -> dict[str, Any]:
     """One user. Raises NotFound, Forbidden."""
-    return {"user": view(call, find(call, "get_user"))}
+    user = find(call, "get_user")
+    return {"user": {**view(call, user), **known.view(call, user.id)}}
 
 
 def _managed(call: Call, operation: str) -> User:
@@ -188,6 +191,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         raise Invalid("Cannot change ID")
     if given.get("domain_id", user.domain) != user.domain:
         raise Invalid("Cannot change Domain ID")
+    links = known.take(call, extra, user.id)
     _guard_default_project(call, given)
     options = shapes.merged(user.options, given.get("options", {}))
     name, settings = given.get("name", user.name).strip(), call.cloud.settings.identity
@@ -205,7 +209,8 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     )
     old, new = ("user", user.domain, user.name), ("user", user.domain, name)
     state = await naming.change(call, users, wish, old, new, taken(name, user.domain))
-    return {"user": {**view(call, state), "extra": state.extra}}
+    await known.link(call, user.id, links)
+    return {"user": {**view(call, state), **known.view(call, user.id), "extra": state.extra}}
 
 
 async def delete(call: Call) -> None:

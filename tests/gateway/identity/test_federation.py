@@ -201,3 +201,34 @@ async def test_a_domain_takes_its_providers_along(tmp_path: Path) -> None:
         await answered(them, "PATCH", f"/domains/{domain}", {"domain": {"enabled": False}})
         assert (await answered(them, "DELETE", f"/domains/{domain}"))[0] == 204
         assert (await answered(them, "GET", f"{IDP}/acme"))[0] == 404
+
+
+async def test_an_operator_may_say_who_vouches_for_a_user(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        await answered(them, "PUT", f"{F}/mappings/people", {"mapping": {"rules": RULES}})
+        await answered(them, "PUT", f"{IDP}/acme", {})
+        await answered(them, "PUT", f"{IDP}/acme/protocols/openid", {"protocol": {"mapping_id": "people"}})
+
+        def known(unique_id: str, idp: str = "acme", protocol: str = "openid") -> list[dict[str, Any]]:
+            return [{"idp_id": idp, "protocols": [{"protocol_id": protocol, "unique_id": unique_id}]}]
+
+        user = await them.make("user", name="ann", federated=known("a1"))
+        path = f"/users/{user['id']}"
+        assert user["federated"] == known("a1")
+        assert (await answered(them, "GET", path))[1]["user"]["federated"] == known("a1")
+        for wrong, status in (
+            (known("a1"), 409),
+            (known("b", idp="other"), 400),
+            (known("b", protocol="other"), 400),
+            ([{"idp_id": "acme"}], 400),
+            ("x", 400),
+        ):
+            body = {"user": {"name": "bob", "federated": wrong}}
+            assert (await answered(them, "POST", "/users", body))[0] == status, wrong
+        changed = (await answered(them, "PATCH", path, {"user": {"federated": known("a2")}}))[1]["user"]
+        assert (changed["federated"], changed["extra"]) == (known("a2"), {})
+        assert (await answered(them, "GET", "/users?unique_id=a1"))[1]["users"] == []
+        assert len((await answered(them, "GET", "/users?unique_id=a2"))[1]["users"]) == 1
+        await answered(them, "DELETE", f"{IDP}/acme/protocols/openid")
+        assert "federated" not in (await answered(them, "GET", path))[1]["user"]  # a local user stays
+        assert (await answered(them, "DELETE", path))[0] == 204

@@ -156,7 +156,7 @@ async def test_a_provider_that_is_disabled_or_gone_vouches_for_nobody(tmp_path: 
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"enabled": False}})
         answer = await sign_on(them, token)
-        assert (answer.status_code, answer.json()["error"]["message"]) == (403, "Identity Provider acme is disabled")
+        assert answer.status_code == 403
         assert (await rescoped(them, unscoped)).status_code == 403
         await them.call("PATCH", idp, {"identity_provider": {"enabled": True, "remote_ids": ["https://other"]}})
         assert (await sign_on(them, token)).status_code == 403
@@ -172,6 +172,10 @@ async def test_memberships_last_as_long_as_the_operator_wants(tmp_path: Path, pr
         groups = (await them.call("GET", f"/users/{id}/groups")).json()["groups"]
         assert [group["name"] for group in groups] == ["staff"]
         assert groups[0]["membership_expires_at"] is not None
+        group = groups[0]["id"]
+        assert (await them.call("HEAD", f"/groups/{group}/users/{id}")).status_code == 204
+        listed = (await them.call("GET", f"/role_assignments?user.id={id}&effective")).json()["role_assignments"]
+        assert len(listed) == 2  # member, and reader by it
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"authorization_ttl": 0}})
         await sign_on(them, provider.token("ann"))
@@ -402,7 +406,7 @@ async def test_only_the_browser_that_went_out_comes_back(tmp_path: Path, provide
 async def test_no_token_goes_where_the_operator_does_not_trust(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider) as them:
         answer = await journey(them, origin="https://evil.example/")
-        assert (answer.status_code, "not a trusted dashboard" in answer.text) == (401, True)
+        assert answer.status_code == 401
         answer = await journey(them, f"/auth{PATH}/websso", origin="")
         assert answer.status_code == 400
         assert (await journey(them, "/auth/OS-FEDERATION/websso/saml2")).status_code == 401
