@@ -95,6 +95,41 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ip_network(network)
 
 
+class OpenIdProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenID provider whose word is taken, by the id of an identity provider."""
+
+    issuer: str  # its URL; all else is found below it
+    client_id: str  # as which this cloud is known there; the secret is in the vault
+    audience: str = ""  # that access tokens must be for; empty: `client_id`
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA", "RS384", "RS512", "ES384", "ES512")
+    scopes: str = "openid profile email"  # that a browser's user is asked for
+    introspection: bool = False  # ask the provider about access tokens that cannot be read
+    userinfo: bool = False  # ask it for what an access token does not say of its user
+
+    def __post_init__(self) -> None:
+        if wrong := [one for one in self.algorithms if not one.startswith(("RS", "PS", "ES", "Ed"))]:
+            raise ValueError(f"{wrong[0]} is no algorithm by which somebody else's signature is proved")
+
+
+class SamlProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A SAML 2 identity provider whose word is taken, by the id of an identity provider."""
+
+    entity_id: str
+    certificate: str  # a file: the PEM of what it signs with
+
+
+class Federation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who vouches for users that are not kept here."""
+
+    oidc: dict[str, OpenIdProvider] = {}
+    saml: dict[str, SamlProvider] = {}
+    trusted_dashboards: str = ""  # URLs, with commas, to which a browser may be sent with a token
+    entity_id: str = ""  # as which this cloud vouches for its users in SAML; empty: a URL below its own
+    default_authorization_ttl: int = 0  # minutes that memberships told by a provider last; 0: as long as the token
+    clock_skew: int = 30  # seconds by which a provider's clock may differ
+    timeout: float = 5.0  # seconds until a provider that does not answer is given up
+
+
 class Compute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Servers and their hosts."""
 
@@ -151,6 +186,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway: Gateway = Gateway()
     feed: Feed = Feed()
     identity: Identity = Identity()
+    federation: Federation = Federation()
     compute: Compute = Compute()
     limits: Limits = Limits()
     log: Log = Log()
@@ -181,6 +217,18 @@ def load(file: Path | None, environment: Mapping[str, str], assignments: Iterabl
             raise BadSetting(f"--set takes section.name=value, not {assignment!r}")
         values.setdefault(section, {})[field] = value
     try:
+        for table in values.values():
+            table.update({name: _table(value) for name, value in table.items()})
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise BadSetting(str(fault)) from fault
+
+
+def _table(value: Any) -> Any:
+    """A table that is written as JSON, in the environment or a `--set`. Raises ValidationError."""
+    if not (isinstance(value, str) and value.startswith("{")):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as fault:
+        raise msgspec.ValidationError(f"{value} is no JSON: {fault}") from fault

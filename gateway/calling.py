@@ -164,7 +164,7 @@ class Call:
         return self.table.allows(operation, self.who, policy.own(self.who) if target is None else target)
 
     def require(self, operation: str, target: Target | None = None) -> None:
-        """Raises Forbidden unless a further rule lets the caller do `operation` to `target`, or else to what is theirs."""
+        """Raises Forbidden unless a further rule lets the caller do `operation` to `target`, or to what is theirs."""
         if not self.allows(operation, target):
             raise self.denied(operation)
 

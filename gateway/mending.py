@@ -1,4 +1,4 @@
-"""The commands that look after a cloud: bootstrap, destroy, keys, query."""
+"""The commands that look after a cloud: bootstrap, client-secret, destroy, keys, query."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from gateway.directory import Directory, DirectoryFault
 from gateway.ground import TABLES
 from gateway.hosts import HOST
 from gateway.identity.bootstrap import bootstrap
+from gateway.identity.federation.naming import client_secret
 from gateway.identity.keys import RECEIPTS, TOKENS, ZERO, KeyRing
 from gateway.reading import Opened, opened
 from projections.projector import Projector
@@ -47,6 +48,8 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             return _destroy(path, settings, options.yes)
         case "bootstrap":
             return asyncio.run(_bootstrap(path, settings))
+        case "client-secret":
+            return asyncio.run(_client_secret(path, settings, options.provider))
         case "keys":
             return asyncio.run(_keys(path, settings, rotate=options.action == "rotate"))
     raise AssertionError(options.command)
@@ -149,6 +152,19 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
     clouds = Clouds(directory)
     clouds.write(clouds.url() or DEFAULT_URL, settings.identity.region, {"cumulog": password})
     print(f"The admin has a new password: it is in {path / FILE}.")
+    return 0
+
+
+async def _client_secret(path: Path, settings: Settings, provider: str) -> int:
+    """Keep a secret in the vault; an empty one is none."""
+    secret = sys.stdin.read().strip()
+    async with opened(path, settings) as cloud:
+        replicas = journals.replicas(cloud.wire, settings)
+        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        if secret:
+            await vault.put(client_secret(provider), secret.encode())
+        else:
+            await vault.delete(client_secret(provider))
     return 0
 
 

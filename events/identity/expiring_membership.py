@@ -2,7 +2,8 @@
 
     CONFIRMED <-> ENDED
 
-How long is the provider's `authorization_ttl`, or a setting. Source: Identity API reference, "Identity providers".
+How long is said by the provider's `authorization_ttl`, or a setting.
+Source: Identity API reference, "OS-FEDERATION", "Identity providers".
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class ExpiringMembership(State, frozen=True, gc=False, kw_only=True):
     group: str
     user: str
     provider: str
-    confirmed_at: datetime
+    until: datetime
 
     @property
     def key(self) -> tuple[str, str]:
@@ -32,6 +33,7 @@ class MembershipConfirmed(Event, frozen=True, gc=False, kw_only=True):
     group: str
     user: str
     provider: str
+    until: datetime
 
 
 class MembershipEnded(Event, frozen=True, gc=False, kw_only=True):
@@ -44,6 +46,7 @@ Events = MembershipConfirmed | MembershipEnded
 class ConfirmMembership(Command, frozen=True, gc=False, kw_only=True):
     id: tuple[str, str]  # group, user
     provider: str
+    until: datetime
 
 
 class EndMembership(Command, frozen=True, gc=False, kw_only=True):
@@ -57,8 +60,8 @@ def decide(membership: ExpiringMembership | None, command: Commands) -> list[Eve
     """What `command` brings about."""
     group, user = command.id
     match command:
-        case ConfirmMembership(provider=provider):
-            return [MembershipConfirmed(group=group, user=user, provider=provider)]
+        case ConfirmMembership(provider=provider, until=until):
+            return [MembershipConfirmed(group=group, user=user, provider=provider, until=until)]
         case EndMembership():
             return [] if membership is None or membership.deleted else [MembershipEnded()]
     assert_never(command)
@@ -68,7 +71,7 @@ def evolve(membership: ExpiringMembership | None, event: Events, at: datetime) -
     """The membership after `event`."""
     match event:
         case MembershipConfirmed():
-            return ExpiringMembership(group=event.group, user=event.user, provider=event.provider, confirmed_at=at)
+            return ExpiringMembership(group=event.group, user=event.user, provider=event.provider, until=event.until)
         case MembershipEnded():
             assert membership is not None, "MembershipEnded before MembershipConfirmed"
             return replace(membership, deleted=True)

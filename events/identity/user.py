@@ -42,18 +42,18 @@ class User(State, frozen=True, gc=False, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}  # a description, an email address and whatever else was given
     tokens_from: datetime | None = None  # tokens of the user that were issued before are void
+    provider: str | None = None  # the identity provider that made them known; their name may be others' too
     password_expires_at: datetime | None = None
     password_is_own: bool = False  # they chose it themselves
     former: tuple[str, ...] = ()  # the hashes of passwords before this one, the newest first
     failures: int = 0  # wrong passwords since the last right one
     failed_at: datetime | None = None
     active_at: datetime | None = None  # the first login of the newest day with one, if that is asked for
-    local: bool = True  # else known by an identity provider only, under a name that others may have too
 
     @property
     def place(self) -> str | None:
         """By which they are found by name."""
-        return f"{self.domain}:{self.name}" if self.local else None
+        return f"{self.domain}:{self.name}" if self.provider is None else None
 
     def is_locked(self, lock: Lock) -> bool:
         """Whether too many passwords were wrong, too short a time ago."""
@@ -71,8 +71,8 @@ class UserCreated(Event, frozen=True, gc=False, kw_only=True):
     password: str | None = None
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
+    provider: str | None = None
     password_expires_at: datetime | None = None
-    local: bool = True
 
 
 class UserChanged(Event, frozen=True, gc=False, kw_only=True):
@@ -133,8 +133,8 @@ class CreateUser(Command, frozen=True, gc=False, kw_only=True):
     password: str | None = None
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
+    provider: str | None = None
     password_expires_at: datetime | None = None
-    local: bool = True
 
 
 class ChangeUser(Command, frozen=True, gc=False, kw_only=True):
@@ -236,7 +236,7 @@ def _changes(user: User, command: ChangeUser) -> list[Events]:
 def evolve(user: User | None, event: Events, at: datetime) -> User:
     """The user after `event`."""
     if isinstance(event, UserCreated):
-        since = None if event.local else at  # an id that comes again must not make former tokens valid
+        since = None if event.provider is None else at  # an id that comes again must not make former tokens valid
         return User(**asdict(event), password_at=at if event.password else None, tokens_from=since)
     assert user is not None, f"{event!r} before UserCreated"
     match event:

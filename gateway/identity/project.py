@@ -224,7 +224,8 @@ async def show(call: Call) -> dict[str, Any]:
 
 def _may(call: Call, project: Project) -> bool:
     """Of relatives those are listed on which the caller has a role."""
-    return bool(grants.effective(call.fold, call.who.user, "project", project.id))
+    told = grants.Told(call.who.groups, call.cloud.clock.now())
+    return bool(grants.effective(call.fold, call.who.user, "project", project.id, told))
 
 
 def _relative(call: Call, project: Project) -> dict[str, Any]:

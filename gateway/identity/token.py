@@ -51,6 +51,13 @@ def document(call: Call, token: Token) -> dict[str, Any]:
         "expires_at": moment(token.expires_at),
         "issued_at": moment(token.issued_at),
     }
+    if token.provider is not None:
+        del found["user"]["password_expires_at"]
+        found["user"]["OS-FEDERATION"] = {
+            "groups": [{"id": group} for group in token.groups],
+            "identity_provider": {"id": token.provider},
+            "protocol": {"id": token.protocol},
+        }
     if token.scope == "project":
         home = named_domain(fold, token.project_domain or "")
         found["project"] = {"domain": home, "id": token.project, "name": token.project_name}
@@ -173,17 +180,25 @@ async def show_catalog(call: Call) -> dict[str, Any]:
     return {"catalog": catalog(call.fold, call.base, call.who), "links": {"self": self_link(call)}}
 
 
+def _told(call: Call) -> grants.Told:
+    return grants.Told(call.who.groups, call.cloud.clock.now())
+
+
 async def list_projects(call: Call) -> dict[str, Any]:
     """The projects to which the caller's token can be rescoped."""
-    return collection(call, "projects", grants.projects_of(call.fold, call.who.user), lambda p: project_view(call, p))
+    return collection(
+        call, "projects", grants.projects_of(call.fold, call.who.user, _told(call)), lambda p: project_view(call, p)
+    )
 
 
 async def list_domains(call: Call) -> dict[str, Any]:
     """The domains to which the caller's token can be rescoped."""
-    return collection(call, "domains", grants.domains_of(call.fold, call.who.user), lambda d: domain_view(call, d))
+    return collection(
+        call, "domains", grants.domains_of(call.fold, call.who.user, _told(call)), lambda d: domain_view(call, d)
+    )
 
 
 async def list_systems(call: Call) -> dict[str, Any]:
     """Whether the caller's token can be rescoped to the system."""
-    systems = [{"all": True}] if grants.has_system(call.fold, call.who.user) else []
+    systems = [{"all": True}] if grants.has_system(call.fold, call.who.user, _told(call)) else []
     return {"system": systems, "links": {"self": self_link(call)}}

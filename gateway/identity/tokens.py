@@ -17,6 +17,7 @@ from events.clock import Clock
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import identity_provider as identity_providers
 from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.identity import revocation as revocations
@@ -37,7 +38,7 @@ from gateway.identity.proof import Proven
 from gateway.tokens import Token
 
 REMEMBERED = 20_000  # tokens whose seal was opened
-LONGEST = 1024  # characters of a token
+LONGEST = 4096  # characters of a token: one with many groups is long
 ZERO = timedelta(0)
 
 
@@ -125,6 +126,9 @@ class Tokens:
         project = self._project(claims) if claims.scope == "project" else None
         if claims.scope == "domain":
             self._domain(claims.scope_id or "")
+        federated = claims.federated
+        if federated is not None and self.fold.get(identity_providers, federated.provider) is None:
+            raise NotFound(f"Could not find Identity Provider: {federated.provider}.")
         trust = self._trust(claims)
         if trust is not None and trust.impersonation:
             user = self._user(trust.trustor, claims)
@@ -147,6 +151,9 @@ class Tokens:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
+            provider=federated.provider if federated else None,
+            protocol=federated.protocol if federated else None,
+            groups=federated.groups if federated else (),
             trust=claims.trust,
             access_token=claims.access_token,
             access_rules=self._rules(claims),
@@ -210,7 +217,8 @@ class Tokens:
         """The roles that the token gives now; by what was lent no more than that."""
         if claims.scope == "unscoped":
             return {}
-        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all")
+        told = grants.Told(claims.federated.groups if claims.federated else (), self.clock.now())
+        roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all", told)
         if claims.access_token is not None:
             lent = self.fold.get(access_tokens, claims.access_token)
             if lent is None:

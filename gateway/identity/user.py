@@ -14,6 +14,7 @@ from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
+from gateway.identity.federation import known
 from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
 from gateway.identity.personas import allow, domain_of, may_manage, may_read
 from gateway.identity.tokens import Tokens
@@ -60,6 +61,7 @@ def view(call: Call, user: User) -> dict[str, Any]:
         shown["default_project_id"] = user.default_project
     shown["password_expires_at"] = compliance.moment(user.password_expires_at)
     shown["options"] = user.options
+    shown.update(known.view(call, user.id))
     shown["links"] = {"self": f"{call.root}/v3/users/{user.id}"}
     return shown
 
@@ -131,6 +133,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
     reach = domain_of(call)
     if reach is not None:
         found = [user for user in found if user.domain == reach]
+    found = known.asked_for(call, found)
     getters = {
         "name": lambda u: u.name,
         "enabled": lambda u: compliance.is_active(call, u),
@@ -243,4 +246,5 @@ async def list_groups(call: Call) -> dict[str, Any]:
     user = find(call, "list_groups_for_user")
     mine = (call.fold.get(groups, membership.group) for membership in call.fold.by(memberships, "user", user.id))
     found = filtered(call, [g for g in mine if g is not None], {"name": lambda g: g.name})
-    return collection(call, "groups", found, lambda g: {**group.view(call, g), "membership_expires_at": None})
+    found += filtered(call, known.groups_of(call, user.id, found), {"name": lambda g: g.name})
+    return collection(call, "groups", found, lambda g: {**group.view(call, g), **known.until(call, user.id, g.id)})

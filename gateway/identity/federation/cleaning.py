@@ -43,5 +43,5 @@ async def _forget(call: Call, found: Iterable[FederatedUser]) -> None:
         except NotFound:
             continue  # somebody else was quicker
         user = call.fold.get(users, one.user)
-        if user is not None and not user.local and not call.fold.by(federated_users, "user", user.id):
+        if user is not None and user.provider is not None and not call.fold.by(federated_users, "user", user.id):
             await cleaning.delete_user(call, user)

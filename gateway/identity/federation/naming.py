@@ -1,4 +1,4 @@
-"""The ids that operators give to what is federated."""
+"""The ids that operators give to what is federated, and the names of what is kept of it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def id_of(call: Call, name: str = "id") -> str:
     if not _ID.match(id):
         raise Invalid("An id has 1 to 64 characters, none of them blank.")
     return id
+
+
+def client_secret(provider: str) -> tuple[str, ...]:
+    """The name in the vault of the secret that an OpenID provider gave this cloud."""
+    return ("identity", "federation", "client", provider)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 from gateway.identity import token
-from gateway.identity.federation import identity_provider, mapping, protocol, service_provider
-from gateway.identity.personas import CLOUD_ADMIN, SELF, SYSTEM_READER
-from gateway.policy import Who
-from gateway.serving import Route
+from gateway.identity.federation import identity_provider, mapping, protocol, service_provider, signon
+from gateway.identity.personas import ANYONE, CLOUD_ADMIN, SELF, SYSTEM_READER
+from gateway.identity.routing import route
+from gateway.serving import Answer, Call, Route
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -17,18 +18,14 @@ _PROVIDERS = "/v3/OS-FEDERATION/identity_providers"
 _PROTOCOLS = f"{_PROVIDERS}/{{id}}/protocols"
 
 
-def _route(method: str, path: str, function: Function, who: Who, policy: str, status: int = 200) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}")
-
-
 def _resource(module: Any, path: str, one: str, name: str, many: str) -> tuple[Route, ...]:
     """The five operations of what is named by whoever makes it."""
     return (
-        _route("GET", path, module.listed, SYSTEM_READER, f"list_{many}"),
-        _route("PUT", one, module.create, CLOUD_ADMIN, f"create_{name}", 201),
-        _route("GET", one, module.show, SYSTEM_READER, f"get_{name}"),
-        _route("PATCH", one, module.change, CLOUD_ADMIN, f"update_{name}"),
-        _route("DELETE", one, module.delete, CLOUD_ADMIN, f"delete_{name}", 204),
+        route("GET", path, module.listed, SYSTEM_READER, f"list_{many}"),
+        route("PUT", one, module.create, CLOUD_ADMIN, f"create_{name}", 201),
+        route("GET", one, module.show, SYSTEM_READER, f"get_{name}"),
+        route("PATCH", one, module.change, CLOUD_ADMIN, f"update_{name}"),
+        route("DELETE", one, module.delete, CLOUD_ADMIN, f"delete_{name}", 204),
     )
 
 
@@ -37,13 +34,48 @@ def _named(module: Any, name: str, many: str) -> tuple[Route, ...]:
     return _resource(module, path, f"{path}/{{id}}", name, many)
 
 
+def _later(module: str, name: str) -> Function:
+    """A function of a module whose libraries are loaded when it is first called."""
+
+    async def answer(call: Call) -> Answer:
+        function: Function = getattr(import_module(f"gateway.identity.federation.{module}"), name)
+        found: Answer = await function(call)
+        return found
+
+    return answer
+
+
+def _later_with_body(module: str, name: str) -> Function:
+    async def answer(call: Call, body: Any) -> Answer:
+        function: Function = getattr(import_module(f"gateway.identity.federation.{module}"), name)
+        found: Answer = await function(call, body)
+        return found
+
+    return answer
+
+
+_AUTH = f"{_PROTOCOLS}/{{protocol}}/auth"
+_WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}/websso"
+
+_SAML = "/v3/auth/OS-FEDERATION/saml2"
+
+_SIGN_ON = (
+    Route("GET", _AUTH, signon.sign_on, ANYONE, 201),
+    Route("POST", _AUTH, signon.sign_on, ANYONE, 201),
+    Route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _later("browsing", "start"), ANYONE),
+    Route("GET", _WEBSSO, _later("browsing", "start_at"), ANYONE),
+    Route("GET", f"{_WEBSSO}/callback", _later("browsing", "come_back"), ANYONE),
+    Route("GET", "/v3/OS-FEDERATION/saml2/metadata", _later("clouds", "metadata"), ANYONE),
+    Route("POST", _SAML, _later_with_body("clouds", "assert_"), ANYONE),
+    Route("POST", f"{_SAML}/ecp", _later_with_body("clouds", "assert_enveloped"), ANYONE),
+)
+
 ROUTES = (
+    *_SIGN_ON,
     *_named(identity_provider, "identity_provider", "identity_providers"),
     *_resource(protocol, _PROTOCOLS, f"{_PROTOCOLS}/{{protocol}}", "protocol", "protocols"),
     *_named(mapping, "mapping", "mappings"),
     *_named(service_provider, "service_provider", "service_providers"),
-    Route(
-        "GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, policy="identity:get_auth_projects", past=False
-    ),
-    Route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, policy="identity:get_auth_domains", past=False),
+    route("GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, "get_auth_projects", past=False),
+    route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, "get_auth_domains", past=False),
 )

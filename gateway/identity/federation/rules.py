@@ -148,8 +148,9 @@ def apply(rules: Iterable[Rule], version: str, attributes: Attributes) -> Mapped
             continue
         for local in rule.local:
             default = _domain(local.domain, values)
-            if user is None and local.user is not None:
-                user = _user(local.user, values)
+            if local.user is not None:
+                told = _user(local.user, values)
+                user = user or told
             _groups(local, values, default, found)
             if local.projects is not None or local.projects_json is not None:
                 found.projects = _projects(local, values, default if version != "1.0" else None)

@@ -22,6 +22,10 @@ async def prove(call: Call, body: Body) -> Proven:
     tokens = call.cloud.part(Tokens)
     claims = tokens.read(body.id)
     tokens.valid(claims)
+    if claims.federated is not None:
+        from gateway.identity.federation import signon  # it issues tokens, of which this is one way
+
+        signon.still(call, claims.federated)
     user = call.fold.get(users, claims.user)
     assert user is not None, "a valid token has a user"
     credential = None

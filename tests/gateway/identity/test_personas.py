@@ -106,6 +106,8 @@ async def test_each_persona_may_do_what_the_real_service_lets_it(tmp_path: Path)
 
 def test_few_routes_are_open_to_who_has_no_token() -> None:
     public = {(route.method, route.path) for route in ROUTES if route.public}
+    provider = "/v3/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}"
+    websso = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}"
     assert public == {
         ("GET", "/"),
         ("GET", "/v3"),
@@ -118,6 +120,14 @@ def test_few_routes_are_open_to_who_has_no_token() -> None:
         ("POST", "/v3/OS-OAUTH1/request_token"),  # the consumer's signature opens them
         ("POST", "/v3/OS-OAUTH1/access_token"),
         *((method, "/v3/OS-OAUTH2/token") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+        ("GET", f"{provider}/auth"),
+        ("POST", f"{provider}/auth"),
+        ("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}"),
+        ("GET", f"{websso}/websso"),
+        ("GET", f"{websso}/websso/callback"),
+        ("GET", "/v3/OS-FEDERATION/saml2/metadata"),
+        ("POST", "/v3/auth/OS-FEDERATION/saml2"),
+        ("POST", "/v3/auth/OS-FEDERATION/saml2/ecp"),
     }
 
 

@@ -1,0 +1,195 @@
+"""Signing on with a browser, for a dashboard: to the OpenID provider and back, and with a token to the dashboard.
+
+The way out is remembered in `state`, which is sealed as tokens are, and in a cookie, so that only the browser that went
+out comes back; a state is used once. The code is redeemed with PKCE, the ID token must carry the nonce.
+Source: OpenID Connect Core 1.0, "Authentication using the Authorization Code Flow"; RFC 7636, 9700; Identity API
+reference, "Web Single Sign On authentication".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
+from html import escape
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from events.identity import federation_protocol as protocols
+from events.identity import identity_provider as identity_providers
+from events.refusals import Invalid, Unauthenticated
+from gateway.identity.federation import signon
+from gateway.identity.federation.fetching import Unreachable
+from gateway.identity.federation.openid import Provider, Untrue, attributes
+from gateway.identity.federation.providers import provider_of, secret_of
+from gateway.identity.proof import unauthenticated
+from gateway.identity.tokens import Tokens
+from gateway.serving import Answer, Call
+
+PATIENCE = timedelta(minutes=10)  # how long a user may take to sign on at the provider
+COOKIE = "cumulog_websso"
+CALLBACK = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}/websso/callback"
+LONGEST = 4096  # characters of a code, and of a state
+
+
+class Journey(Struct, frozen=True, tag="websso"):
+    """What is to be known when the browser comes back."""
+
+    provider: str
+    protocol: str
+    origin: str
+    id: str  # of the journey, which ends once
+    nonce: str
+    verifier: str
+    until: datetime
+
+
+def _origin(call: Call) -> str:
+    """The dashboard that asks. Raises Invalid, Unauthenticated."""
+    origin = call.request.query_params.get("origin")
+    if not origin:
+        raise Invalid("Request must have an origin query parameter")
+    trusted = [url.strip() for url in call.cloud.settings.federation.trusted_dashboards.split(",")]
+    if origin not in filter(None, trusted):
+        raise Unauthenticated(f"{origin} is not a trusted dashboard host")
+    return origin
+
+
+async def start(call: Call) -> Answer:
+    """Send a browser to the one provider that has the protocol. Raises Invalid, Unauthenticated, Busy."""
+    _origin(call)
+    found = []
+    for protocol in call.fold.by(protocols, "id", call.path["protocol"]):
+        provider = call.fold.get(identity_providers, protocol.provider)
+        if provider is not None and provider.enabled and provider.id in call.cloud.settings.federation.oidc:
+            found.append(provider)
+    if len(found) != 1:
+        raise Unauthenticated("Missing entity ID from environment")
+    return await _leave(call, found[0].id, call.path["protocol"])
+
+
+async def start_at(call: Call) -> Answer:
+    """Send a browser to the provider of the path. Raises Invalid, NotFound, Forbidden, Unauthenticated, Busy."""
+    return await _leave(call, call.path["id"], call.path["protocol"])
+
+
+async def _leave(call: Call, provider: str, protocol: str) -> Answer:
+    origin = _origin(call)
+    signon.protocol_of(call, signon.provider_of(call, provider).id, protocol)
+    known = provider_of(call, provider)
+    if known is None:
+        raise unauthenticated()
+    until = call.cloud.clock.now() + PATIENCE
+    id, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    journey = Journey(provider, protocol, origin, id, nonce, verifier, until)
+    try:
+        endpoint = (await known.published()).authorization_endpoint
+    except Unreachable as fault:
+        raise signon.unreachable(provider, fault) from fault
+    if not endpoint:
+        raise unauthenticated()
+    challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    asked = {
+        "response_type": "code",
+        "client_id": known.settings.client_id,
+        "redirect_uri": _redirect(call, provider, protocol),
+        "scope": known.settings.scopes,
+        "state": call.cloud.part(Tokens).keys.seal(msgspec.json.encode(journey)),
+        "nonce": nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    location = f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
+    return Answer(status=302, headers={"Location": location, "Set-Cookie": _cookie(call, id), **_UNSEEN})
+
+
+_UNSEEN = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+def _cookie(call: Call, value: str, age: int = int(PATIENCE.total_seconds())) -> str:
+    secure = "; Secure" if call.base.startswith("https:") else ""
+    path = f"{urlsplit(call.root).path}/v3/auth/OS-FEDERATION"
+    return f"{COOKIE}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _redirect(call: Call, provider: str, protocol: str) -> str:
+    return call.root + CALLBACK.format(id=provider, protocol=protocol)
+
+
+async def come_back(call: Call) -> Answer:
+    """A page that takes a browser to the dashboard with a token. Raises Unauthenticated, Forbidden, Busy."""
+    journey = _journey(call)
+    provider = signon.provider_of(call, journey.provider)
+    protocol = signon.protocol_of(call, journey.provider, journey.protocol)
+    known = provider_of(call, provider.id)
+    code = call.request.query_params.get("code", "")
+    if known is None or not code or len(code) > LONGEST:
+        raise unauthenticated()
+    await signon.use_once(call, ("websso", journey.id), journey.until)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": _redirect(call, provider.id, protocol.id),
+        "code_verifier": journey.verifier,
+        "client_id": known.settings.client_id,
+    }
+    ours = await secret_of(call, provider.id)
+    try:
+        endpoint = (await known.published()).token_endpoint
+        answer = await known.fetch(endpoint, form=form, auth=(known.settings.client_id, ours) if ours else None)
+        said = await known.claims(str(answer.get("id_token", "")), known.settings.client_id, journey.nonce)
+        if known.settings.userinfo:
+            said = {**await _told(known, str(answer.get("access_token", "")), said["sub"]), **said}
+    except Untrue as fault:
+        signon.log.info("a sign-on at %s was refused: %s", provider.id, fault)
+        raise unauthenticated() from fault
+    except Unreachable as fault:
+        raise signon.unreachable(provider.id, fault) from fault
+    proven = await signon.vouched(call, provider, protocol, attributes(said), "HTTP_OIDC_ISS")
+    text, _ = signon.issue(call, proven)
+    return _page(call, journey.origin, text)
+
+
+async def _told(known: Provider, token: str, subject: str) -> dict[str, object]:
+    url = (await known.published()).userinfo_endpoint
+    told = await known.fetch(url, headers={"Authorization": f"Bearer {token}"})
+    if told.get("sub") != subject:
+        raise Untrue("the provider tells of another user")
+    return told
+
+
+def _journey(call: Call) -> Journey:
+    """The journey that ends here, if it began with this browser. Raises Unauthenticated."""
+    state = call.request.query_params.get("state", "")
+    data = call.cloud.part(Tokens).keys.unseal(state) if len(state) <= LONGEST else None
+    try:
+        journey = msgspec.json.decode(data or b"", type=Journey)
+    except (msgspec.DecodeError, UnicodeError) as fault:
+        raise unauthenticated() from fault
+    mine = secrets.compare_digest(call.request.cookies.get(COOKIE, "").encode(), journey.id.encode())
+    here = (journey.provider, journey.protocol) == (call.path["id"], call.path["protocol"])
+    if not (mine and here) or journey.until <= call.cloud.clock.now():
+        raise unauthenticated()
+    return journey
+
+
+def _page(call: Call, origin: str, token: str) -> Answer:
+    script = "document.forms[0].submit()"
+    digest = urlsafe_b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digest = digest.replace("-", "+").replace("_", "/")
+    page = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Signing on</title></head><body>\n'
+        f'<form method="post" action="{escape(origin)}">\n'
+        f'<input type="hidden" name="token" value="{escape(token)}">\n'
+        '<noscript><input type="submit" value="Continue"></noscript>\n'
+        f"</form>\n<script>{script}</script>\n</body></html>\n"
+    )
+    headers = {
+        **_UNSEEN,
+        "Content-Security-Policy": f"default-src 'none'; script-src 'sha256-{digest}'; frame-ancestors 'none'",
+        "Set-Cookie": _cookie(call, "", 0),
+    }
+    return Answer(body=page.encode(), media_type="text/html; charset=utf-8", headers=headers)

@@ -1,0 +1,128 @@
+"""`openstack federation`, and signing on at a real OpenID provider with the real clients."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from tests.contract.clients import Client
+from tests.contract.clouds import CUMULOG, RunningCloud, running
+from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
+
+RULES = [
+    {
+        "local": [{"user": {"name": "{0}"}}, {"group": {"name": "staff", "domain": {"name": "Default"}}}],
+        "remote": [{"type": "HTTP_OIDC_SUB"}],
+    }
+]
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenIdProvider]:
+    with pytest.MonkeyPatch.context() as patch, openid_provider() as one:
+        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+        yield one
+
+
+@pytest.fixture(scope="module")
+def cloud(provider: OpenIdProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    """A cloud whose operator takes the provider's word."""
+    state = tmp_path_factory.mktemp("federated") / "cloud"
+    told = json.dumps({"acme": {"issuer": provider.issuer, "client_id": CLIENT}})
+    with running(state, hosts=1, arguments=("--set", f"federation.oidc={told}")) as one:
+        command = [str(CUMULOG), "client-secret", "--state", str(state), "acme"]
+        kept = subprocess.run(command, input=SECRET, text=True, capture_output=True, timeout=60, check=False)
+        assert kept.returncode == 0, kept.stderr
+        yield one
+
+
+@pytest.fixture(scope="module", params=["new", "old"])
+def openstack(
+    request: pytest.FixtureRequest, cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
+    client = Client(request.param, cloud.environment, tmp_path_factory.mktemp("client"))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps(RULES))
+    return str(file)
+
+
+def test_an_operator_makes_shows_changes_and_deletes_what_is_federated(openstack: Client, rules: str) -> None:
+    name = f"f{token_hex(4)}"
+    made = openstack.json("identity provider create --remote-id", f"https://{name}", "--description", "d", name)
+    assert (made["id"], made["remote_ids"], made["enabled"]) == (name, [f"https://{name}"], True)
+    assert openstack.json("mapping create --rules", rules, name)["id"] == name
+    assert openstack.json("federation protocol create --identity-provider", name, "--mapping", name, "saml2")
+    assert [one["id"] for one in openstack.json("federation protocol list --identity-provider", name)] == ["saml2"]
+    shown = openstack.json("federation protocol show --identity-provider", name, "saml2")
+    assert shown["mapping"] == name
+    openstack("mapping set --rules", rules, name)
+    assert openstack.json("mapping show", name)["rules"] == RULES
+    assert name in [one["ID"] for one in openstack.json("mapping list")]
+    openstack("identity provider set --disable --remote-id", f"https://{name}.2", name)
+    assert openstack.json("identity provider show", name)["enabled"] is False
+    assert name in [one["ID"] for one in openstack.json("identity provider list")]
+    openstack("mapping create --rules", rules, f"{name}.2")
+    change = f"federation protocol set --identity-provider {name} --mapping {name}.2 saml2"
+    openstack.run(*change.split())  # the command does it, and ends with a status that is no number
+    assert openstack.json("federation protocol show --identity-provider", name, "saml2")["mapping"] == f"{name}.2"
+    openstack("federation protocol delete --identity-provider", name, "saml2")
+    openstack("identity provider delete", name)
+    openstack("mapping delete", name, f"{name}.2")
+    urls = ("--auth-url", "https://b/auth", "--service-provider-url", "https://b/sp")
+    assert openstack.json("service provider create", *urls, name)["sp_url"] == "https://b/sp"
+    openstack("service provider set --description d", name)
+    assert openstack.json("service provider show", name)["description"] == "d"
+    assert name in [one["ID"] for one in openstack.json("service provider list")]
+    openstack("service provider delete", name)
+    assert openstack.refused("identity provider show", name)
+
+
+@pytest.mark.parametrize("way", ["v3oidcpassword", "v3oidcclientcredentials", "v3oidcaccesstoken"])
+def test_the_command_signs_on_at_the_provider_and_lists_servers(
+    openstack: Client, cloud: RunningCloud, provider: OpenIdProvider, rules: str, way: str
+) -> None:
+    project = "of-staff"
+    if "acme" not in [one["ID"] for one in openstack.json("identity provider list")]:
+        openstack("group create staff")
+        openstack("project create", project)
+        openstack("role add --group staff --project", project, "member")
+        openstack("identity provider create --remote-id", provider.issuer, "acme")
+        openstack("mapping create --rules", rules, "people")
+        openstack("federation protocol create --identity-provider acme --mapping people openid")
+    person = {
+        "OS_CLIENT_CONFIG_FILE": "/dev/null",
+        "OS_CLOUD": "",
+        "OS_AUTH_TYPE": way,
+        "OS_AUTH_URL": f"{cloud.url}/identity/v3",
+        "OS_IDENTITY_PROVIDER": "acme",
+        "OS_PROTOCOL": "openid",
+        "OS_DISCOVERY_ENDPOINT": f"{provider.issuer}/.well-known/openid-configuration",
+        "OS_CLIENT_ID": CLIENT,
+        "OS_CLIENT_SECRET": SECRET,
+        "OS_USERNAME": "ann",
+        "OS_PASSWORD": "ann's own",
+        "OS_PROJECT_NAME": project,
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        "OS_IDENTITY_API_VERSION": "3",
+    }
+    if way == "v3oidcaccesstoken":
+        person["OS_ACCESS_TOKEN"] = provider.token("bob")
+    issued = openstack.run("token", "issue", "-f", "json", as_=person)
+    assert issued.status == 0, issued.err
+    who = openstack.json("user show", json.loads(issued.out)["user_id"])["name"]
+    assert who == {"v3oidcpassword": "ann", "v3oidcclientcredentials": CLIENT, "v3oidcaccesstoken": "bob"}[way]
+    servers = openstack.run("server", "list", "-f", "json", as_=person)
+    assert (servers.status, json.loads(servers.out)) == (0, []), servers.err
+    projects = openstack.run("federation", "project", "list", "-f", "value", "-c", "Name", as_=person)
+    assert (projects.status, projects.out.split()) == (0, [project]), projects.err
