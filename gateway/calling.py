@@ -69,6 +69,7 @@ class Face(Struct, frozen=True, kw_only=True):
     explain: bodies.Explain = bodies.explain  # a body's mistake in the service's own words
     headers: Mapping[str, str] = {}  # that every answer of the service has
     negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
+    service_tokens: bool = True  # what a service asks for a user may be asked with a token that has expired a while ago
     denial: str = "Policy doesn't allow {operation} to be performed."  # what is said to who may not
     rules: tuple[Rule, ...] = ()  # its policy
     admin: str = "context_is_admin"  # the rule that says who sees and may everything
@@ -164,7 +165,7 @@ class Call:
         return self.table.allows(operation, self.who, policy.own(self.who) if target is None else target)
 
     def require(self, operation: str, target: Target | None = None) -> None:
-        """Raises Forbidden unless a further rule lets the caller do `operation` to `target`, or to what is theirs."""
+        """Raises Forbidden unless a further rule lets the caller do `operation` to `target`, or else to their own."""
         if not self.allows(operation, target):
             raise self.denied(operation)
 

@@ -232,7 +232,8 @@ class Service:
             self.cloud.limits.admit_stranger(request.client)
             raise Unauthenticated("The request you have made requires authentication.")
         try:
-            return await self.cloud.authenticate(text)
+            service = request.headers.get("x-service-token") if self.face.service_tokens else None
+            return await self.cloud.authenticate(text, service)
         except Unauthenticated:
             self.cloud.limits.admit_stranger(request.client)
             raise

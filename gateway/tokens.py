@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -52,5 +51,11 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
         return "admin" in self.role_names
 
 
-Authenticate = Callable[[str], Awaitable[Token]]
-"""From the text of `X-Auth-Token` to what it says. Raises Unauthenticated."""
+class Authenticate(Protocol):
+    """From the text of `X-Auth-Token` to what it says."""
+
+    async def __call__(self, text: str, service: str | None = None) -> Token:
+        """`service` is the text of `X-Service-Token`: for a service, a token may have expired a while ago.
+
+        Raises Unauthenticated.
+        """

@@ -67,7 +67,7 @@ TOKENS = {
 }
 
 
-async def authenticate(text: str) -> Token:
+async def authenticate(text: str, service: str | None = None) -> Token:
     """`X-Auth-Token: member` is a member of PROJECT, `foreign` one of FOREIGN, and so on."""
     if text not in TOKENS:
         raise Unauthenticated("The request you have made requires authentication.")

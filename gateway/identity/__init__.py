@@ -282,4 +282,5 @@ FACE = Face(
     rules=RULES,
     admin="admin_required",
     target="found",
+    service_tokens=False,
 )

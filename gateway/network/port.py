@@ -48,7 +48,7 @@ from gateway.network.documents import (
 from gateway.network.network import owns, policy
 from gateway.network.network import target as network_target
 from gateway.serving import Call
-from projections.network.port import NewPort, change_port, check_security, create_port, delete_port, with_mac
+from projections.network.port import NewPort, change_port, check_security, create_port, delete_port, status_of, with_mac
 
 VNIC_TYPES = (
     "normal",
@@ -156,7 +156,7 @@ PORT = Resource(
             match=boolean,
             sort="admin_state_up",
         ),
-        "status": field("status", match=as_text, sort="status"),
+        "status": Attribute(get=lambda call, port: status_of(call.fold, port), match=as_text, sort="status"),
         "device_id": field(
             "device_id", convert=text(), post=True, put=True, default="", match=as_text, sort="device_id"
         ),

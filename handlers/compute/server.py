@@ -22,7 +22,6 @@ from events.compute.server import (
     ServerFailed,
     ServerRemoved,
     ServerRequested,
-    ServerStarted,
 )
 from events.decider import Step, Stride
 from events.fold import Fold
@@ -40,7 +39,6 @@ WAKES = (
     ServerRemoved,
     ServerDeletionRequested,
     ServerFailed,
-    ServerStarted,
     HostJoined,
     HostCameUp,
     HostEnabled,
@@ -61,7 +59,6 @@ def plan(sight: Sight, now: datetime) -> Plans:
     yield from _give_up(sight, now)
     yield from _abandon(sight, now)
     yield from _clean(sight, now)
-    yield from ports.plan(sight, now)
     if sight.sweeps(__name__):
         yield from leftovers.plan(sight, now)
 

@@ -23,7 +23,7 @@ from events import settings as all_settings
 from events.settings import Federation, Settings
 from gateway.identity.federation.naming import client_secret
 from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
-from tests.gateway.identity.people import PASSWORD, SETTINGS, People, people
+from tests.gateway.identity.people import PASSWORD, People, demanding, people
 
 ORIGIN = "https://dashboard.example/auth/websso/"
 PATH = "/OS-FEDERATION/identity_providers/acme/protocols/openid"
@@ -64,7 +64,8 @@ def provider(running: OpenIdProvider) -> OpenIdProvider:
 
 def configured(provider: OpenIdProvider, **options: Any) -> Settings:
     acme = all_settings.OpenIdProvider(issuer=provider.issuer, client_id=CLIENT, **options)
-    return Settings(identity=SETTINGS.identity, federation=Federation(oidc={"acme": acme}, trusted_dashboards=ORIGIN))
+    offered = demanding(methods="password,token,mapped,openid").identity
+    return Settings(identity=offered, federation=Federation(oidc={"acme": acme}, trusted_dashboards=ORIGIN))
 
 
 @asynccontextmanager
@@ -161,7 +162,7 @@ async def test_a_provider_that_is_disabled_or_gone_vouches_for_nobody(tmp_path: 
         assert (await sign_on(them, token)).status_code == 403
         await them.call("DELETE", idp)
         assert (await sign_on(them, token)).status_code == 404
-        assert (await rescoped(them, unscoped)).status_code == 401
+        assert (await rescoped(them, unscoped)).status_code == 404
         assert (await them.call("GET", "/auth/projects", token=unscoped)).status_code == 401
 
 

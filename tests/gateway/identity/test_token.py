@@ -251,6 +251,34 @@ async def test_tokens_expire_and_services_may_ask_for_a_while(tmp_path: Path) ->
         assert answer.status_code == 404
 
 
+async def test_a_service_goes_on_with_what_a_user_began_before_their_token_expired(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with people(tmp_path, clock) as them:
+        _, project, token = await them.member()
+        robot = (await them.make("user", name="nova", password=PASSWORD))["id"]
+        await them.grant(f"projects/{project['id']}/users/{robot}", "service")
+        clock.advance(3601)
+        service = await them.login(robot, PASSWORD, {"project": {"id": project["id"]}})
+
+        async def servers(token: str, **headers: str) -> int:
+            answer = await them.world.http.get("/compute/v2.1/servers", headers={"X-Auth-Token": token, **headers})
+            return answer.status_code
+
+        admin = them.admin
+        them.admin = service
+        other = await them.login(robot, PASSWORD)
+        assert await servers(token) == 401
+        assert await servers(token, **{"X-Service-Token": service}) == 200
+        assert await servers(token, **{"X-Service-Token": other}) == 401  # it has no such role
+        assert await servers(service, **{"X-Service-Token": admin}) == 401  # that has expired itself
+        assert await servers(service, **{"X-Service-Token": "garbage"}) == 401
+        headers = {"X-Auth-Token": token, "X-Service-Token": service}
+        assert (await them.world.http.get("/identity/v3/auth/projects", headers=headers)).status_code == 401
+        clock.advance(2 * 86_400)
+        service = await them.login(robot, PASSWORD, {"project": {"id": project["id"]}})
+        assert await servers(token, **{"X-Service-Token": service}) == 401
+
+
 def tampered(token: str) -> list[str]:
     data = bytearray(urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     found = []
