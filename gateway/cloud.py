@@ -12,6 +12,7 @@ from events.vault import Vault
 from gateway.fence import Fence
 from gateway.health import Health
 from gateway.limits import Limits
+from gateway.policy import Policy
 from gateway.tokens import Authenticate
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Cloud:
         self.feed: Feed | None = None
         self.as_of: int | None = None  # the sequence as of which it is, of a cloud of the past
         self.fence: Fence | None = None  # of a gateway beside others; one process that alone writes needs none
+        self.policy = Policy()
         self.parts: dict[type[Any], Any] = {}  # what single services need, such as a store of images
         self.health = Health()
         self.limits = Limits(settings.limits, settings.gateway.max_body)

@@ -9,174 +9,34 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from events import logs, metrics, tracing
-from events.decider import Decider, Outcome, Step, Steps
-from events.envelope import Command, Key, Origin, State
-from events.fold import Fold
-from events.ids import new_id
+from events import logs, metrics
+from events.decider import Step
+from events.envelope import State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import access_rules, bodies, faults, past, policy
+from gateway.calling import FIRST, LAST, Answer, Call, Face, Route
 from gateway.cloud import Cloud
 from gateway.entrance import passage
-from gateway.microversions import ForeignField, Range, Version, refuse_foreign, shape
+from gateway.microversions import ForeignField, refuse_foreign, shape
 from gateway.microversions import name as version_name
-from gateway.policy import ANYONE, Who
+from gateway.policy import ANYONE
 from gateway.tokens import Token
 
 S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
 log = logging.getLogger("cumulog.gateway")
-
-JSON = ("application/json",)
-FIRST: Version = (0, 0)
-LAST: Version = (9999, 9999)
-
-
-class Route(Struct, frozen=True):
-    """A URL of a service, what answers it, the least persona that may call it."""
-
-    method: str
-    path: str
-    function: Callable[..., Awaitable[Any]]
-    who: Who
-    status: int = 200
-    policy: str = ""  # the operation's name in the service's policy; from the function if not given
-    media_types: tuple[str, ...] = JSON  # that its body may have
-    past: bool = True  # of a GET: whether it can be answered as of a former moment
-    first: Version = FIRST  # microversions in which it exists
-    last: Version = LAST
-    timed: bool = True  # it must be answered in `limits.seconds`: all but what waits for the bytes of images
-    fences: bool = True  # beside other gateways: whether it waits for the newest state, or only before it refuses
-
-
-class Face(Struct, frozen=True, kw_only=True):
-    """A service as HTTP."""
-
-    name: str
-    path: str
-    routes: tuple[Route, ...]
-    format: faults.Format
-    statuses: Mapping[type[Refusal], int] = {}  # of refusals, where the service's differ
-    versions: Range | None = None
-    media_type: str = "application/json"
-    explain: bodies.Explain = bodies.explain  # a body's mistake in the service's own words
-    headers: Mapping[str, str] = {}  # that every answer of the service has
-    negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
-    service_tokens: bool = True  # what a service asks for a user may be asked with a token that has expired a while ago
-    denial: str = "Policy doesn't allow {operation} to be performed."  # what a persona too small is told
-
-
-class Answer(Struct, kw_only=True):
-    """An answer whose status, headers or bytes are not the route's usual ones."""
-
-    status: int | None = None
-    body: Any = None  # a view; bytes go as they are
-    headers: dict[str, str] = {}
-    media_type: str | None = None
-    stream: AsyncIterator[bytes] | None = None
-
-
-class Call:
-    """One request: who asks, for what, and the ways to answer."""
-
-    __slots__ = ("cloud", "data", "face", "fold", "headers", "id", "path", "present", "request", "token", "version")
-
-    def __init__(self, cloud: Cloud, face: Face, request: Request, token: Token | None, version: Version) -> None:
-        self.cloud = cloud
-        self.face = face
-        self.fold = cloud.fold
-        self.present: Fold | None = None  # of a call as of a former moment: what is known now
-        self.request = request
-        self.token = token
-        self.version = version
-        self.id = f"req-{new_id()}"
-        self.path: dict[str, str] = {}
-        self.data = b""  # the body as it came
-        self.headers: dict[str, str] = {}  # of the answer
-
-    # Who asks
-
-    @property
-    def who(self) -> Token:
-        """The caller's token: every route but ANYONE's has one."""
-        assert self.token is not None, "a route for anyone asked who calls"
-        return self.token
-
-    @property
-    def project(self) -> str:
-        """The caller's project: a route whose persona has project scope has one."""
-        assert self.who.project is not None, "a route of another scope asked for the project"
-        return self.who.project
-
-    @property
-    def is_admin(self) -> bool:
-        return self.who.is_admin
-
-    @property
-    def origin(self) -> Origin:
-        if self.token is None:
-            return Origin(request=self.id, trace=tracing.current())
-        user, project = self.token.user, self.token.project
-        return Origin(actor=user, project=project, request=self.id, trace=tracing.current())
-
-    # What they ask
-
-    def query(self, kind: type[T]) -> T:
-        """The query string as a Struct. Raises Invalid."""
-        return bodies.query(self.request, kind)
-
-    @property
-    def base(self) -> str:
-        """Scheme and host that links begin with; the Host header has been looked at."""
-        public = self.cloud.settings.gateway.public_url
-        if public:
-            return public.rstrip("/")
-        return f"{self.request.url.scheme}://{self.request.headers.get('host', 'localhost')}"
-
-    @property
-    def root(self) -> str:
-        """The service's URL, without version."""
-        return self.base + self.face.path
-
-    # What is known, what is to be done
-
-    def find(self, resource: Decider[S, Any, Any], key: Key, refusal: Refusal) -> S:
-        """A live resource that the caller may see: of their project, of none, or any for an admin. Raises `refusal`."""
-        state = self.fold.get(resource, key)
-        if state is None or not self.may_see(state):
-            raise refusal
-        return state
-
-    def may_see(self, state: State) -> bool:
-        owner = state.owner
-        return owner is None or owner == self.who.project or self.who.is_admin
-
-    def still(self, resource: Decider[S, Any, Any], key: Key, open_to: Callable[[S], bool]) -> bool:
-        """Whether what was open to the caller at a former moment still is; what lives no more is."""
-        state = self.present.get(resource, key) if self.present else None
-        return state is None or open_to(state)
-
-    async def do(self, resource: Decider[S, Any, Any], command: Command) -> S:
-        """Do a command; the state as it then is, folded in. Raises what its `decide` raises, Busy."""
-        outcome: Outcome[S] = await self.cloud.execute(resource, command, self.origin)
-        return outcome.state
-
-    async def do_all(self, steps: Steps) -> list[Any]:
-        """Do commands in order; if one is refused, undo those before it and raise."""
-        return await self.cloud.execute.all(steps, self.origin)
 
 
 class _Handler:
@@ -185,6 +45,7 @@ class _Handler:
     def __init__(self, route: Route) -> None:
         self.route = route
         self.function = route.function
+        self.public = route.public
         parameters = list(inspect.signature(route.function).parameters)
         hints = get_type_hints(route.function, include_extras=True)
         self.body = hints[parameters[1]] if len(parameters) > 1 else None
@@ -218,6 +79,7 @@ class Service:
     def __init__(self, cloud: Cloud, face: Face) -> None:
         self.cloud = cloud
         self.face = face
+        self.table = cloud.policy.table(face.name, face.rules)
         endpoints: dict[str, _Endpoint] = {}
         for route in face.routes:
             endpoints.setdefault(route.path, _Endpoint(self, route.path)).add(route)
@@ -229,14 +91,19 @@ class Service:
         self.encode = msgspec.json.Encoder().encode
 
     async def unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.answer(scope, receive, send, None)
+        path: str = scope["path"]
+        if self.face.strict or not path.endswith("/") or path.endswith("//"):
+            await self.answer(scope, receive, send, None)
+        else:
+            await self.router({**scope, "path": path[:-1]}, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: _Endpoint | None) -> None:
         if scope["type"] != "http":
             await Response(status_code=404)(scope, receive, send)
             return
         request = Request(scope, receive)
-        call = Call(self.cloud, self.face, request, None, self.face.versions.minimum if self.face.versions else FIRST)
+        versions = self.face.versions
+        call = Call(self.cloud, self.face, self.table, request, versions.minimum if versions else FIRST)
         passing = passage(scope)
         passing.service, passing.route = self.face.name, endpoint.path if endpoint else "-"
         passing.request = call.id
@@ -294,7 +161,7 @@ class Service:
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
         request = call.request
         candidates = endpoint.candidates(request.method) if endpoint else None
-        public = bool(candidates) and candidates is not None and candidates[0].route.who.public
+        public = candidates is not None and candidates[0].public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)
             passage(request.scope).project = call.token.project
@@ -315,8 +182,7 @@ class Service:
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
             raise NotFound("The resource could not be found.")
-        if not handler.route.who.public:
-            policy.enforce(handler.route.who, call.token, handler.operation, self.face.denial)
+        self._begin(call, handler)
         call.path = request.path_params
         arguments: list[Any] = [call]
         async with self.cloud.limits.work(request, timed=handler.route.timed):
@@ -326,6 +192,19 @@ class Service:
                 return await self._as_of(as_of, call, handler, arguments)
             result = await handler.function(*arguments)
         return self._response(call, handler.route, result)
+
+    def _begin(self, call: Call, handler: _Handler) -> None:
+        """Raises Forbidden if the caller may not, as far as can be said before the function looks."""
+        if handler.public:
+            call.cleared = True
+            return
+        who = handler.route.who
+        if handler.operation in self.table.rules:
+            call.begin(handler.operation, handler.route.target or self.face.target)
+        elif who is not None:
+            policy.enforce(who, call.token, handler.operation, self.face.denial)
+        if who is not None:
+            call.cleared = True
 
     async def _body(self, call: Call, handler: _Handler, kind: Any) -> Any:
         data = await bodies.read(call.request, self.cloud.settings.gateway.max_body)
@@ -342,7 +221,7 @@ class Service:
     async def _as_of(self, moment: str, call: Call, handler: _Handler, arguments: list[Any]) -> Response:
         """The answer that there would have been at a former moment, to who asks now."""
         route = handler.route
-        async with past.as_it_was(self.cloud, moment, route.past and not route.who.public) as then:
+        async with past.as_it_was(self.cloud, moment, route.past and not handler.public) as then:
             call.present, call.cloud, call.fold = self.cloud.fold, then, then.fold
             call.headers[past.HEADER] = str(then.as_of)
             return self._response(call, handler.route, await handler.function(*arguments))
@@ -360,6 +239,7 @@ class Service:
             raise
 
     def _response(self, call: Call, route: Route, result: Any) -> Response:
+        assert call.cleared, f"{call.operation}: nobody asked whose it is"
         answer = result if isinstance(result, Answer) else Answer(body=result)
         status = answer.status or route.status
         headers = {**call.headers, **answer.headers}
@@ -397,4 +277,4 @@ class Service:
         return response
 
 
-__all__ = ["ANYONE", "Answer", "Call", "Face", "Route", "Service", "Step"]
+__all__ = ["ANYONE", "FIRST", "LAST", "Answer", "Call", "Face", "Route", "Service", "Step"]

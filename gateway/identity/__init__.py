@@ -39,12 +39,12 @@ from gateway.identity.personas import (
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
-    OF_PROJECT,
     OWN,
     ROLE_READER,
     SELF,
     SYSTEM_READER,
 )
+from gateway.identity.policies import RULES
 from gateway.identity.routing import route as _route
 from gateway.serving import Face, Route
 
@@ -53,8 +53,8 @@ _AUTH = (
     Route("GET", "/v3", discovery.version, ANYONE, fences=False),
     Route("GET", "/v3/", discovery.version, ANYONE, fences=False),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False, past=False),
-    _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False, past=False, target="late"),
+    _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204, target="late"),
     _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog", past=False),
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
     _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
@@ -65,13 +65,14 @@ _AUTH = (
     _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, ADMIN_OR_SERVICE, "list_revoke_events", past=False),
 )
 
+_TRUST = "/v3/OS-TRUST/trusts"
 _TRUSTS = (
-    _route("POST", "/v3/OS-TRUST/trusts", trust.create, OF_PROJECT, "create_trust", 201),
-    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts"),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, OWN, "get_trust"),
-    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, OWN, "delete_trust", 204),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, OWN, "list_roles_for_trust"),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, OWN, "get_role_for_trust"),
+    _route("POST", _TRUST, trust.create, SELF, "create_trust", 201),
+    _route("GET", _TRUST, trust.listed, SELF, "list_trusts", target="late"),
+    _route("GET", f"{_TRUST}/{{id}}", trust.show, SELF, "get_trust", target="late"),
+    _route("DELETE", f"{_TRUST}/{{id}}", trust.delete, SELF, "delete_trust", 204, target="late"),
+    _route("GET", f"{_TRUST}/{{id}}/roles", trust.list_roles, SELF, "list_roles_for_trust", target="late"),
+    _route("GET", f"{_TRUST}/{{id}}/roles/{{role_id}}", trust.show_role, SELF, "get_role_for_trust", target="late"),
 )
 
 _DOMAINS = (
@@ -158,7 +159,7 @@ _IMPLIES = "/v3/roles/{id}/implies"
 _ROLES = (
     _route("POST", "/v3/roles", role.create, CLOUD_ADMIN, "create_role", 201),
     _route("GET", "/v3/roles", role.listed, ROLE_READER, "list_roles"),
-    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role"),
+    _route("GET", "/v3/roles/{id}", role.show, SELF, "get_role", target="late"),
     _route("PATCH", "/v3/roles/{id}", role.change, CLOUD_ADMIN, "update_role"),
     _route("DELETE", "/v3/roles/{id}", role.delete, CLOUD_ADMIN, "delete_role", 204),
     _route("GET", _IMPLIES, role.list_implied, SYSTEM_READER, "list_implied_roles"),
@@ -174,14 +175,15 @@ _ROLES = (
 def _grants(target: str, actor: str, *, system: bool = False, inherited: bool = False) -> tuple[Route, ...]:
     """The routes of one kind of actor on one kind of target."""
     reader, manager = (SYSTEM_READER, CLOUD_ADMIN) if system else (DOMAIN_READER, DOMAIN_MANAGER)
+    of = f"_system_grant{{}}_for_{actor[: actor.index('s/')]}" if system else "_grant{}"
     start, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
     path = f"{start}/{target}/{actor}/roles"
     one = f"{path}/{{role_id}}{end}"
     return (
-        _route("GET", path + end, assignment.listed, reader, "list_grants"),
-        _route("PUT", one, assignment.put, manager, "create_grant", 204),
-        _route("GET", one, assignment.check, reader, "check_grant", 204),
-        _route("DELETE", one, assignment.delete, manager, "revoke_grant", 204),
+        _route("GET", path + end, assignment.listed, reader, "list" + of.format("s")),
+        _route("PUT", one, assignment.put, manager, "create" + of.format(""), 204),
+        _route("GET", one, assignment.check, reader, "check" + of.format(""), 204),
+        _route("DELETE", one, assignment.delete, manager, "revoke" + of.format(""), 204),
     )
 
 
@@ -278,4 +280,8 @@ FACE = Face(
     statuses={UnsupportedMedia: 400},
     headers={"Vary": "X-Auth-Token"},
     service_tokens=False,
+    strict=False,
+    rules=RULES,
+    admin="admin_required",
+    target="found",
 )

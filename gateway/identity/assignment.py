@@ -20,10 +20,7 @@ from events.identity.assignment import RevokeRole, grant
 from events.refusals import NotFound
 from gateway.identity import cleaning, role
 from gateway.identity.listing import collection
-from gateway.identity.personas import allow, may_manage, may_read
 from gateway.serving import Answer, Call
-
-MANAGED_BY_DOMAIN = frozenset({"manager", "member", "reader"})  # that a domain's manager may grant
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -74,31 +71,25 @@ def _must_exist(call: Call, where: Place, *, with_role: bool = True) -> None:
         raise NotFound(f"Could not find domain: {target_id}.")
 
 
-def _manage(call: Call, where: Place, operation: str) -> None:
-    """A domain's manager grants only inside the domain, and only what is below them. Raises Forbidden."""
-    if call.who.is_admin:
-        return
-    wanted = call.fold.get(roles, call.path["role_id"])
-    inside = where.target_domain is not None and where.target_domain == where.actor_domain
-    allow(
-        inside
-        and may_manage(call, where.target_domain)
-        and wanted is not None
-        and wanted.domain is None
-        and wanted.name in MANAGED_BY_DOMAIN,
-        operation,
-    )
-
-
-def _read(call: Call, where: Place, operation: str) -> None:
-    inside = where.target_domain if where.target_domain == where.actor_domain else None
-    allow(may_read(call, inside), operation)
+def _ask(call: Call, where: Place) -> None:
+    """Put to the rule what the path names, as far as it is there. Raises Forbidden."""
+    target: dict[str, Any] = {}
+    if where.actor_domain is not None:
+        target[f"target.{where.actor[0]}.domain_id"] = where.actor_domain
+    if where.target[0] == "domain":
+        target["target.domain.id"] = where.target[1]
+    elif where.target_domain is not None:
+        target["target.project.domain_id"] = where.target_domain
+    wanted = call.fold.get(roles, call.path.get("role_id", ""))
+    if wanted is not None:
+        target |= {"target.role.name": wanted.name, "target.role.domain_id": wanted.domain}
+    call.enforce(target)
 
 
 async def put(call: Call) -> None:
     """Grant a role; nothing if it is granted. Raises NotFound, Forbidden."""
     where = place(call)
-    _manage(call, where, "create_grant")
+    _ask(call, where)
     _must_exist(call, where)
     await call.do(assignments, grant(where.actor, where.target, call.path["role_id"], where.inherited))
 
@@ -106,7 +97,7 @@ async def put(call: Call) -> None:
 async def check(call: Call) -> Answer:
     """Raises NotFound unless the role is granted."""
     where = place(call)
-    _read(call, where, "check_grant")
+    _ask(call, where)
     _must_exist(call, where)
     key = grant(where.actor, where.target, call.path["role_id"], where.inherited).id
     if call.fold.get(assignments, key) is None:
@@ -120,7 +111,7 @@ async def check(call: Call) -> Answer:
 async def delete(call: Call) -> None:
     """Take a role back, and the application credentials that were made with it. Raises NotFound, Forbidden."""
     where = place(call)
-    _manage(call, where, "revoke_grant")
+    _ask(call, where)
     _must_exist(call, where)
     await call.do(
         assignments, RevokeRole(id=grant(where.actor, where.target, call.path["role_id"], where.inherited).id)
@@ -134,7 +125,7 @@ async def delete(call: Call) -> None:
 async def listed(call: Call) -> dict[str, Any]:
     """The roles that are granted to an actor on a target. Raises NotFound, Forbidden."""
     where = place(call)
-    _read(call, where, "list_grants")
+    _ask(call, where)
     _must_exist(call, where, with_role=False)
     pair = f"{where.actor[0]}:{where.actor[1]} {where.target[0]}:{where.target[1]}"
     found = [

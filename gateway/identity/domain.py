@@ -20,7 +20,7 @@ from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import allow, may_read, sees_all
+from gateway.identity.personas import allow, domain_of, may_read
 from gateway.serving import Call
 
 SHAPES = {
@@ -83,8 +83,9 @@ async def listed(call: Call) -> dict[str, Any]:
     """All domains that the caller may see."""
     name = asked(call, "name")
     found = call.fold.by(domains, "name", name) if name is not None else call.fold.all(domains)
-    if not sees_all(call.who):
-        found = [domain for domain in found if domain.id == call.who.domain]
+    reach = domain_of(call)
+    if reach is not None:
+        found = [domain for domain in found if domain.id == reach]
     getters = {"name": lambda d: d.name, "enabled": lambda d: d.enabled}
     return collection(call, "domains", filtered(call, found, getters), lambda domain: view(call, domain))
 

@@ -37,7 +37,6 @@ DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role=
 ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
 ADMIN_OR_SERVICE = _any("admin or service", ADMIN, Who(name="", role="service", scopes=frozenset()))
 SELF = ANY_TOKEN  # and the function looks whose it is
-OF_PROJECT = Who(name="any token of a project or none", role=None, scopes=frozenset({"project", "unscoped"}))
 OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
 
 
@@ -47,24 +46,39 @@ def sees_all(token: Token) -> bool:
 
 
 def domain_of(call: Call) -> str | None:
-    """The domain to which the caller's sight and reach end; None: they reach all."""
-    return None if sees_all(call.who) else call.who.domain or ""
+    """The domain to which the caller's sight ends in this call; None: they see all. Raises Forbidden."""
+    if call.table.verdict(call.operation, call.who) is True:
+        return None
+    call.enforce(target(call.who.domain))
+    return call.who.domain or ""
+
+
+def target(domain: str | None, *, user: str | None = None, project: str | None = None) -> dict[str, str]:
+    """What a rule is told of a thing that is in `domain`, if it is in any, and is `user`'s or `project`'s own."""
+    found = {} if domain is None else dict.fromkeys(_DOMAINS, domain)
+    if user is not None:
+        found |= {"user_id": user, "target.user.id": user}
+    if project is not None:
+        found["target.project.id"] = project
+    return found
+
+
+_DOMAINS = (
+    *("target.domain_id", "target.domain.id", "target.group.domain_id", "target.project.domain_id"),
+    "target.user.domain_id",
+)
 
 
 def may_read(call: Call, domain: str | None, *, user: str | None = None, project: str | None = None) -> bool:
-    """Whether the caller may see what is in `domain`, or is `user`'s or `project`'s own."""
-    token = call.who
-    if sees_all(token) or (user is not None and token.user == user):
-        return True
-    if project is not None and token.project == project:
-        return True
-    return domain is not None and DOMAIN_READER.admits(token) and token.domain == domain
+    """Whether the caller may do this to what is in `domain`, or is `user`'s or `project`'s own."""
+    allowed = call.allows(call.operation, target(domain, user=user, project=project))
+    call.cleared = call.cleared or allowed
+    return allowed
 
 
 def may_manage(call: Call, domain: str | None) -> bool:
-    """Whether the caller may change what is in `domain`."""
-    token = call.who
-    return token.is_admin or (domain is not None and DOMAIN_MANAGER.admits(token) and token.domain == domain)
+    """Whether the caller may do this to what is in `domain`."""
+    return may_read(call, domain)
 
 
 def forbidden(operation: str, prefix: str = "identity:") -> Forbidden:
@@ -84,7 +98,6 @@ __all__ = [
     "CLOUD_ADMIN",
     "DOMAIN_MANAGER",
     "DOMAIN_READER",
-    "OF_PROJECT",
     "OWN",
     "ROLE_READER",
     "SELF",

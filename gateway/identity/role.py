@@ -13,7 +13,6 @@ from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
 from gateway.identity import cleaning, grants, naming, shapes
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import ROLE_READER, allow
 from gateway.serving import Answer, Call
 
 SHAPES = {
@@ -52,6 +51,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "role")
     extra = shapes.check("role", given, SHAPES, required=("name",))
     domain = given.get("domain_id")
+    _ask(call, given["name"], domain)
     if domain is not None and call.fold.get(domains, domain) is None:
         raise NotFound(f"Could not find domain: {domain}.")
     wish = CreateRole(
@@ -66,9 +66,18 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     return {"role": view(call, await naming.create(call, roles, wish, key, taken(wish.name)))}
 
 
+def _ask(call: Call, name: str | None, domain: str | None) -> None:
+    """Roles of a domain have rules of their own. Raises Forbidden."""
+    target = {"target.role.domain_id": domain}
+    if name is not None:
+        target["target.role.name"] = name
+    call.enforce(target, call.operation.replace("_role", "_domain_role", 1) if domain is not None else None)
+
+
 async def listed(call: Call) -> dict[str, Any]:
     """The roles that the query asks for: of a domain if it names one, else those of none."""
     name, domain = asked(call, "name"), asked(call, "domain_id")
+    _ask(call, None, domain)
     found = call.fold.by(roles, "name", name) if name is not None else call.fold.all(roles)
     found = [role for role in found if role.domain == domain]
     return collection(call, "roles", filtered(call, found, {"name": lambda r: r.name}), lambda role: view(call, role))
@@ -78,10 +87,16 @@ def _find(call: Call, name: str = "id") -> Role:
     return call.find(roles, call.path[name], not_found(call.path[name]))
 
 
+def _asked(call: Call) -> Role:
+    """The role of the path. Raises NotFound, Forbidden."""
+    role = _find(call)
+    _ask(call, role.name, role.domain)
+    return role
+
+
 async def show(call: Call) -> dict[str, Any]:
     """One role. Raises NotFound, Forbidden."""
-    role = _find(call)
-    allow(ROLE_READER.admits(call.who), "get_role")
+    role = _asked(call)
     return {"role": view(call, role)}
 
 
@@ -89,7 +104,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "role")
     extra = shapes.check("role", given, SHAPES, least=1)
-    role = _find(call)
+    role = _asked(call)
     name = given.get("name", role.name)
     wish = ChangeRole(
         id=role.id,
@@ -104,7 +119,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Delete a role and all assignments of it. Raises NotFound, Forbidden."""
-    await cleaning.delete_role(call, _find(call))
+    await cleaning.delete_role(call, _asked(call))
 
 
 # Inferences

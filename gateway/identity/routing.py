@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from gateway.calling import About
 from gateway.policy import Who
 from gateway.serving import Route
 
@@ -19,5 +20,8 @@ def route(
     *,
     fences: bool = True,
     past: bool = True,
+    target: About | None = None,
 ) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past)
+    return Route(
+        method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past, target=target
+    )

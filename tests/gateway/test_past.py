@@ -221,7 +221,7 @@ def paths_of(w: World) -> list[tuple[str, bool]]:
             if route.method == "GET":
                 named = {**dict.fromkeys(re.findall(r"{(\w+)", route.path), id), **ids}
                 path = route.path.replace(":path", "").format(**named)
-                found.append((face.path + path, route.past and not route.who.public))
+                found.append((face.path + path, route.past and not route.public))
     return found
 
 
