@@ -125,7 +125,7 @@ class Service:
             response = self._answer(faults.mistake(error, self._format(request), call.id))
         response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
-        if self.face.versions is not None:
+        if self.face.versions is not None and response.status_code != 401:  # of whom nobody knows, none is asked which
             self._version_headers(call, response)
         await response(scope, receive, send)
 
