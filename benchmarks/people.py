@@ -70,12 +70,12 @@ class Person:
     async def active(self, id: str, poll: float = 0.002) -> None:
         """Return once it is ACTIVE; `poll`: seconds between two looks. Raises RuntimeError if it fails."""
         while True:
+            await asyncio.sleep(poll)
             server = (await self.client.call("GET", f"/compute/v2.1/servers/{id}"))["server"]
             if server["status"] == "ACTIVE":
                 return
             if server["status"] == "ERROR":
                 raise RuntimeError(server["fault"])
-            await asyncio.sleep(poll)
 
     async def one(self, name: str) -> tuple[float, float]:
         """Make one: ms until the answer, and until it is ACTIVE."""

@@ -28,7 +28,8 @@ FED = "fed"  # what a consumer may hear, followed by its name
 ACKS = "$JS.ACK.FEED"  # where a consumer of the feed acknowledges, followed by its name
 TEARING = [f"$JS.API.STREAM.{verb}.>" for verb in ("DELETE", "PURGE", "UPDATE", "RESTORE", "MSG.DELETE")]
 # NATS cannot deny all streams but the journal's: its epochs are what is left when those that others have are named.
-KEPT = [f"$JS.API.STREAM.{verb}.{name}" for verb in ("DELETE", "UPDATE") for name in ("KV_assignments", "KV_vault")]
+OTHERS = ("KV_assignments", "KV_vault", "KV_gateways", "FEED")
+KEPT = [f"$JS.API.STREAM.{verb}.{name}" for verb in ("DELETE", "UPDATE") for name in OTHERS]
 LESS = [subject for subject in TEARING if ".DELETE.>" not in subject and ".UPDATE.>" not in subject]
 DENIED: dict[Role, dict[str, Any]] = {
     "gateway": {

@@ -60,20 +60,11 @@ class Release(Command, frozen=True, gc=False, kw_only=True):
     holder: str
 
 
-class Spare(Command, frozen=True, gc=False, kw_only=True):
-    """Go on only if nobody else has it."""
-
-    id: tuple[str, ...]
-    holder: str
-    taken: str = "It is already in use."  # what to say if another holds it
-    kind: str | None = None  # of that refusal
-
-
-Commands = Take | Release | Spare
+Commands = Take | Release
 
 
 def decide(claim: Claim | None, command: Commands) -> list[Events]:
-    """Taken once, by one holder; released by its holder only; spared unless another holds it. Raises Conflict."""
+    """Taken once, by one holder; released by its holder only. Raises Conflict."""
     held = claim is not None and not claim.deleted
     match command:
         case Take(holder=holder):
@@ -82,10 +73,6 @@ def decide(claim: Claim | None, command: Commands) -> list[Events]:
                     return []
                 raise Conflict(command.taken)
             return [Claimed(key=command.id, holder=holder, group=command.group, until=command.until)]
-        case Spare(holder=holder):
-            if claim is not None and held and claim.holder != holder:
-                raise Conflict(command.taken, kind=command.kind)
-            return []
         case Release(holder=holder):
             return [Released()] if claim is not None and held and claim.holder == holder else []
     assert_never(command)

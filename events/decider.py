@@ -82,15 +82,19 @@ class Step(Struct, frozen=True, gc=False):
     keeps: bool = False  # what was claimed before it is in use once it is done: that is not undone any more
 
 
-Stride = Step | Sequence[Step]
-"""A step, or several that need nothing of each other and are taken at once."""
+Look = Callable[[], None]
+"""Raises a refusal if the fold, which has all that was done before, holds what is in the way."""
+
+Stride = Step | Sequence[Step] | Look
+"""A step, or several that need nothing of each other and are taken at once; or a look between two of them."""
 Steps = Iterable[Stride]
 
 
 def one_by_one(steps: Steps) -> Iterator[Step]:
     """All steps, in an order in which they may be taken."""
     for some in steps:
-        yield from (some,) if isinstance(some, Step) else some
+        if not callable(some):
+            yield from (some,) if isinstance(some, Step) else some
 
 
 def some_at_once(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
@@ -139,6 +143,9 @@ class Executor:
         done: list[Step] = []
         try:
             for some in steps:
+                if callable(some):
+                    some()
+                    continue
                 together = (some,) if isinstance(some, Step) else some
                 faults: list[BaseException] = []
                 for step, outcome in zip(together, await self._together(together, origin), strict=True):

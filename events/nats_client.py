@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.protocol import parser
 from nats.protocol.parser import AWAITING_CONTROL_LINE
 
@@ -59,7 +60,7 @@ class Parser(parser.Parser):
 
 
 class TakingClient(Client):
-    """The client, with a short cut for bulk reading: no headers parsed, no queue and no task between socket and taker.
+    """The client, with a short cut for bulk reading and answers: no queue and no task between socket and taker.
 
     Should the client's inside change, the short cut is not taken and the subscription's own callback is.
     """
@@ -67,6 +68,8 @@ class TakingClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self.takers: dict[int, Taker] = {}  # by subscription
+        self.answers = 0  # the subscription to which plain answers come
+        self.answered: Callable[[Msg], None] = lambda message: None
         self._ps = Parser(self)
 
     async def fail(self, fault: Exception) -> None:
@@ -85,6 +88,9 @@ class TakingClient(Client):
         await super()._process_pong()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if sid == self.answers and not headers:
+            self.answered(Msg(self, subject=subject.decode(), data=data))
+            return
         taker = self.takers.get(sid) if reply else None
         if taker is None:
             await super()._process_msg(sid, subject, reply, data, headers)

@@ -124,6 +124,7 @@ class Federation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     oidc: dict[str, OpenIdProvider] = {}
     saml: dict[str, SamlProvider] = {}
     trusted_dashboards: str = ""  # URLs, with commas, to which a browser may be sent with a token
+    entity_id: str = ""  # as which this cloud vouches for its users in SAML; empty: a URL below its own
     default_authorization_ttl: int = 0  # minutes that memberships told by a provider last; 0: as long as the token
     clock_skew: int = 30  # seconds by which a provider's clock may differ
     timeout: float = 5.0  # seconds until a provider that does not answer is given up

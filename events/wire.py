@@ -111,13 +111,15 @@ class Wire:
             reconnect_time_wait=0.05,  # type: ignore[arg-type]  # seconds; it is only ever slept
             ping_interval=5,
             max_outstanding_pings=2,
+            skip_subject_validation=True,  # events/subjects.py makes them
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_close,
         )
         self._inbox = f"{prefix}.{new_hex()}."
-        await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
+        self.client.answers, self.client.answered = answers._id, self._take_answer
         await self.client.flush()
         self._opened = True
         self._connected.set()
@@ -185,6 +187,9 @@ class Wire:
     # Questions
 
     async def _on_answer(self, message: Message) -> None:
+        self._take_answer(message)
+
+    def _take_answer(self, message: Message) -> None:
         future = self._waiting.get(message.subject[len(self._inbox) :])
         if future is not None and not future.done():
             future.set_result(message)

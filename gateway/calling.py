@@ -17,7 +17,7 @@ from events.refusals import Forbidden, Refusal
 from gateway import bodies, faults, policy
 from gateway.cloud import Cloud
 from gateway.microversions import Range, Version
-from gateway.policy import Rule, Table, Who
+from gateway.policy import ANYONE, Rule, Table, Who
 from gateway.rules import Target
 from gateway.tokens import Token
 
@@ -39,9 +39,9 @@ class Route(Struct, frozen=True):
     method: str
     path: str
     function: Callable[..., Awaitable[Any]]
-    who: Who | None = None
+    policy: str  # ANYONE: it needs no token
     status: int = 200
-    policy: str = policy.PUBLIC
+    who: Who | None = None
     media_types: tuple[str, ...] = JSON  # that its body may have
     past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists
@@ -53,7 +53,7 @@ class Route(Struct, frozen=True):
     @property
     def public(self) -> bool:
         """Whether it needs no token."""
-        return self.who.public if self.who else self.policy == policy.PUBLIC
+        return self.policy == ANYONE
 
 
 class Face(Struct, frozen=True, kw_only=True):
@@ -131,8 +131,7 @@ class Call:
     def is_admin(self) -> bool:
         """Whether the service's policy counts the caller as an admin."""
         if self._admin is None:
-            known = self.face.admin in self.table.rules
-            self._admin = self.allows(self.face.admin, policy.own(self.who)) if known else self.who.is_admin
+            self._admin = self.allows(self.face.admin)
         return self._admin
 
     @property
@@ -162,17 +161,18 @@ class Call:
             raise self.denied(self.operation)
         self.cleared = True
 
-    def allows(self, operation: str, target: Target) -> bool:
-        """Whether a further rule lets the caller do `operation` to `target`."""
-        return self.table.allows(operation, self.who, target)
+    def allows(self, operation: str, target: Target | None = None) -> bool:
+        """Whether a further rule lets the caller do `operation` to `target`, or else to what is their own."""
+        return self.table.allows(operation, self.who, policy.own(self.who) if target is None else target)
 
-    def require(self, operation: str, target: Target) -> None:
-        """Raises Forbidden unless a further rule lets the caller do `operation` to `target`."""
-        if not self.table.allows(operation, self.who, target):
+    def require(self, operation: str, target: Target | None = None) -> None:
+        """Raises Forbidden unless a further rule lets the caller do `operation` to `target`, or else to their own."""
+        if not self.allows(operation, target):
             raise self.denied(operation)
 
     def sees(self, operation: str, states: Iterable[T], target: Callable[[T], Target]) -> list[T]:
         """Those of `states` to which a rule lets the caller do `operation`."""
+        self.cleared = self.cleared or operation == self.operation
         verdict = self.table.verdict(operation, self.who)
         if verdict is not None:
             return list(states) if verdict else []

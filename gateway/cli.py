@@ -72,10 +72,10 @@ def parser() -> argparse.ArgumentParser:
 
     command("restart", "restart every part of a running `up --nodes`, one at a time", _restart)
     command("bootstrap", "mend a locked-out cloud: a new admin password, clouds.yaml anew", _mend)
-    keys = command("keys", "the keys that seal tokens and receipts", _mend)
-    keys.add_argument("action", choices=["list", "rotate"], help="rotate: seal with the staged one from now on")
     secret = command("client-secret", "keep the secret that an OpenID provider gave this cloud, read from stdin", _mend)
     secret.add_argument("provider", metavar="ID", help="of the identity provider")
+    keys = command("keys", "the keys that seal tokens and receipts", _mend)
+    keys.add_argument("action", choices=["list", "rotate"], help="rotate: seal with the staged one from now on")
     command("destroy", "remove the cloud, its guests and everything of it on this host", _mend).add_argument(
         "--yes", action="store_true", help="do not ask"
     )

@@ -20,6 +20,7 @@ from gateway.history import History, history
 from gateway.mending import show
 from gateway.reading import opened
 from gateway.traces import Trace
+from projections import requests
 
 
 def query(options: argparse.Namespace, path: Path, settings: Settings) -> int:
@@ -47,7 +48,7 @@ FORMATS: dict[str, Callable[[Trace], str]] = {
 
 async def _trace(path: Path, settings: Settings, id: str) -> Trace:
     async with opened(path, settings) as cloud:
-        return await traces.trace(cloud.chronicle, id)
+        return await traces.trace(cloud.chronicle, id, requests=requests.newest(path))
 
 
 def replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:

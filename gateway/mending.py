@@ -48,10 +48,10 @@ def run(options: argparse.Namespace, path: Path, settings: Settings) -> int:
             return _destroy(path, settings, options.yes)
         case "bootstrap":
             return asyncio.run(_bootstrap(path, settings))
-        case "keys":
-            return asyncio.run(_keys(path, settings, rotate=options.action == "rotate"))
         case "client-secret":
             return asyncio.run(_client_secret(path, settings, options.provider))
+        case "keys":
+            return asyncio.run(_keys(path, settings, rotate=options.action == "rotate"))
     raise AssertionError(options.command)
 
 
@@ -155,6 +155,19 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
     return 0
 
 
+async def _client_secret(path: Path, settings: Settings, provider: str) -> int:
+    """Keep a secret in the vault; an empty one is none."""
+    secret = sys.stdin.read().strip()
+    async with opened(path, settings) as cloud:
+        replicas = journals.replicas(cloud.wire, settings)
+        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        if secret:
+            await vault.put(client_secret(provider), secret.encode())
+        else:
+            await vault.delete(client_secret(provider))
+    return 0
+
+
 async def _keys(path: Path, settings: Settings, *, rotate: bool) -> int:
     """The keys that seal tokens and receipts: replace the primary, or say which there are."""
     status = 0
@@ -176,16 +189,3 @@ async def _keys(path: Path, settings: Settings, *, rotate: bool) -> int:
                 at = f"{ring.keys.rotated_at:%F %T} UTC"
                 print(f"{what}: primary {numbers[0]}, former {former}, one staged; rotated {at}")
     return status
-
-
-async def _client_secret(path: Path, settings: Settings, provider: str) -> int:
-    """Keep a secret in the vault; an empty one is none."""
-    secret = sys.stdin.read().strip()
-    async with opened(path, settings) as cloud:
-        replicas = journals.replicas(cloud.wire, settings)
-        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
-        if secret:
-            await vault.put(client_secret(provider), secret.encode())
-        else:
-            await vault.delete(client_secret(provider))
-    return 0

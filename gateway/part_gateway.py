@@ -34,6 +34,7 @@ from gateway.image.store import ImageStore
 from gateway.parts import Parts
 from gateway.past import Past, chronicle_of
 from gateway.serving import Face
+from projections.requests import NAME, Requests
 
 TICK = 0.02  # seconds between two looks at who is still connected
 
@@ -55,6 +56,9 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     _put_past(ground, cloud)
+    requests = Requests(tables.store.path.with_name(NAME) if tables.store.path else None)
+    cloud.put(requests)
+    ground.parts.background("index of requests", requests.run(execute.fold, chronicle_of(execute)))
     ground.parts.background("images' recovery", recovery.watch(cloud))
     return cloud
 
@@ -90,7 +94,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     """
     feed = cloud.feed = Feed(cloud.fold, chronicle_of(cloud.execute), cloud.settings.feed)
     extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
-    extra += trace_routes.routes(cloud, chronicle_of(cloud.execute))
+    extra += trace_routes.routes(cloud, chronicle_of(cloud.execute), cloud.part(Requests))
     app = application(cloud, faces(), extra)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)

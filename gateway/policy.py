@@ -15,7 +15,7 @@ from events.refusals import Forbidden
 from gateway.rules import BadRule, Check, Node, Target, Verdict, compile_all, parse, tests
 from gateway.tokens import Token
 
-PUBLIC = ""  # the policy of a route that needs no token
+ANYONE = ""  # the policy of a route that needs no token
 
 ANY_SCOPE: frozenset[str] = frozenset()
 PROJECT = frozenset({"project"})
@@ -160,13 +160,11 @@ class Who(Struct, frozen=True, kw_only=True):
     name: str
     role: str | None  # None: any token
     scopes: frozenset[str] = frozenset({"project"})
-    public: bool = False  # no token needed
 
     def admits(self, token: Token) -> bool:
         return (self.role is None or self.role in token.role_names) and (not self.scopes or token.scope in self.scopes)
 
 
-ANYONE = Who(name="anyone", role=None, scopes=frozenset(), public=True)
 ANY_TOKEN = Who(name="any token", role=None, scopes=frozenset())
 READER = Who(name="reader", role="reader")
 MEMBER = Who(name="member", role="member")

@@ -31,6 +31,7 @@ from gateway.entrance import passage
 from gateway.microversions import ForeignField, refuse_foreign, shape
 from gateway.microversions import name as version_name
 from gateway.policy import ANYONE
+from gateway.rules import BadRule
 from gateway.tokens import Token
 
 S = TypeVar("S", bound=State)
@@ -80,6 +81,9 @@ class Service:
         self.cloud = cloud
         self.face = face
         self.table = cloud.policy.table(face.name, face.rules)
+        unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules and r.who is None]
+        if unruled:
+            raise BadRule(f"{unruled[0].method} {face.path}{unruled[0].path} has no rule `{unruled[0].policy}`")
         endpoints: dict[str, _Endpoint] = {}
         for route in face.routes:
             endpoints.setdefault(route.path, _Endpoint(self, route.path)).add(route)

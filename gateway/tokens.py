@@ -39,10 +39,11 @@ class Token(Struct, frozen=True, gc=False, kw_only=True):
     issued_at: datetime
     expires_at: datetime
     application_credential: str | None = None
-    trust: str | None = None
     provider: str | None = None  # the identity provider that vouched for the user
     protocol: str | None = None
     groups: tuple[str, ...] = ()  # which the user is in by its word
+    trust: str | None = None
+    access_token: str | None = None  # of OAuth 1
     access_rules: tuple[AccessRule, ...] | None = None  # None: for all that its roles allow
 
     @property

@@ -18,6 +18,7 @@ from events.refusals import Busy, Forbidden, NotFound, Refusal
 from gateway import faults, timeline, traces
 from gateway.cloud import Cloud
 from gateway.traces import Trace
+from projections.requests import Requests
 
 LONGEST = 255  # characters of an id
 HEADERS = {
@@ -28,11 +29,12 @@ HEADERS = {
 
 
 class _Traces:
-    """Reads traces for callers, one at a time: each may have to read the whole journal."""
+    """Reads traces for callers, one at a time: that of a resource may have to read the whole journal."""
 
-    def __init__(self, cloud: Cloud, chronicle: Chronicle) -> None:
+    def __init__(self, cloud: Cloud, chronicle: Chronicle, requests: Requests | None) -> None:
         self._cloud = cloud
         self._chronicle = chronicle
+        self._requests = requests
         self._turn = asyncio.Lock()
         self._waiting = 0
 
@@ -48,7 +50,7 @@ class _Traces:
         try:
             async with self._turn:
                 project = None if token.is_admin else token.project
-                found = await traces.trace(self._chronicle, id[:LONGEST], self._cloud.fold, project)
+                found = await traces.trace(self._chronicle, id[:LONGEST], self._cloud.fold, project, self._requests)
         except Unavailable as fault:
             raise Busy("The journal cannot be read now.") from fault
         finally:
@@ -58,9 +60,9 @@ class _Traces:
         return found
 
 
-def routes(cloud: Cloud, chronicle: Chronicle) -> list[Route]:
+def routes(cloud: Cloud, chronicle: Chronicle, requests: Requests | None = None) -> list[Route]:
     """The URL."""
-    found = _Traces(cloud, chronicle)
+    found = _Traces(cloud, chronicle, requests)
 
     async def show(request: Request) -> Response:
         try:

@@ -23,6 +23,7 @@ from events.moments import Moments, read
 from events.passage import is_of_passage
 from events.refusals import Invalid
 from events.subjects import split, token, untoken
+from projections.requests import Requests
 
 ROUNDS = 3  # of following: a server, its ports, what they hold
 BEFORE = timedelta(minutes=10)  # how long before a resource there may be claims for it
@@ -84,17 +85,28 @@ _ByPlace = dict[tuple[int, int], _Found]  # by sequence and part
 _decode = msgspec.json.Decoder(Commit[dict[str, Any]]).decode
 
 
-async def trace(chronicle: Chronicle, id: str, fold: Fold | None = None, project: str | None = None) -> Trace:
+async def trace(
+    chronicle: Chronicle,
+    id: str,
+    fold: Fold | None = None,
+    project: str | None = None,
+    requests: Requests | None = None,
+) -> Trace:
     """The trace of a request's or a resource's id; an empty one if nothing speaks of it. Raises Unavailable.
 
-    A fold tells since when there has been what still lives. With a project, it is what its people may know.
+    A fold tells since when there has been what still lives, an index which commits a request led to. With a project,
+    it is what its people may know.
     """
     last = await chronicle.last()
-    begin = await _begin(chronicle, id, fold)
+    if requests is not None and id.startswith("req-"):
+        spans = await requests.spans(id, last)
+    else:
+        spans = [(await _begin(chronicle, id, fold), last)]
     found: _ByPlace = {}
     ids = {id}
     for _ in range(ROUNDS):
-        await _search(chronicle, ids, begin, last, found)
+        for begin, end in spans:
+            await _search(chronicle, ids, begin, end, found)
         more = _made_for(found.values()) - ids
         if id.startswith("req-") or not more:
             break

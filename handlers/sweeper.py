@@ -14,6 +14,10 @@ from events.compute import server as servers
 from events.decider import Executor
 from events.fold import Fold
 from events.identity import credential as credentials
+from events.identity import domain_config as configs
+from events.identity import oauth_access_token as access_tokens
+from events.identity import oauth_consumer as consumers
+from events.identity import oauth_request_token as request_tokens
 from events.journal import Unavailable
 from events.vault import Vault
 from handlers.orders import Orders
@@ -23,6 +27,8 @@ log = logging.getLogger("cumulog.sweeper")
 PERIOD = 600.0  # seconds between two looks, give or take a half: any number of processes take them
 USER_DATA = "user_data-"  # and the server's id
 CREDENTIAL = "identity.credential."  # and the name that the credential holds
+OAUTH = "identity.oauth1."  # and the id of a consumer or a token
+CONFIG = "identity.domain_config."  # and the domain's id, and the name that its configuration holds
 
 
 class Sweeper:
@@ -69,4 +75,11 @@ def _is_stray(fold: Fold, key: str, credentials: set[str]) -> bool:
         return server is None or server.user_data != key
     if key.startswith(CREDENTIAL):
         return key.removeprefix(CREDENTIAL) not in credentials
+    if key.startswith(OAUTH):
+        id = key.removeprefix(OAUTH)
+        return all(fold.get(kind, id) is None for kind in (consumers, request_tokens, access_tokens))
+    if key.startswith(CONFIG):
+        domain, _, name = key.removeprefix(CONFIG).rpartition(".")
+        config = fold.get(configs, domain)
+        return config is None or not any(name in names.values() for names in config.secrets.values())
     return False

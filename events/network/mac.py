@@ -8,7 +8,7 @@ Source: DESIGN, "Hard cases, decided", 1 and 2.
 
 from __future__ import annotations
 
-from events.claims import Claim, Claimed, Commands, Events, Release, Released, Spare, Take, decide, evolve
+from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
 
 INDEXES = ("holder", "group", "due")
 SHARED = ("group",)
@@ -27,7 +27,6 @@ __all__ = [
     "Events",
     "Release",
     "Released",
-    "Spare",
     "Take",
     "decide",
     "evolve",

@@ -1,7 +1,8 @@
 """A port: where a server, a router or a DHCP service is attached to a network, with its MAC address and addresses.
 
-    DOWN <-> BUILD <-> ACTIVE as its host reports;   each of them -> DELETED
+    DOWN <-> BUILD <-> ACTIVE;   each of them -> DELETED
 
+A server's port is told to be ACTIVE once the server has run: projections/network/port.py, `status_of`.
 It is made and changed in steps (projections/network/port.py): what it needs is claimed first, under the name of the
 attempt, `claim`; with each address stands the attempt that claimed it. Source: Networking API reference, "Ports".
 """
@@ -33,7 +34,7 @@ from events.network.standard import (
 )
 from events.refusals import Busy, NotFound
 
-INDEXES = ("project", "name", "network", "device_id", "host", "groups", "subnets", "ips", "mac", "unwired")
+INDEXES = ("project", "name", "network", "device_id", "host", "groups", "subnets", "ips", "mac")
 SHARED = ("project", "network", "host", "device_owner", "security_groups", "profile")
 
 Status = Literal["DOWN", "BUILD", "ACTIVE", "ERROR"]
@@ -77,11 +78,6 @@ class Port(Standard, frozen=True, gc=False, kw_only=True):
     port_security_enabled: bool = True
     pairs: tuple[Pair, ...] = ()
     dhcp_options: tuple[DhcpOption, ...] = ()
-
-    @property
-    def unwired(self) -> bool | None:
-        """True while its server's host has not brought it up."""
-        return True if self.status == "DOWN" and self.host and self.device_owner.startswith("compute:") else None
 
     @property
     def groups(self) -> tuple[str, ...]:

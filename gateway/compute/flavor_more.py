@@ -62,6 +62,8 @@ async def act(call: Call, body: dict[str, Raw]) -> AccessList:
     name, raw = next(iter(body.items()))
     if name not in ("addTenantAccess", "removeTenantAccess"):
         raise Invalid(f"There is no such action: {name[:255]}")
+    if name == "removeTenantAccess":
+        call.begin("os_compute_api:os-flavor-access:remove_tenant_access", "own")
     try:
         project = msgspec.json.decode(raw, type=Tenant).tenant
     except msgspec.ValidationError as fault:

@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from events.compute import keypair as keypairs
 from events.compute.keypair import CreateKeypair, DeleteKeypair, Keypair
 from events.fold import Known
-from events.refusals import Forbidden, Invalid, NotFound, OverQuota
+from events.refusals import Invalid, NotFound, OverQuota
 from gateway.compute import quota, words
 from gateway.compute.server_wish import checked_name
 from gateway.links import Link, with_query
@@ -162,12 +162,10 @@ def _certificate_fingerprint(pem: str) -> str:
 
 
 def _user(call: Call, wanted: str | None) -> str:
-    """Whose key pairs: the caller's own, or for an admin anybody's. Raises Forbidden."""
-    if wanted is None or wanted == call.who.user:
-        return call.who.user
-    if not call.is_admin:
-        raise Forbidden("Policy doesn't allow os_compute_api:os-keypairs to be performed.")
-    return wanted
+    """Whose key pairs: the caller's own, or anybody's for who may. Raises Forbidden."""
+    user = wanted or call.who.user
+    call.enforce({"user_id": user})
+    return user
 
 
 def _asked(call: Call, values: dict[str, list[str]]) -> str:

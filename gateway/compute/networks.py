@@ -13,6 +13,7 @@ from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.refusals import Conflict, Invalid
 from gateway.serving import Call
+from projections.network.port import status_of
 
 
 class PortFacts(Struct, gc=False, kw_only=True):
@@ -40,7 +41,7 @@ def _facts(fold: Fold, port: ports.Port) -> PortFacts:
         network=port.network,
         network_name=network.name if network else port.network,
         mac=port.mac,
-        status=port.status,
+        status=status_of(fold, port),
         fixed_ips=tuple([(one.subnet, one.ip) for one in port.addresses]),
         groups=tuple([(id, _group_name(fold, id)) for id in port.security_groups]),
     )
@@ -83,7 +84,7 @@ def _check_network(call: Call, wanted: Attachment) -> None:
     network = call.fold.get(networks, wanted.network or "")
     if network is None or not (call.may_see(network) or network.open):
         raise Invalid(f"Network {wanted.network} could not be found.")
-    if network.external and not (network.shared or call.is_admin):
+    if network.external and not (network.shared or call.allows("network:attach_external_network")):
         raise Invalid(f"It is not allowed to create an interface on external network {network.id}")
     if not call.fold.count(subnets, "network", network.id):
         raise Invalid(f"Network {network.id} requires a subnet in order to boot instances on.")

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from events.compute import quota as quotas
 from events.compute.quota import DEFAULTS, ResetLimits, SetLimits
-from events.refusals import Forbidden, Invalid
+from events.refusals import Invalid
 from gateway.compute import projects, quota
 from gateway.compute.words import Flag, is_true, queries
 from gateway.microversions import Version, until
@@ -66,10 +66,9 @@ def _names(call: Call) -> list[str]:
 
 
 def _checked(call: Call) -> str:
-    """The project that the path names, which must be the caller's unless an admin asks. Raises Invalid, Forbidden."""
+    """The project that the path names. Raises Invalid, Forbidden."""
     id = call.path["project"]
-    if id != call.who.project and not call.is_admin:
-        raise Forbidden("Policy doesn't allow os_compute_api:os-quota-sets:show to be performed.")
+    call.enforce({"project_id": id, "tenant_id": id})
     unknown = sorted(queries(call).keys() - {"user_id"})
     if unknown and call.version >= (2, 75):
         raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
@@ -100,6 +99,7 @@ async def detail(call: Call) -> Answer:
 async def update(call: Call, body: UpdateBody) -> Answer:
     """Limits of a project's own. Raises Invalid."""
     id = call.path["project"]
+    call.enforce({"project_id": id, "tenant_id": id})
     projects.check(call, id)
     given = {name: _number(name, value) for name in DEFAULTS if (value := getattr(body.quota_set, name)) is not UNSET}
     if not is_true(body.quota_set.force):
@@ -130,7 +130,9 @@ def _refuse_below_use(call: Call, id: str, given: dict[str, int]) -> None:
 
 async def reset(call: Call) -> None:
     """The defaults again."""
-    await call.do(quotas, ResetLimits(id=call.path["project"][:255]))
+    id = call.path["project"]
+    call.enforce({"project_id": id, "tenant_id": id})
+    await call.do(quotas, ResetLimits(id=id[:255]))
 
 
 async def class_show(call: Call) -> Answer:
@@ -188,7 +190,8 @@ async def limits(call: Call) -> LimitsAnswer:
         were = "was" if len(unknown) == 1 else "were"
         named = ", ".join(f"'{name[:255]}'" for name in unknown)
         raise Invalid(f"Additional properties are not allowed ({named} {were} unexpected)")
-    project = values["tenant_id"][-1] if "tenant_id" in values and call.is_admin else call.project
+    others = "tenant_id" in values and call.allows("os_compute_api:limits:other_project")
+    project = values["tenant_id"][-1] if others else call.project
     limit, used = quota.limits(call, project), quota.used(call, project)
     absolute = Absolute(
         maxTotalInstances=limit["instances"],

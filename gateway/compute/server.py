@@ -54,12 +54,18 @@ def not_found(id: str) -> NotFound:
 
 
 def find(call: Call) -> Known[Server]:
-    """The live server that the path names. Raises NotFound."""
+    """The live server that the path names. Raises NotFound, Forbidden."""
     id = call.path["id"]
     known = server_views.known_of(call, id)
     if known is None:
         raise not_found(id)
+    call.enforce(target(known.state))
     return known
+
+
+def target(server: Server) -> dict[str, str]:
+    """What rules are told of a server."""
+    return {"project_id": server.project, "tenant_id": server.project, "user_id": server.user}
 
 
 def find_unlocked(call: Call) -> Known[Server]:

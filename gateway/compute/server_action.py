@@ -24,15 +24,14 @@ from events.compute.server import (
     vm_state,
 )
 from events.envelope import Command
-from events.refusals import Conflict, Forbidden, Gone, Invalid, NotFound, NotImplementedHere
-from gateway import policy
+from events.refusals import Conflict, Gone, Invalid, NotFound, NotImplementedHere
 from gateway.compute import words
-from gateway.compute.server import deadline, find, find_unlocked
+from gateway.compute.server import deadline, find, find_unlocked, target
 from gateway.consoles import Consoles
 from gateway.microversions import Version
-from gateway.policy import ADMIN, MEMBER, Who
 from gateway.serving import FIRST, LAST, Answer, Call
 
+_API = "os_compute_api:"
 MOST_LINES = 100_000  # of a console that may be asked for
 
 
@@ -66,12 +65,11 @@ class Output(Struct):
 class Action(Struct, frozen=True):
     """What an action's name means."""
 
+    policy: str  # its rule, without the service's name
     do: Callable[[Call, Any], Awaitable[Any]]
     body: Any = Any
-    who: Who = MEMBER
     first: Version = FIRST
     last: Version = LAST
-    policy: str = ""
 
 
 async def act(call: Call, body: dict[str, Raw]) -> Any:
@@ -84,7 +82,7 @@ async def act(call: Call, body: dict[str, Raw]) -> Any:
         raise Invalid(f"There is no such action: {name[:255]}")
     if not action.first <= call.version <= action.last:
         raise NotFound("The resource could not be found.")
-    policy.enforce(action.who, call.token, action.policy or f"os_compute_api:servers:{name}", call.face.denial)
+    call.begin(_API + action.policy, "found")
     return await action.do(call, _argument(action, name, raw))
 
 
@@ -128,8 +126,8 @@ async def lock(call: Call, body: Lock | None) -> Answer:
 
 async def unlock(call: Call, _: object) -> Answer:
     server = find(call).state
-    if server.locked_by == "admin" and not call.is_admin:
-        raise Forbidden("Policy doesn't allow os_compute_api:os-lock-server:unlock:unlock_override to be performed.")
+    if server.locked_by == "admin":
+        call.require(_API + "os-lock-server:unlock:unlock_override", target(server))
     return await _do(call, UnlockServer(id=server.id))
 
 
@@ -186,47 +184,48 @@ async def gone(call: Call, _: object) -> Answer:
     raise Gone("This resource is no longer available. No forwarding address is given.")
 
 
-def _later(name: str, *states: str, who: Who = MEMBER, first: Version = FIRST) -> Action:
-    return Action(unavailable(name, frozenset(states)), who=who, first=first)
+def _later(policy: str, name: str, *states: str, first: Version = FIRST) -> Action:
+    return Action(policy, unavailable(name, frozenset(states)), first=first)
 
 
 _RESTING = ("active", "stopped")
+_GROUPS, _CONSOLES, _ADMIN = "os-security-groups", "os-remote-consoles", "os-admin-actions"
 ACTIONS: dict[str, Action] = {
-    "os-start": Action(start, policy="os_compute_api:servers:start"),
-    "os-stop": Action(stop, policy="os_compute_api:servers:stop"),
-    "reboot": Action(reboot, Reboot),
-    "lock": Action(lock, Lock | None, policy="os_compute_api:os-lock-server:lock"),
-    "unlock": Action(unlock, policy="os_compute_api:os-lock-server:unlock"),
-    "os-resetState": Action(reset_state, ResetState, ADMIN, policy="os_compute_api:os-admin-actions:reset_state"),
-    "forceDelete": Action(force_delete, policy="os_compute_api:os-deferred-delete:force"),
-    "os-getConsoleOutput": Action(console_output, ConsoleLength, policy="os_compute_api:os-console-output"),
-    "os-getVNCConsole": Action(old_console, ConsoleType, last=(2, 5)),
-    "os-getSPICEConsole": Action(old_console, ConsoleType, last=(2, 5)),
-    "os-getSerialConsole": Action(old_console, ConsoleType, last=(2, 5)),
-    "os-getRDPConsole": Action(gone, last=(2, 5)),
-    "pause": _later("pause", "active"),
-    "unpause": _later("unpause"),
-    "suspend": _later("suspend", "active"),
-    "resume": _later("resume"),
-    "shelve": _later("shelve", *_RESTING),
-    "shelveOffload": _later("shelveOffload"),
-    "unshelve": _later("unshelve"),
-    "rescue": _later("rescue", *_RESTING, "error"),
-    "unrescue": _later("unrescue"),
-    "resize": _later("resize", *_RESTING),
-    "confirmResize": _later("confirmResize"),
-    "revertResize": _later("revertResize"),
-    "rebuild": _later("rebuild", *_RESTING, "error"),
-    "restore": _later("restore"),
-    "createImage": _later("createImage", *_RESTING),
-    "createBackup": _later("createBackup", *_RESTING),
-    "changePassword": _later("changePassword", "active"),
-    "migrate": _later("migrate", *_RESTING, who=ADMIN),
-    "os-migrateLive": _later("os-migrateLive", "active", who=ADMIN),
-    "evacuate": _later("evacuate", *_RESTING, "error", who=ADMIN),
-    "trigger_crash_dump": _later("trigger_crash_dump", "active", first=(2, 17)),
-    "addSecurityGroup": _later("addSecurityGroup", *_RESTING),
-    "removeSecurityGroup": _later("removeSecurityGroup", *_RESTING),
-    "injectNetworkInfo": Action(gone, who=ADMIN),
-    "resetNetwork": Action(gone, who=ADMIN),
+    "os-start": Action("servers:start", start),
+    "os-stop": Action("servers:stop", stop),
+    "reboot": Action("servers:reboot", reboot, Reboot),
+    "lock": Action("os-lock-server:lock", lock, Lock | None),
+    "unlock": Action("os-lock-server:unlock", unlock),
+    "os-resetState": Action(f"{_ADMIN}:reset_state", reset_state, ResetState),
+    "forceDelete": Action("os-deferred-delete:force", force_delete),
+    "os-getConsoleOutput": Action("os-console-output", console_output, ConsoleLength),
+    "os-getVNCConsole": Action(_CONSOLES, old_console, ConsoleType, last=(2, 5)),
+    "os-getSPICEConsole": Action(_CONSOLES, old_console, ConsoleType, last=(2, 5)),
+    "os-getSerialConsole": Action(_CONSOLES, old_console, ConsoleType, last=(2, 5)),
+    "os-getRDPConsole": Action(_CONSOLES, gone, last=(2, 5)),
+    "pause": _later("os-pause-server:pause", "pause", "active"),
+    "unpause": _later("os-pause-server:unpause", "unpause"),
+    "suspend": _later("os-suspend-server:suspend", "suspend", "active"),
+    "resume": _later("os-suspend-server:resume", "resume"),
+    "shelve": _later("os-shelve:shelve", "shelve", *_RESTING),
+    "shelveOffload": _later("os-shelve:shelve_offload", "shelveOffload"),
+    "unshelve": _later("os-shelve:unshelve", "unshelve"),
+    "rescue": _later("os-rescue", "rescue", *_RESTING, "error"),
+    "unrescue": _later("os-unrescue", "unrescue"),
+    "resize": _later("servers:resize", "resize", *_RESTING),
+    "confirmResize": _later("servers:confirm_resize", "confirmResize"),
+    "revertResize": _later("servers:revert_resize", "revertResize"),
+    "rebuild": _later("servers:rebuild", "rebuild", *_RESTING, "error"),
+    "restore": _later("os-deferred-delete:restore", "restore"),
+    "createImage": _later("servers:create_image", "createImage", *_RESTING),
+    "createBackup": _later("os-create-backup", "createBackup", *_RESTING),
+    "changePassword": _later("os-admin-password", "changePassword", "active"),
+    "migrate": _later("os-migrate-server:migrate", "migrate", *_RESTING),
+    "os-migrateLive": _later("os-migrate-server:migrate_live", "os-migrateLive", "active"),
+    "evacuate": _later("os-evacuate", "evacuate", *_RESTING, "error"),
+    "trigger_crash_dump": _later("servers:trigger_crash_dump", "trigger_crash_dump", "active", first=(2, 17)),
+    "addSecurityGroup": _later(f"{_GROUPS}:add", "addSecurityGroup", *_RESTING),
+    "removeSecurityGroup": _later(f"{_GROUPS}:remove", "removeSecurityGroup", *_RESTING),
+    "injectNetworkInfo": Action(f"{_ADMIN}:inject_network_info", gone),
+    "resetNetwork": Action(f"{_ADMIN}:inject_network_info", gone),
 }

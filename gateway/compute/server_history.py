@@ -15,7 +15,7 @@ from events.compute import server as servers
 from events.compute.server import Server
 from events.fold import Known
 from events.refusals import Invalid, NotFound
-from gateway.compute.server import not_found
+from gateway.compute.server import not_found, target
 from gateway.compute.server_query import time_of
 from gateway.compute.server_views import host_id
 from gateway.compute.words import limit_of, queries
@@ -25,6 +25,8 @@ from gateway.serving import Call
 from projections.compute.server import ASKED, FAILED, HISTORY, PLACED, Happening
 from projections.projector import Projector
 from projections.tables import quoted, table
+
+_RULE = "os_compute_api:os-instance-actions"
 
 # What a step is called, by the action that it belongs to.
 _SCHEDULING = "conductor_schedule_and_build_instances"
@@ -85,6 +87,7 @@ async def _find(call: Call) -> Known[Server]:
         known = one.decode(rows[0][0]) if rows else None
     if known is None or not call.may_see(known.state) or (known.state.deleted and call.version < (2, 21)):
         raise not_found(id)
+    call.enforce(target(known.state))
     return known
 
 
@@ -96,10 +99,10 @@ async def _actions(call: Call) -> list[ActionView]:
     question = f"SELECT {columns} FROM {HISTORY.name} WHERE server = ? ORDER BY sequence"
     rows = await tables.ask(question, [server.id]) if tables else []
     happenings = [msgspec.convert(dict(zip(HISTORY.types, row, strict=True)), Happening) for row in rows]
-    return told(server, happenings, admin=call.is_admin)
+    return told(server, happenings, details=call.allows(f"{_RULE}:events:details", target(server)))
 
 
-def told(server: Server, happenings: list[Happening], *, admin: bool) -> list[ActionView]:
+def told(server: Server, happenings: list[Happening], *, details: bool) -> list[ActionView]:
     """The history of a server as actions."""
     actions: list[ActionView] = []
     for one in happenings:
@@ -107,7 +110,7 @@ def told(server: Server, happenings: list[Happening], *, admin: bool) -> list[Ac
         if one.what in ASKED:
             actions.append(_begun(server, one, at))
         elif actions:
-            _went_on(server, actions[-1], one, at, admin)
+            _went_on(server, actions[-1], one, at, details)
     return actions
 
 
@@ -128,7 +131,7 @@ def _begun(server: Server, one: Happening, at: datetime) -> ActionView:
     return action
 
 
-def _went_on(server: Server, action: ActionView, one: Happening, at: datetime, admin: bool) -> None:
+def _went_on(server: Server, action: ActionView, one: Happening, at: datetime, details: bool) -> None:
     """The step that was being taken ends, and after a host was found the next one begins."""
     steps = action.events or []
     step = steps[-1] if steps else None
@@ -138,12 +141,12 @@ def _went_on(server: Server, action: ActionView, one: Happening, at: datetime, a
     step.result = "Error" if one.what == FAILED else "Success"
     if one.host is not None:
         step.hostId = host_id(server.project, one.host)
-        step.host = one.host if admin else UNSET
+        step.host = one.host if details else UNSET
     if one.what == FAILED:
         action.message = "Error"
         step.details = one.message
-        step.traceback = one.details if admin else UNSET
-    elif not admin:
+        step.traceback = one.details if details else UNSET
+    elif not details:
         step.traceback = UNSET
     if one.what == PLACED and action.action == "create":
         steps.append(EventView(event=_STEPS["create"], start_time=at))
@@ -196,7 +199,7 @@ async def one(call: Call) -> ActionAnswer:
     wanted = call.path["request"]
     for action in reversed(await _actions(call)):
         if action.request_id == wanted:
-            if not call.is_admin and call.version < (2, 51):
+            if call.version < (2, 51) and not call.allows(f"{_RULE}:events"):
                 action.events = UNSET
             return ActionAnswer(action)
     raise NotFound(f"Action {wanted[:255]} not found")

@@ -96,12 +96,13 @@ def read(call: Call) -> Query:
             pattern(name, text)
     times = {name: time_of(name, values[name][-1]) for name in _TIMES & values.keys()}
     everybody = _all_tenants(values)
-    if everybody and not call.is_admin:
-        raise Forbidden("Policy doesn't allow os_compute_api:servers:index:get_all_tenants to be performed.")
+    if everybody:
+        call.require(f"{call.operation}:get_all_tenants")
     statuses = values.get("status", [])
     if not call.is_admin and "DELETED" in (text.upper() for text in statuses):
         raise Forbidden("Only administrators may list deleted instances")
-    allowed = values if call.is_admin else {name: one for name, one in values.items() if name in _FOR_ALL}
+    anything = call.allows("os_compute_api:servers:allow_all_filters")
+    allowed = values if anything else {name: one for name, one in values.items() if name in _FOR_ALL}
     return Query(
         values=allowed,
         all_projects=everybody,

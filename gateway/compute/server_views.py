@@ -174,7 +174,7 @@ class Viewer:
         self.bookmark = f"{root}/servers/"
         self.image = f"{root}/images/"
         self.flavor = f"{root}/flavors/"
-        self.admin = call.is_admin
+        self.admin = call.allows("os_compute_api:os-extended-server-attributes")
         self.inside = call.version >= (2, 47)
         self.named = call.version >= (2, 90)
         self.hosts: dict[str, Host | None] = {}

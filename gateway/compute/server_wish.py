@@ -19,7 +19,7 @@ from events.compute.flavor import Flavor
 from events.compute.keypair import Keypair
 from events.compute.server import Attachment, RequestServer, Size
 from events.ids import is_uuid
-from events.refusals import Conflict, Forbidden, Invalid, OverQuota
+from events.refusals import Conflict, Invalid, OverQuota
 from gateway.compute import images, networks, quota, words
 from gateway.compute.images import Image
 from gateway.compute.server_bodies import CreateServer, NewServer, WantedDevice, WantedFile, WantedNetwork
@@ -156,11 +156,9 @@ def _zone(call: Call, new: NewServer) -> tuple[str | None, str | None]:
     if zone and ":" in zone:
         zone, _, forced = zone.partition(":")
         zone, host = zone or None, forced.partition(":")[0] or host
-        if not call.is_admin:
-            raise Forbidden("Policy doesn't allow os_compute_api:servers:create:forced_host to be performed.")
+        call.require("os_compute_api:servers:create:forced_host")
     elif host is not None:
-        if not call.is_admin:
-            raise Forbidden("Policy doesn't allow compute:servers:create:requested_destination to be performed.")
+        call.require("compute:servers:create:requested_destination")
         if call.fold.get(hosts, host) is None:
             raise Invalid(f"Compute host {host} could not be found.")
     elif zone and zone != call.cloud.settings.compute.zone and not call.fold.count(hosts, "zone", zone):

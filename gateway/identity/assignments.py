@@ -20,7 +20,7 @@ from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.assignment import Assignment
-from events.refusals import Invalid
+from events.refusals import Invalid, NotFound
 from gateway.identity import grants
 from gateway.identity.listing import asked, flag, self_link
 from gateway.identity.personas import domain_of
@@ -85,17 +85,28 @@ def _asked(call: Call) -> Asked:
         raise Invalid("Specify a user or group, not both")
     if found.domain is not None and found.project is not None:
         raise Invalid("Specify a domain or project, not both")
+    if found.subtree and found.project is None:
+        raise Invalid("'scope.project.id' is a dependency of 'include_subtree'")
     return found
 
 
+def _must_exist(fold: Fold, want: Asked) -> None:
+    """Raises NotFound for whom nothing can take effect."""
+    if want.user is not None and fold.get(users, want.user) is None:
+        raise NotFound(f"Could not find user: {want.user}.")
+    if want.project is not None and fold.get(projects, want.project) is None:
+        raise NotFound(f"Could not find project: {want.project}.")
+
+
 async def listed(call: Call) -> dict[str, Any]:
-    """The assignments that the query asks for. Raises Invalid, Forbidden."""
+    """The assignments that the query asks for. Raises Invalid, NotFound, Forbidden."""
     want, fold = _asked(call), call.fold
     reach = domain_of(call)  # to which the list is narrowed for the caller
     if want.effective and want.group is not None:
         raise Invalid("Combining effective and group filter will always result in an empty list.")
     found = [_grant(assignment) for assignment in _candidates(fold, want) if _alive(fold, assignment)]
     if want.effective:
+        _must_exist(fold, want)
         found = [grant for one in found for grant in _effects(fold, one, want.user)]
         if not want.system:
             found = [grant for grant in found if grant.target_kind != "system"]

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from events.fold import Fold
+from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
 from events.settings import Settings
@@ -173,6 +174,9 @@ def target(fold: Fold, now: datetime, wanted: Wanted | None, proven: Proven) -> 
     """What the token is to be for. Raises Invalid, Unauthenticated, NotFound, Forbidden."""
     if proven.credential is not None:
         return Target(scope="project", id=proven.credential.project_id)
+    if proven.access_token is not None:
+        lent = fold.get(access_tokens, proven.access_token)
+        return Target(scope="project", id=lent.project_id if lent else "")
     if wanted is None:
         return _default(fold, proven)
     if wanted.project is not UNSET:

@@ -20,6 +20,9 @@ from events.identity import federated_user as federated_users
 from events.identity import group as groups
 from events.identity import limit as limits
 from events.identity import membership as memberships
+from events.identity import oauth_access_token as access_tokens
+from events.identity import oauth_consumer as consumers
+from events.identity import oauth_request_token as request_tokens
 from events.identity import passcode as passcodes
 from events.identity import project as projects
 from events.identity import role as roles
@@ -36,6 +39,9 @@ from events.identity.federated_user import UnlinkUser
 from events.identity.group import DeleteGroup, Group
 from events.identity.limit import CreateLimit, DeleteLimit, Limit
 from events.identity.membership import Leave, Membership
+from events.identity.oauth_access_token import AccessToken
+from events.identity.oauth_consumer import Consumer
+from events.identity.oauth_request_token import RequestToken
 from events.identity.passcode import ForgetPasscodes
 from events.identity.project import DeleteProject, Project
 from events.identity.record import Delete
@@ -56,6 +62,8 @@ async def delete_user(call: Call, user: User) -> None:
         await delete_secret(call, secret)
     for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
         await delete_trust(call, trust)
+    for lent in call.fold.by(access_tokens, "user", user.id):
+        await delete_access_token(call, lent)
     for rule in call.fold.by(access_rules, "user", user.id):
         await call.do(access_rules, Delete(id=rule.id))
     for link in call.fold.by(federated_users, "user", user.id):
@@ -87,6 +95,10 @@ async def delete_project(call: Call, project: Project) -> None:
         await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
+    for requested in call.fold.by(request_tokens, "project_id", project.id):
+        await delete_request_token(call, requested)
+    for lent in call.fold.by(access_tokens, "project_id", project.id):
+        await delete_access_token(call, lent)
     for kind in ("endpoint", "endpoint_group"):
         await dissociate(call, call.fold.by(associations, "out", f"{kind}:{project.id}"))
     await revoke_on(call, f"project:{project.id}")
@@ -140,6 +152,30 @@ async def forget(call: Call, config: DomainConfig, but: DomainConfig | None = No
     for names in config.secrets.values():
         for name in set(names.values()) - kept:
             await call.cloud.vault.delete(config_secret(config.id, name))
+
+
+def oauth_secret(id: str) -> tuple[str, ...]:
+    """The name in the vault of the secret of a consumer or a token of OAuth 1."""
+    return ("identity", "oauth1", id)
+
+
+async def delete_consumer(call: Call, consumer: Consumer) -> None:
+    await call.do(consumers, Delete(id=consumer.id))
+    await call.cloud.vault.delete(oauth_secret(consumer.id))
+    for requested in call.fold.by(request_tokens, "consumer", consumer.id):
+        await delete_request_token(call, requested)
+    for lent in call.fold.by(access_tokens, "consumer", consumer.id):
+        await delete_access_token(call, lent)
+
+
+async def delete_request_token(call: Call, token: RequestToken) -> None:
+    await call.do(request_tokens, Delete(id=token.id))
+    await call.cloud.vault.delete(oauth_secret(token.id))
+
+
+async def delete_access_token(call: Call, token: AccessToken) -> None:
+    await call.do(access_tokens, Delete(id=token.id))
+    await call.cloud.vault.delete(oauth_secret(token.id))
 
 
 async def delete_endpoint(call: Call, endpoint: Endpoint) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from events.refusals import Refusal
 from gateway.identity.personas import forbidden
 from gateway.tokens import Token
 
@@ -22,7 +23,12 @@ def is_delegated(token: Token) -> bool:
     return is_secondary(token.methods) or token.trust is not None
 
 
+def guard(token: Token, refusal: Refusal) -> None:
+    """Raises `refusal` if the token is delegated: nothing that outlives it is made or seen with it."""
+    if is_delegated(token):
+        raise refusal
+
+
 def guard_credentials(token: Token) -> None:
     """Raises Forbidden if the token is delegated: it sees and makes no secrets."""
-    if is_delegated(token):
-        raise forbidden("Delegated tokens cannot access credentials directly", "")
+    guard(token, forbidden("Delegated tokens cannot access credentials directly", ""))

@@ -17,7 +17,7 @@ from events.identity import project as projects
 from events.identity import user as users
 from events.identity.credential import CreateCredential, Credential
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound
+from events.refusals import Forbidden, Invalid, NotFound
 from gateway.bodies import explain
 from gateway.identity import cleaning, credential, project, signatures
 from gateway.identity.delegation import guard_credentials
@@ -27,6 +27,7 @@ from gateway.identity.proof import Proven, is_enabled, unauthenticated
 from gateway.identity.signatures import Signed
 from gateway.identity.token import document
 from gateway.identity.tokens import Target, Tokens
+from gateway.identity.trusting import find as find_trust
 from gateway.serving import Answer, Call
 
 FRESH = timedelta(minutes=15)  # how long a signature is good for
@@ -123,13 +124,13 @@ async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool])
     blob = await _blob(call, known)
     if not is_right(signed, str(blob.get("secret", ""))):
         raise unauthenticated()
-    proven = _prove(call, known, blob)
+    proven, target = _prove(call, known, blob)
     _guard_time(call, signed)
     tokens = call.cloud.part(Tokens)
-    text, claims = tokens.issue(proven, Target(scope="project", id=known.project_id))
+    text, claims = tokens.issue(proven, target)
     try:
         token = tokens.valid(claims)  # it has to give something
-    except NotFound as fault:
+    except (NotFound, Forbidden) as fault:
         raise unauthenticated() from fault
     return text, document(call, token)
 
@@ -144,17 +145,25 @@ def _read(body: Any) -> Signed:
         raise Invalid(explain(str(fault))) from fault
 
 
-def _prove(call: Call, known: Credential, blob: dict[str, Any]) -> Proven:
-    """Whose keys they are; with what was lent when they were made. Raises Unauthenticated."""
-    user = call.fold.get(users, known.user)
-    if user is None or not is_enabled(call.fold, user) or blob.get("trust_id") or blob.get("access_token_id"):
+def _prove(call: Call, known: Credential, blob: dict[str, Any]) -> tuple[Proven, Target]:
+    """Whose keys they are, with what was lent when they were made, and what for.
+
+    Raises Unauthenticated, NotFound, Forbidden.
+    """
+    user, lent, trust = call.fold.get(users, known.user), None, None
+    if blob.get("trust_id"):
+        trust = find_trust(call.fold, str(blob["trust_id"]), call.cloud.clock.now())
+        if known.user != (trust.trustor if trust.impersonation else trust.trustee):
+            raise unauthenticated()
+        user = call.fold.get(users, trust.trustee)
+    if user is None or not is_enabled(call.fold, user) or blob.get("access_token_id"):
         raise unauthenticated()
-    lent = None
     if blob.get("app_cred_id"):
         lent = call.fold.get(application_credentials, str(blob["app_cred_id"]))
         if lent is None or (lent.user, lent.project_id) != (user.id, known.project_id):
             raise unauthenticated()
-    return Proven(user=user, methods=["ec2credential"], credential=lent)
+    proven = Proven(user=user, methods=["ec2credential"], credential=lent)
+    return proven, Target(scope="project", id=known.project_id, trust=trust)
 
 
 def _guard_time(call: Call, signed: Signed) -> None:

@@ -1,12 +1,23 @@
-"""The URLs of identity's extensions: policy documents, endpoint filters.
+"""The URLs of identity's extensions: policy documents, endpoint filters, domain configuration, OAuth.
 
-Source: Identity API reference, "Policies", "OS-ENDPOINT-POLICY", "OS-EP-FILTER".
+Source: Identity API reference, "Policies", "OS-ENDPOINT-POLICY", "OS-EP-FILTER", "OS-OAUTH1", "OS-OAUTH2", "Domain
+configuration".
 """
 
 from __future__ import annotations
 
-from gateway.identity import domain_config, endpoint_filter, endpoint_group, endpoint_policy, policy
-from gateway.identity.personas import CLOUD_ADMIN, SELF, SYSTEM_READER
+from gateway.identity import (
+    domain_config,
+    endpoint_filter,
+    endpoint_group,
+    endpoint_policy,
+    oauth1,
+    oauth2,
+    oauth_access_token,
+    oauth_consumer,
+    policy,
+)
+from gateway.identity.personas import ADMIN, ANYONE, CLOUD_ADMIN, OWN, SELF, SYSTEM_READER
 from gateway.identity.routing import route
 from gateway.serving import Route
 
@@ -130,4 +141,26 @@ _DOMAIN_CONFIG = (
     ),
 )
 
-ROUTES = (*_DOMAIN_CONFIG, *_POLICIES, *_ENDPOINT_POLICY, *_FILTER)
+_CONSUMERS = "/v3/OS-OAUTH1/consumers"
+_LENT = "/v3/users/{id}/OS-OAUTH1/access_tokens"
+_OAUTH = (
+    route("POST", _CONSUMERS, oauth_consumer.create, CLOUD_ADMIN, "create_consumer", 201),
+    route("GET", _CONSUMERS, oauth_consumer.listed, SYSTEM_READER, "list_consumers"),
+    route("GET", f"{_CONSUMERS}/{{id}}", oauth_consumer.show, SYSTEM_READER, "get_consumer"),
+    route("PATCH", f"{_CONSUMERS}/{{id}}", oauth_consumer.change, CLOUD_ADMIN, "update_consumer"),
+    route("DELETE", f"{_CONSUMERS}/{{id}}", oauth_consumer.delete, CLOUD_ADMIN, "delete_consumer", 204),
+    Route("POST", "/v3/OS-OAUTH1/request_token", oauth1.request, ANYONE, 201),
+    Route("POST", "/v3/OS-OAUTH1/access_token", oauth1.access, ANYONE, 201),
+    route("PUT", "/v3/OS-OAUTH1/authorize/{token_id}", oauth1.authorize, ADMIN, "authorize_request_token"),
+    route("GET", _LENT, oauth_access_token.listed, ADMIN, "list_access_tokens"),
+    route("GET", f"{_LENT}/{{token_id}}", oauth_access_token.show, ADMIN, "get_access_token"),
+    route("DELETE", f"{_LENT}/{{token_id}}", oauth_access_token.delete, OWN, "ec2_delete_credential", 204),
+    route("GET", f"{_LENT}/{{token_id}}/roles", oauth_access_token.list_roles, ADMIN, "list_access_token_roles"),
+    route(
+        "GET", f"{_LENT}/{{token_id}}/roles/{{role_id}}", oauth_access_token.show_role, ADMIN, "get_access_token_role"
+    ),
+    Route("POST", "/v3/OS-OAUTH2/token", oauth2.issue, ANYONE),
+    *(Route(method, "/v3/OS-OAUTH2/token", oauth2.refuse, ANYONE) for method in ("GET", "PUT", "PATCH", "DELETE")),
+)
+
+ROUTES = (*_OAUTH, *_DOMAIN_CONFIG, *_POLICIES, *_ENDPOINT_POLICY, *_FILTER)

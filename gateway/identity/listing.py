@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from events.refusals import Invalid, NotFound
-from gateway.identity.shapes import Shape
+from gateway.identity.shapes import SWITCH_VALUES, Shape
 from gateway.links import with_query
 from gateway.serving import Call
 
@@ -21,12 +21,8 @@ _ID = attrgetter("id")
 
 Getters = Mapping[str, Callable[[Any], Any]]
 
-_OFF = ("0", "false", "n", "no", "off")
+OFF = ("0", "false", "n", "no", "off")
 _SWITCHES = ("enabled", "is_domain")
-_SWITCH_VALUES: tuple[bool | str, ...] = (
-    *(True, "True", "TRUE", "true", False, "False", "FALSE", "false"),
-    *("", "1", "0", "y", "Y", "n", "N", "on", "ON", "off", "OFF", "yes", "no"),
-)
 
 _INEXACT: dict[str, Callable[[str, str], bool]] = {
     "contains": lambda text, wanted: wanted in text,
@@ -41,7 +37,7 @@ _INEXACT: dict[str, Callable[[str, str], bool]] = {
 def flag(call: Call, name: str) -> bool:
     """Whether a query names a switch, and not to turn it off."""
     value = call.request.query_params.get(name)
-    return value is not None and value.lower() not in _OFF
+    return value is not None and value.lower() not in OFF
 
 
 def asked(call: Call, name: str) -> str | None:
@@ -64,8 +60,8 @@ def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:
         getter = getters.get(attribute)
         if getter is None or (how and how not in _INEXACT):
             continue
-        if attribute in _SWITCHES and not how and wanted not in _SWITCH_VALUES:
-            values = ", ".join(map(repr, _SWITCH_VALUES))
+        if attribute in _SWITCHES and not how and wanted not in SWITCH_VALUES:
+            values = ", ".join(map(repr, SWITCH_VALUES))
             raise Invalid(
                 f"Invalid input for field/attribute {key}. Value: {wanted}. {wanted!r} is not one of [{values}]"
             )
@@ -84,7 +80,7 @@ def _test(getter: Callable[[Any], Any], how: str, wanted: str) -> Callable[[Any]
     def same(state: Any) -> bool:
         value = getter(state)
         if isinstance(value, bool):
-            return value is (wanted.lower() not in _OFF)
+            return value is (wanted.lower() not in OFF)
         return bool(value == wanted or (value is None and wanted in ("", "None", "null")))
 
     return same
@@ -102,14 +98,14 @@ def page(call: Call, states: list[Any]) -> tuple[list[Any], str | None]:
         return states, None
     if marker is not None:
         if not any(state.id == marker for state in states):
-            raise NotFound(f"Marker {marker} could not be found")
+            raise NotFound(f"Marker {marker} could not be found.")
         states = [state for state in states if state.id > marker]
     if limit is None or limit == "0":
         return sorted(states, key=_ID), None
     if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
         raise Invalid(f"Invalid input for field/attribute limit. Value: {limit}. {limit!r} is not of type 'integer'")
     size = int(limit)
-    if len(states) <= size:
+    if len(states) < size:  # a page that is full has a next one, which may be empty
         return sorted(states, key=_ID), None
     cut = nsmallest(size, states, key=_ID)  # of many, a few: the others need no order
     url = call.request.url

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.calling import About
-from gateway.policy import Who
+from gateway.policy import ANYONE, Who
 from gateway.serving import Route
 
 
@@ -14,7 +14,7 @@ def route(
     method: str,
     path: str,
     function: Callable[..., Awaitable[Any]],
-    who: Who,
+    who: Who | str,
     policy: str,
     status: int = 200,
     *,
@@ -22,6 +22,7 @@ def route(
     past: bool = True,
     target: About | None = None,
 ) -> Route:
-    return Route(
-        method, path, function, who, status, policy=f"identity:{policy}", fences=fences, past=past, target=target
-    )
+    if isinstance(who, str):
+        return Route(method, path, function, ANYONE, status, fences=fences, past=past)
+    name = f"identity:{policy}"
+    return Route(method, path, function, name, status, who, fences=fences, past=past, target=target)

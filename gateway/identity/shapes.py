@@ -100,6 +100,11 @@ UUID = Shape(
 )
 LIMIT = Shape(types=("integer",), least=-1, most=0x7FFFFFFF)
 BOOLEAN = Shape(types=("boolean",))
+SWITCH_VALUES: tuple[bool | str, ...] = (
+    *(True, "True", "TRUE", "true", False, "False", "FALSE", "false"),
+    *("", "1", "0", "y", "Y", "n", "N", "on", "ON", "off", "OFF", "yes", "no"),
+)
+SWITCH = Shape(types=("boolean", "string", "null"), values=SWITCH_VALUES)  # null is refused by the values
 OPTIONAL_BOOLEAN = Shape(types=("boolean", "null"))
 DESCRIPTION = Shape(types=("string", "null"), most=65_535)
 STRING = Shape(types=("string",), most=65_535)
@@ -140,6 +145,9 @@ def several(
         raise Invalid("It is no object.", kind="malformed")
     if name not in body:
         raise Invalid(f"{name!r} is a required property")
+    for other in body:
+        if other != name:
+            raise Invalid(f"Additional properties are not allowed ({shown(other)} was unexpected)")
     check(name, body, {name: Shape(types=("array",), least=1, most=most, items=OBJECT)}, extra=False)
     for number, one in enumerate(body[name]):
         check(str(number), one, members, required=required, extra=False)

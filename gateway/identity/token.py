@@ -8,6 +8,7 @@ from typing import Any
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import oauth_access_token as access_tokens
 from events.identity import revocation as revocations
 from events.identity import role as roles
 from events.identity import trust as trusts
@@ -72,6 +73,10 @@ def document(call: Call, token: Token) -> dict[str, Any]:
     providers = service_provider.enabled(fold)
     if providers:
         found["service_providers"] = providers
+    if token.access_token is not None:
+        lent = fold.get(access_tokens, token.access_token)
+        consumer = lent.consumer if lent is not None else None
+        found["OS-OAUTH1"] = {"access_token_id": token.access_token, "consumer_id": consumer}
     if token.application_credential is not None:
         credential = fold.get(application_credentials, token.application_credential)
         if credential is not None:

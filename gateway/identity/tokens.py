@@ -18,6 +18,7 @@ from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
 from events.identity import identity_provider as identity_providers
+from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.identity import revocation as revocations
 from events.identity import trust as trusts
@@ -154,10 +155,11 @@ class Tokens:
             issued_at=claims.issued_at,
             expires_at=claims.expires_at,
             application_credential=claims.application_credential,
-            trust=claims.trust,
             provider=federated.provider if federated else None,
             protocol=federated.protocol if federated else None,
             groups=federated.groups if federated else (),
+            trust=claims.trust,
+            access_token=claims.access_token,
             access_rules=self._rules(claims),
         )
 
@@ -216,11 +218,16 @@ class Tokens:
         return trust
 
     def _roles(self, claims: Claims) -> dict[str, Role]:
-        """The roles that the token gives now; by an application credential no more than it was made for."""
+        """The roles that the token gives now; by what was lent no more than that."""
         if claims.scope == "unscoped":
             return {}
         told = grants.Told(claims.federated.groups if claims.federated else (), self.clock.now())
         roles = grants.effective(self.fold, claims.user, claims.scope, claims.scope_id or "all", told)
+        if claims.access_token is not None:
+            lent = self.fold.get(access_tokens, claims.access_token)
+            if lent is None:
+                raise NotFound("Access token not found")
+            return {id: role for id, role in grants.expand(self.fold, lent.roles).items() if id in roles}
         if claims.application_credential is None:
             return roles
         credential = self.fold.get(application_credentials, claims.application_credential)

@@ -15,7 +15,7 @@ from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
 from gateway.identity.federation import known
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
 from gateway.identity.personas import allow, domain_of, may_manage, may_read
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -32,8 +32,8 @@ _OPTIONS = {
 }
 SHAPES = {
     "name": shapes.NAME,
-    "domain_id": shapes.OPTIONAL_ID,
-    "enabled": shapes.BOOLEAN,
+    "domain_id": shapes.ID,
+    "enabled": shapes.SWITCH,
     "default_project_id": shapes.OPTIONAL_ID,
     "password": shapes.OPTIONAL_PASSWORD,
     "options": shapes.Shape(types=("object",), members=_OPTIONS),
@@ -69,7 +69,9 @@ def view(call: Call, user: User) -> dict[str, Any]:
 def _extra(given: dict[str, Any], *, least: int = 0, required: tuple[str, ...] = ()) -> dict[str, Any]:
     """What else is said of a user. Raises Invalid."""
     extra = shapes.check("user", given, SHAPES, required=required, least=least)
-    shapes.check("user", extra, {"description": shapes.DESCRIPTION, "email": shapes.DESCRIPTION})
+    shapes.check("user", extra, {"description": shapes.DESCRIPTION})
+    if isinstance(given.get("enabled"), str):
+        given["enabled"] = given["enabled"].lower() not in OFF
     return {name: value for name, value in extra.items() if name not in RESERVED}
 
 
@@ -117,7 +119,8 @@ async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) 
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    """The users that the caller may see and the query asks for."""
+    """The users that the caller may see and the query asks for. Raises Invalid."""
+    guard_filters(call, SHAPES, ("name", "domain_id"))
     name, domain = asked(call, "name"), asked(call, "domain_id")
     if name is not None:
         found = call.fold.by(users, "name", name)

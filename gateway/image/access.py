@@ -9,7 +9,7 @@ from events.image import image as images
 from events.image import member as members
 from events.image.image import Image
 from events.image.member import Members
-from events.refusals import Forbidden, NotFound
+from events.refusals import NotFound
 from gateway.serving import Answer, Call
 
 PAGE = "text/html; charset=UTF-8"
@@ -46,10 +46,26 @@ def find(call: Call, id: str, unknown: str = UNKNOWN) -> Image:
     return image
 
 
-def own(call: Call, image: Image, action: str) -> None:
-    """Raises Forbidden if the caller, who may see it, may not do `action` with it."""
-    if not call.is_admin and image.project != call.who.project:
-        raise Forbidden(f"You are not authorized to complete {action} action.")
+def seen(call: Call, unknown: str = UNKNOWN) -> Image:
+    """The image that the path names, if the caller may do this with it. Raises NotFound, Forbidden."""
+    image = find(call, call.path["id"], unknown)
+    ask(call, image)
+    return image
+
+
+def ask(call: Call, image: Image) -> None:
+    """Put an image to the call's rule. Raises Forbidden."""
+    call.enforce(target(call, image))
+
+
+def target(call: Call, image: Image) -> dict[str, str]:
+    """What rules are told of an image."""
+    owner = image.project or ""
+    found = {"project_id": owner, "tenant_id": owner, "owner": owner}
+    mine = call.who.project
+    if mine is not None and mine in of(call, image).members:
+        found["member_id"] = mine
+    return {**found, "visibility": image.visibility}
 
 
 def of(call: Call, image: Image) -> Members:

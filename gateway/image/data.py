@@ -45,8 +45,7 @@ class OutOfRange(Refusal):
 async def upload(call: Call) -> Answer:
     """The image becomes active with the bytes of the body. Raises NotFound, Conflict, UnsupportedMedia, TooLarge."""
     _media_type(call)
-    image = access.find(call, call.path["id"])
-    access.own(call, image, "upload_image")
+    image = access.seen(call)
     await _take(call, image, staging=False)
     return access.DONE
 
@@ -54,8 +53,7 @@ async def upload(call: Call) -> Answer:
 async def stage(call: Call) -> Answer:
     """The bytes of the body wait to be imported. Raises NotFound, Conflict, UnsupportedMedia, TooLarge."""
     _media_type(call)
-    image = access.find(call, call.path["id"])
-    access.own(call, image, "modify_image")
+    image = access.seen(call)
     await _take(call, image, staging=True)
     return access.DONE
 
@@ -134,7 +132,7 @@ async def import_(call: Call) -> Answer:
     for name in ("container_format", "disk_format"):
         if getattr(image, name) is None:
             raise Conflict(f"'{name}' needs to be set before import")
-    access.own(call, image, "modify_image")
+    access.ask(call, image)
     store = call.cloud.part(ImageStore)
     try:
         found = formats.inspect(await store.head(image.upload))
@@ -170,7 +168,7 @@ def _method(body: dict[str, Any]) -> str:
 
 async def download(call: Call) -> Answer:
     """The image's bytes, or those that `Range` names; nothing yet if it has none. Raises NotFound, Forbidden."""
-    image = access.find(call, call.path["id"])
+    image = access.seen(call)
     if image.status == "deactivated" and not call.is_admin:
         raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
     if image.status not in images.WITH_BYTES or image.bytes is None:

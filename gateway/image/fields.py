@@ -32,6 +32,7 @@ RESERVED = frozenset({"deleted", "deleted_at", "location", "os_glance"})
 _LARGEST = 0x7FFFFFFF
 _LONGEST = 255  # characters of a property's name
 _WIDEST = 65535  # bytes of its value
+_OPENED = {"public": "publicize_image", "community": "communitize_image"}  # visibilities that have a rule
 
 
 def refuse_read_only(name: str) -> None:
@@ -62,6 +63,6 @@ def checked(call: Call, name: str, value: Any) -> tuple[str, Any]:
             raise Invalid(f"'{name}' value out of range, must not exceed {_LARGEST}.")
     elif name == "tags":
         value = tuple(dict.fromkeys(value))
-    elif name == "visibility" and value == "public" and not call.is_admin:
-        raise Forbidden("You are not authorized to complete publicize_image action.")
+    elif name == "visibility" and value in _OPENED:
+        call.require(_OPENED[value])
     return FIELDS[name], value

@@ -100,6 +100,7 @@ async def create(call: Call) -> Answer:
         (fields if name in FIELDS else properties)[own] = value
     if fields["project"] != call.who.project and not call.is_admin:
         raise Forbidden(f"You are not permitted to create images owned by '{fields['project']}'", kind="detail")
+    call.enforce({"project_id": fields["project"], "tenant_id": fields["project"], "owner": fields["project"]})
     await call.do(images, CreateImage(id=id, properties=properties, **fields))
     headers = {
         "location": f"{call.root}/v2/images/{id}",
@@ -111,14 +112,13 @@ async def create(call: Call) -> Answer:
 
 async def show(call: Call) -> View:
     """One image. Raises NotFound."""
-    return _shown(call, access.find(call, call.path["id"]).id)
+    return _shown(call, access.seen(call).id)
 
 
 async def update(call: Call) -> View:
     """The image after all changes of a patch, or none. Raises NotFound, Forbidden, Conflict, Invalid."""
     changes = await patch.changes(call)
-    image = access.find(call, call.path["id"])
-    access.own(call, image, "modify_image")
+    image = access.seen(call)
     if not call.is_admin and any(change.field and change.name == "project" for change in changes):
         raise Forbidden("Owner can't be updated by non admin.", kind="detail")
     await call.do(images, UpdateImage(id=image.id, changes=changes))
@@ -127,8 +127,7 @@ async def update(call: Call) -> View:
 
 async def delete(call: Call) -> Answer:
     """Its bytes go after it. Raises NotFound, Forbidden if it is protected."""
-    image = access.find(call, call.path["id"], "Failed to find image {id} to delete")
-    access.own(call, image, "delete_image")
+    image = access.seen(call, "Failed to find image {id} to delete")
     try:
         await call.do(images, DeleteImage(id=image.id))
     except NotFound as gone:
@@ -145,8 +144,7 @@ async def delete(call: Call) -> Answer:
 async def deactivate(call: Call) -> Answer:
     """Nobody but an admin gets its bytes any more. Raises NotFound, Forbidden."""
     await refuse_any(call)
-    image = access.find(call, call.path["id"])
-    access.own(call, image, "deactivate")
+    image = access.seen(call)
     await call.do(images, DeactivateImage(id=image.id))
     return access.DONE
 
@@ -154,16 +152,14 @@ async def deactivate(call: Call) -> Answer:
 async def reactivate(call: Call) -> Answer:
     """Its bytes are there for all who see it. Raises NotFound, Forbidden."""
     await refuse_any(call)
-    image = access.find(call, call.path["id"])
-    access.own(call, image, "reactivate")
+    image = access.seen(call)
     await call.do(images, ReactivateImage(id=image.id))
     return access.DONE
 
 
 async def tag(call: Call) -> Answer:
     """The image has the tag. Raises NotFound, TooLarge."""
-    image = access.find(call, call.path["id"], NOT_FOUND)
-    access.own(call, image, "modify_image")
+    image = access.seen(call, NOT_FOUND)
     text = call.path["tag"]
     validate("image", IMAGE, {"tags": [text]})
     await call.do(images, TagImage(id=image.id, tag=text))
@@ -172,7 +168,6 @@ async def tag(call: Call) -> Answer:
 
 async def untag(call: Call) -> Answer:
     """The image has the tag no more. Raises NotFound."""
-    image = access.find(call, call.path["id"], NOT_FOUND)
-    access.own(call, image, "modify_image")
+    image = access.seen(call, NOT_FOUND)
     await call.do(images, UntagImage(id=image.id, tag=call.path["tag"]))
     return access.DONE

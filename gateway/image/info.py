@@ -45,7 +45,7 @@ async def usage(call: Call) -> View:
 
 async def locations(call: Call) -> list[View]:
     """Where the bytes are, for those who may reach them. Raises NotFound."""
-    image = access.find(call, call.path["id"], NOT_FOUND)
+    image = access.seen(call, NOT_FOUND)
     path = call.cloud.part(ImageStore).path(image.id)
     return [] if path is None else [{"url": f"file://{path}", "metadata": {"store": STORE}}]
 
@@ -92,7 +92,7 @@ def _task(image: Image, task: Task) -> View:
 
 async def image_tasks(call: Call) -> View:
     """The import that it came by, if it did. Raises NotFound."""
-    image = access.find(call, call.path["id"])
+    image = access.seen(call)
     return {"tasks": [_task(image, image.task)] if image.task else []}
 
 

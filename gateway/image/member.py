@@ -44,7 +44,7 @@ def _shared(image: Image, doing: str) -> None:
 
 async def list_(call: Call) -> View:
     """Who it is offered to. Raises NotFound, Forbidden."""
-    image = access.find(call, call.path["id"], NOT_FOUND)
+    image = access.seen(call, NOT_FOUND)
     if image.visibility != "shared":
         raise Forbidden(f"Not allowed to list members for image {image.id}: Only shared images have members.")
     return {
@@ -55,7 +55,7 @@ async def list_(call: Call) -> View:
 
 async def show(call: Call) -> View:
     """One of them. Raises NotFound."""
-    image = access.find(call, call.path["id"], NOT_FOUND)
+    image = access.seen(call, NOT_FOUND)
     if image.visibility != "shared":
         raise NotFound("Only shared images have members.")
     for member in _visible(call, image):
@@ -78,7 +78,7 @@ async def add(call: Call) -> View:
         raise Invalid(f"Member must be a string of {LONGEST} characters at most")
     image = access.find(call, call.path["id"], NOT_FOUND)
     _shared(image, "create")
-    access.own(call, image, "add_member")
+    access.ask(call, image)
     return _view(await call.do(members, AddMember(id=image.id, member=member)), member)
 
 
@@ -94,8 +94,7 @@ async def answer(call: Call) -> View:
     _shared(image, "update")
     if member not in access.of(call, image).members:
         raise unknown(image.id, member)
-    if member != call.who.project and not call.is_admin:
-        raise Forbidden("You are not authorized to complete modify_member action.")
+    call.enforce({**access.target(call, image), "member_id": member})
     if not isinstance(status, str) or status not in get_args(Status):
         raise Invalid('Incorrect request: Status must be "pending", "accepted" or "rejected".')
     wish = AnswerAsMember(id=image.id, member=member, status=status)  # type: ignore[arg-type]  # looked at above
@@ -107,7 +106,7 @@ async def remove(call: Call) -> Answer:
     image = access.find(call, call.path["id"], NOT_FOUND)
     _shared(image, "delete")
     member = call.path["member"]
-    access.own(call, image, "delete_member")
+    access.ask(call, image)
     if member not in access.of(call, image).members:
         raise unknown(image.id, member)
     await call.do(members, RemoveMember(id=image.id, member=member))

@@ -9,17 +9,17 @@ from gateway.serving import Call
 
 async def routers(call: Call) -> Document:
     """No routers."""
-    return {"routers": []}
+    return {"routers": call.sees(call.operation, (), lambda one: {})}
 
 
 async def floating_ips(call: Call) -> Document:
     """No floating addresses."""
-    return {"floatingips": []}
+    return {"floatingips": call.sees(call.operation, (), lambda one: {})}
 
 
 async def subnet_pools(call: Call) -> Document:
     """No pools of subnets."""
-    return {"subnetpools": []}
+    return {"subnetpools": call.sees(call.operation, (), lambda one: {})}
 
 
 async def subnet_pool(call: Call) -> None:
@@ -29,7 +29,7 @@ async def subnet_pool(call: Call) -> None:
 
 async def agents(call: Call) -> Document:
     """No agents of the network service: hosts have one agent each, which compute lists."""
-    return {"agents": []}
+    return {"agents": call.sees(call.operation, (), lambda one: {})}
 
 
 async def agent(call: Call) -> None:

@@ -29,8 +29,6 @@ class Attribute(Struct, frozen=True, kw_only=True):
     put: bool = False  # it may be given when updating
     required: bool = False
     default: Any = UNSET  # of creation
-    only_admin: bool = False  # only an admin may set it to another value than the default
-    only_admin_sees: bool = False
     shown: bool = True
     match: Convert | None = None  # of a filter's text; None: lists are not filtered by it
     sort: str | None = None  # the state's field; None: lists are not sorted by it

@@ -18,6 +18,8 @@ from events.network.standard import Standard
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway import bodies
 from gateway.network.attributes import Attribute, wrong
+from gateway.policy import Table
+from gateway.rules import Target
 from gateway.serving import Call
 from projections.paging import Page, cut
 
@@ -36,6 +38,7 @@ class Resource(Struct, frozen=True, kw_only=True):
     attributes: dict[str, Attribute]
     not_found: Callable[[Any], NotFound]
     may_see: Callable[[Call, Any], bool]
+    target: Callable[[Call, Any], Target]  # what rules are told of a state
     visible: Callable[[Call], Iterable[Any]]  # all that a caller who is no admin may see
     indexed: dict[str, str] = {}  # attributes that an index of the fold has, and the index's name
     filters: dict[str, Callable[[list[str]], Callable[[Call, Any], bool]]] = {}  # beside the attributes' own
@@ -116,10 +119,16 @@ def to_create(call: Call, resource: Resource, given: Document) -> Document:
             raise Invalid(f"Attribute '{name}' not allowed in POST")
         else:
             values[name] = attribute.convert(name, given[name]) if attribute.convert else given[name]
-    for name, attribute in resource.attributes.items():
-        if attribute.only_admin and not call.is_admin and values.get(name, UNSET) != attribute.default:
-            raise disallowed(f"create_{resource.name}", name)
+    for name in given:
+        if values.get(name, UNSET) != resource.attributes[name].default:
+            _may_set(call, f"create_{resource.name}", name)
     return values
+
+
+def _may_set(call: Call, rule: str, attribute: str) -> None:
+    """Raises Forbidden if the attribute has a rule that says no, whosever the thing is."""
+    if f"{rule}:{attribute}" in call.table.rules and call.table.verdict(f"{rule}:{attribute}", call.who) is False:
+        raise disallowed(rule, attribute)
 
 
 def to_change(call: Call, resource: Resource, given: Document) -> Document:
@@ -131,8 +140,7 @@ def to_change(call: Call, resource: Resource, given: Document) -> Document:
         if not attribute.put:
             raise Invalid(f"Cannot update read-only attribute {name}")
         values[name] = attribute.convert(name, value) if attribute.convert else value
-        if attribute.only_admin and not call.is_admin:
-            raise disallowed(f"update_{resource.name}", name)
+        _may_set(call, f"update_{resource.name}", name)
     return values
 
 
@@ -182,24 +190,60 @@ def expected(call: Call) -> int | None:
 
 def document(call: Call, resource: Resource, state: Any, fields: tuple[str, ...] = ()) -> Document:
     """What is shown of a state: all that the caller may see, or what of that is asked for."""
-    return {name: get(call, state) for name, get in _shown(resource, call.is_admin, fields)}
+    return _document(call, resource, state, _columns(call, resource, fields))
+
+
+Columns = tuple[tuple[str, Any, str | None], ...]
+"""Attributes: name, getter, and the rule that has to be asked about each state, if any."""
+
+
+def _document(call: Call, resource: Resource, state: Any, columns: Columns) -> Document:
+    return {
+        name: get(call, state)
+        for name, get, rule in columns
+        if rule is None or call.allows(rule, resource.target(call, state))
+    }
+
+
+def _columns(call: Call, resource: Resource, fields: tuple[str, ...]) -> Columns:
+    """What the caller may see of states."""
+    verdicts = [(name, call.table.verdict(rule, call.who)) for name, rule in _guarded(resource, call.table)]
+    hidden = frozenset(name for name, verdict in verdicts if verdict is False)
+    asked = frozenset(name for name, verdict in verdicts if verdict is None)
+    return _shown(resource, hidden, asked, fields)
+
+
+@lru_cache(maxsize=64)
+def _guarded(resource: Resource, table: Table) -> tuple[tuple[str, str], ...]:
+    """The attributes that have a rule of who sees them."""
+    rules = ((name, f"get_{resource.name}:{name}") for name in resource.attributes if name != "tags")
+    return tuple((name, rule) for name, rule in rules if rule in table.rules)
 
 
 @lru_cache(maxsize=1024)
-def _shown(resource: Resource, admin: bool, fields: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+def _shown(resource: Resource, hidden: frozenset[str], asked: frozenset[str], fields: tuple[str, ...]) -> Columns:
     return tuple(
-        (name, attribute.get)
+        (name, attribute.get, f"get_{resource.name}:{name}" if name in asked else None)
         for name, attribute in resource.attributes.items()
-        if attribute.shown and (admin or not attribute.only_admin_sees) and (not fields or name in fields)
+        if attribute.shown and name not in hidden and (not fields or name in fields)
     )
 
 
 def find(call: Call, resource: Resource, id: str) -> Any:
-    """The state that the caller may see. Raises NotFound."""
+    """The state that the caller may see, and do this to. Raises NotFound, Forbidden."""
     state = call.fold.get(resource.module, id)
     if state is None or not resource.may_see(call, state):
         raise resource.not_found(id)
+    ask(call, resource, state, id)
     return state
+
+
+def ask(call: Call, resource: Resource, state: Any, id: str) -> None:
+    """Put a state to the call's rule. Raises Forbidden, and NotFound for who may not even see it."""
+    try:
+        call.enforce(resource.target(call, state))
+    except Forbidden as refusal:
+        raise (resource.not_found(id) if call.operation.startswith("get_") else refusal) from None
 
 
 def show(call: Call, resource: Resource) -> Document:
@@ -219,13 +263,14 @@ def listing(call: Call, resource: Resource) -> Document:
     given = _query(call)
     tests = _filters(resource, given)
     page = _page(resource, given)
-    found = _candidates(call, resource, given)
+    found = call.sees(f"get_{resource.name}", _candidates(call, resource, given), lambda s: resource.target(call, s))
     if tests:
         found = [state for state in found if all(test(call, state) for test in tests)]
     if page is not None:
         found = cut(found, page, resource.not_found, lambda id: call.fold.get(resource.module, id)).items
     fields = tuple(name for name in _fields(given) if name in resource.attributes) or (("",) if _fields(given) else ())
-    answer: Document = {resource.plural: [document(call, resource, state, fields) for state in found]}
+    columns = _columns(call, resource, fields)
+    answer: Document = {resource.plural: [_document(call, resource, state, columns) for state in found]}
     if page is not None and page.limit:
         answer[f"{resource.plural}_links"] = _links(call, page, [state.id for state in found])
         if not answer[f"{resource.plural}_links"]:

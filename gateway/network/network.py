@@ -8,7 +8,7 @@ from typing import Any
 from events.ids import new_hex, new_id
 from events.network import network as networks
 from events.network.network import ChangeNetwork, CreateNetwork, Network
-from events.refusals import Forbidden, Invalid, NoCapacity, NotFound
+from events.refusals import Invalid, NoCapacity, NotFound
 from gateway.network.attributes import (
     Attribute,
     as_text,
@@ -26,7 +26,6 @@ from gateway.network.attributes import (
 from gateway.network.documents import (
     Document,
     Resource,
-    disallowed,
     document,
     expected,
     find,
@@ -74,13 +73,25 @@ def policy(id: str) -> NotFound:
 
 
 def provider(name: str, **more: Any) -> Attribute:
-    return field(name, post=True, put=True, default=None, only_admin=True, only_admin_sees=True, match=as_text, **more)
+    return field(name, post=True, put=True, default=None, match=as_text, **more)
 
 
 def may_see(call: Call, network: Network) -> bool:
     if call.may_see(network):
         return True
     return bool(network.open) and call.still(networks, network.id, lambda now: bool(now.open))
+
+
+def target(network: Network) -> dict[str, Any]:
+    """What rules are told of a network."""
+    return {
+        "project_id": network.project,
+        "tenant_id": network.project,
+        "network:project_id": network.project,
+        "network:tenant_id": network.project,
+        "shared": network.shared,
+        "router:external": network.external,
+    }
 
 
 def visible(call: Call) -> Iterable[Network]:
@@ -95,6 +106,7 @@ NETWORK = Resource(
     module=networks,
     not_found=networks.not_found,
     may_see=may_see,
+    target=lambda call, network: target(network),
     visible=visible,
     indexed={"name": "name", "project_id": "project", "tenant_id": "project"},
     attributes={
@@ -111,13 +123,9 @@ NETWORK = Resource(
         "mtu": field("mtu", convert=non_negative, post=True, put=True, default=0, match=integer, sort="mtu"),
         "status": constant("ACTIVE", match=as_text, sort="id"),
         "subnets": Attribute(get=lambda call, network: [place.subnet for place in network.places]),
-        "shared": field("shared", convert=boolean, post=True, put=True, default=False, only_admin=True, match=boolean),
-        "router:external": field(
-            "external", convert=boolean, post=True, put=True, default=False, only_admin=True, match=boolean
-        ),
-        "is_default": field(
-            "is_default", convert=boolean, post=True, put=True, default=False, only_admin=True, match=boolean
-        ),
+        "shared": field("shared", convert=boolean, post=True, put=True, default=False, match=boolean),
+        "router:external": field("external", convert=boolean, post=True, put=True, default=False, match=boolean),
+        "is_default": field("is_default", convert=boolean, post=True, put=True, default=False, match=boolean),
         "port_security_enabled": field("port_security_enabled", convert=boolean, post=True, put=True, default=True),
         "availability_zone_hints": constant([], convert=zones, post=True, default=()),
         "availability_zones": constant([]),
@@ -157,6 +165,7 @@ async def create(call: Call) -> Document:
 
 def _wish(call: Call, given: Document) -> CreateNetwork:
     values = to_create(call, NETWORK, given)
+    call.enforce({"project_id": values["project_id"], "tenant_id": values["project_id"]})
     kind, physical, number = (values[name] for name in PROVIDER)
     kind = _provider(kind, physical, number)
     return CreateNetwork(
@@ -230,7 +239,7 @@ def _trim(call: Call, shown: list[Document]) -> None:
 async def update(call: Call) -> Document:
     """Change it. Raises NotFound, Forbidden, Invalid, PreconditionFailed."""
     given = await item(call, NETWORK)
-    network = owned(call, call.path["id"], "update_network")
+    network: Network = find(call, NETWORK, call.path["id"])
     values = to_change(call, NETWORK, given)
     if "provider:segmentation_id" in values:
         raise wrong("Only VLAN type networks can be updated.")
@@ -248,20 +257,8 @@ async def update(call: Call) -> Document:
 async def delete(call: Call) -> None:
     """Delete it and its subnets. Raises NotFound, Forbidden, Conflict, PreconditionFailed."""
     await no_body(call)
-    network = owned(call, call.path["id"], "delete_network")
+    network: Network = find(call, NETWORK, call.path["id"])
     await delete_network(call.cloud.execute, call.origin, network, expected=expected(call))
-
-
-def owned(call: Call, id: str, rule: str) -> Network:
-    """A network that the caller may change. Raises NotFound, Forbidden."""
-    network: Network = find(call, NETWORK, id)
-    if not call.may_see(network):
-        raise refusal(rule)
-    return network
-
-
-def refusal(rule: str) -> Forbidden:
-    return disallowed(rule)
 
 
 def owns(call: Call, id: str) -> bool:

@@ -11,7 +11,6 @@ from events.ids import new_id
 from events.network import network as networks
 from events.network import port as ports
 from events.network import security_group as groups
-from events.network.network import Network
 from events.network.port import ChangePort, Pair, Port
 from events.refusals import Conflict, Forbidden
 from gateway.network import port_parts as parts
@@ -47,8 +46,9 @@ from gateway.network.documents import (
     to_create,
 )
 from gateway.network.network import owns, policy
+from gateway.network.network import target as network_target
 from gateway.serving import Call
-from projections.network.port import NewPort, change_port, check_security, create_port, delete_port, with_mac
+from projections.network.port import NewPort, change_port, check_security, create_port, delete_port, status_of, with_mac
 
 VNIC_TYPES = (
     "normal",
@@ -127,6 +127,7 @@ PORT = Resource(
     module=ports,
     not_found=ports.not_found,
     may_see=may_see,
+    target=lambda call, port: target(call, port.project, port.network, port.device_owner),
     visible=visible,
     indexed={
         "device_id": "device_id",
@@ -155,7 +156,7 @@ PORT = Resource(
             match=boolean,
             sort="admin_state_up",
         ),
-        "status": field("status", match=as_text, sort="status"),
+        "status": Attribute(get=lambda call, port: status_of(call.fold, port), match=as_text, sort="status"),
         "device_id": field(
             "device_id", convert=text(), post=True, put=True, default="", match=as_text, sort="device_id"
         ),
@@ -174,25 +175,21 @@ PORT = Resource(
         "security_groups": field("security_groups", convert=security_groups, post=True, put=True, default=UNCHOSEN),
         "port_security_enabled": field("port_security_enabled", convert=boolean, post=True, put=True, default=UNCHOSEN),
         "binding:vnic_type": field("vnic_type", convert=choice(VNIC_TYPES), post=True, put=True, default="normal"),
-        "binding:profile": field(
-            "profile", convert=profile, post=True, put=True, default=UNCHOSEN, only_admin_sees=True
-        ),
+        "binding:profile": field("profile", convert=profile, post=True, put=True, default=UNCHOSEN),
         "binding:host_id": field(
             "host",
             convert=optional(text()),
             post=True,
             put=True,
             default="",
-            only_admin=True,
-            only_admin_sees=True,
             match=as_text,
         ),
-        "binding:vif_type": Attribute(get=vif_type, only_admin_sees=True),
-        "binding:vif_details": Attribute(get=vif_details, only_admin_sees=True),
+        "binding:vif_type": Attribute(get=vif_type),
+        "binding:vif_details": Attribute(get=vif_details),
         "ip_allocation": field("ip_allocation", match=as_text, sort="ip_allocation"),
         "qos_policy_id": constant(None, convert=nothing(policy), post=True, put=True, default=None),
         "qos_network_policy_id": constant(None),
-        "resource_request": constant(None, only_admin_sees=True),
+        "resource_request": constant(None),
         "device_profile": constant(None, convert=device_profile, post=True, default=None, shown=False),
     },
 )
@@ -235,9 +232,9 @@ def _wish(call: Call, given: Document) -> NewPort:
     network = call.fold.get(networks, values["network_id"])
     if network is None or not (network.shared or network.external or call.may_see(network)):
         raise networks.not_found(values["network_id"])
-    _check_policy(call, "create_port", network, given)
-    if not (network.shared or owns(call, network.id)):
-        raise disallowed("create_port")
+    told = target(call, values["project_id"], network.id, values["device_owner"])
+    _check_policy(call, "create_port", told, given)
+    call.enforce(told)
     chosen = {name: None if values[name] is UNCHOSEN else values[name] for name in ("fixed_ips", "security_groups")}
     secured = values["port_security_enabled"]
     check_security(secured is not False, chosen["security_groups"] or (), values["allowed_address_pairs"])
@@ -271,25 +268,34 @@ def own_group(call: Call, id: str) -> groups.SecurityGroup:
     return call.find(groups, id, groups.not_found(id))
 
 
-def _check_policy(call: Call, rule: str, network: Network, given: Document) -> None:
-    """Raises Forbidden if the body sets what only the network's owner, an admin or a service may."""
+def target(call: Call, project: str, network: str, device_owner: str) -> dict[str, Any]:
+    """What rules are told of a project's port in a network."""
+    known = call.fold.get(networks, network)
+    told = network_target(known) if known else {}
+    return {**told, "project_id": project, "tenant_id": project, "device_owner": device_owner}
+
+
+def _check_policy(call: Call, rule: str, told: dict[str, Any], given: Document) -> None:
+    """Raises Forbidden if the body sets what the caller may not."""
     profile = given.get("binding:profile")
-    if "binding:profile" in given and "service" not in call.who.role_names and (profile or rule == "update_port"):
-        raise disallowed(rule, "binding:profile")
-    if owns(call, network.id):
-        if rule == "update_port" and "mac_address" in given and not call.is_admin:
-            raise disallowed(rule, "mac_address")
-        return
+    if "binding:profile" in given and (profile or rule == "update_port"):
+        _may(call, rule, "binding:profile", told)
     for name in ("mac_address", "port_security_enabled"):
         if name in given:
-            raise disallowed(rule, name)
-    if str(given.get("device_owner", "")).startswith("network:"):
-        raise disallowed(rule, "device_owner")
+            _may(call, rule, name, told)
+    if "device_owner" in given:
+        _may(call, rule, "device_owner", {**told, "device_owner": given["device_owner"]})
     wanted = given.get("fixed_ips")
-    if isinstance(wanted, list) and any(isinstance(one, dict) and "ip_address" in one for one in wanted):
+    named = isinstance(wanted, list) and any(isinstance(one, dict) and "ip_address" in one for one in wanted)
+    if named and not call.allows(f"{rule}:fixed_ips:ip_address", told):
         raise _within(rule, "fixed_ips", "ip_address")
-    if given.get("allowed_address_pairs"):
+    if given.get("allowed_address_pairs") and not call.allows(f"{rule}:allowed_address_pairs:ip_address", told):
         raise _within(rule, "allowed_address_pairs", "ip_address")
+
+
+def _may(call: Call, rule: str, name: str, told: dict[str, Any]) -> None:
+    if not call.allows(f"{rule}:{name}", told):
+        raise disallowed(rule, name)
 
 
 def _within(rule: str, name: str, member: str) -> Forbidden:
@@ -312,9 +318,7 @@ async def update(call: Call) -> Document:
     given = await item(call, PORT)
     port: Port = find(call, PORT, call.path["id"])
     values = to_change(call, PORT, given)
-    network = call.fold.get(networks, port.network)
-    if network is not None:
-        _check_policy(call, "update_port", network, given)
+    _check_policy(call, "update_port", target(call, port.project, port.network, port.device_owner), given)
     changes = _fields(values)
     if "extra_dhcp_opts" in values:
         changes["dhcp_options"] = parts.merged(port.dhcp_options, values["extra_dhcp_opts"])

@@ -9,7 +9,7 @@ from events.network.quota import DEFAULTS, ResetLimits, SetLimits, limit_of
 from events.refusals import Invalid, NotFound
 from events.room import Room
 from gateway.network.attributes import boolean, integer
-from gateway.network.documents import Document, Resource, disallowed, item, no_body
+from gateway.network.documents import Document, Resource, item, no_body
 from gateway.serving import Call
 
 FLAGS = ("force", "check_limit")
@@ -22,6 +22,7 @@ QUOTA = Resource(
     attributes={},
     not_found=lambda id: NotFound(f"Quota for project {id} could not be found.", kind="TenantQuotaNotFound"),
     may_see=lambda call, room: call.is_admin,
+    target=lambda call, room: target(room.id),
     visible=lambda call: (),
 )
 
@@ -33,9 +34,12 @@ def _limits(room: Room | None) -> Document:
 def _project(call: Call) -> str:
     """The project of the path, if the caller may see its quota. Raises Forbidden."""
     id = call.path["id"].removesuffix(".json")
-    if id != call.project and not call.is_admin:
-        raise disallowed("get_quota")
+    call.enforce(target(id))
     return id
+
+
+def target(project: str) -> dict[str, str]:
+    return {"project_id": project, "tenant_id": project}
 
 
 async def show(call: Call) -> Document:
@@ -67,8 +71,7 @@ async def own(call: Call) -> Document:
 
 async def show_all(call: Call) -> Document:
     """The quotas that are not the default."""
-    if not call.is_admin:
-        raise disallowed("get_quota")
+    call.enforce({})
     rooms = [room for room in call.fold.all(quota) if room.limits]
     return {"quotas": [{**_limits(room), "project_id": room.id, "tenant_id": room.id} for room in rooms]}
 
@@ -78,6 +81,7 @@ async def update(call: Call) -> Document:
     id = call.path["id"].removesuffix(".json")
     if len(id) > 255:
         raise Invalid("Invalid input for project_id. Reason: it exceeds maximum length of 255.")
+    call.enforce(target(id))
     given = await item(call, QUOTA)
     unknown = [name for name in given if name not in DEFAULTS and name not in FLAGS]
     if unknown:
@@ -112,6 +116,7 @@ async def delete(call: Call) -> None:
     """Back to the default. Raises NotFound."""
     await no_body(call)
     id = call.path["id"].removesuffix(".json")
+    call.enforce(target(id))
     room = call.fold.get(quota, id)
     if room is None or not room.limits:
         raise QUOTA.not_found(id)

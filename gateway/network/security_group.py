@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from events.decider import Executor
 from events.ids import new_hex, new_id
@@ -48,12 +49,19 @@ def show_rules(call: Call, group: SecurityGroup) -> list[Document]:
     return [nested(group, rule) for rule in group.rules.values()]
 
 
+def target(group: SecurityGroup) -> dict[str, Any]:
+    """What rules are told of a group, and of the rules in it."""
+    owner = group.project
+    return {"project_id": owner, "tenant_id": owner, "security_group:project_id": owner, "shared": False}
+
+
 GROUP = Resource(
     name="security_group",
     plural="security_groups",
     module=groups,
     not_found=groups.not_found,
     may_see=lambda call, group: call.may_see(group),
+    target=lambda call, group: target(group),
     visible=visible,
     indexed={"project_id": "project", "tenant_id": "project", "name": "name"},
     attributes={
@@ -98,6 +106,7 @@ async def create(call: Call) -> Document:
 
 def _wish(call: Call, given: Document) -> CreateSecurityGroup:
     values = to_create(call, GROUP, given)
+    call.enforce({"project_id": values["project_id"], "tenant_id": values["project_id"]})
     if values["name"].lower() == groups.DEFAULT:
         raise default_exists()
     id, claim, project = new_id(), new_hex()[:12], values["project_id"]

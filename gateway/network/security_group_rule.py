@@ -14,7 +14,7 @@ from gateway.network.attributes import Attribute, as_text, boolean, choice, cons
 from gateway.network.documents import (
     Document,
     Resource,
-    disallowed,
+    ask,
     document,
     item,
     items,
@@ -25,7 +25,7 @@ from gateway.network.documents import (
 )
 from gateway.network.documents import show_state as show
 from gateway.network.rules import Shown, check, ethertype, normalized, port_number, prefix, protocol
-from gateway.network.security_group import ensure_default
+from gateway.network.security_group import ensure_default, target
 from gateway.serving import Call
 from projections.network.security_group import steps_to_add
 
@@ -67,6 +67,7 @@ RULE = Resource(
     module=groups,
     not_found=rule_not_found,
     may_see=may_see,
+    target=lambda call, shown: target(shown.group),
     visible=all_rules,
     find_by=by_attribute,
     indexed={"id": "rule_ids", "security_group_id": "id"},
@@ -137,8 +138,7 @@ async def create(call: Call) -> Document:
     if len({meaning(rule) for rule in rules}) < len(rules):
         raise Conflict("Duplicate Security Group Rule in POST.", kind="DuplicateSecurityGroupRuleInPost")
     group = _group(call, ids.pop())
-    if not call.may_see(group):
-        raise disallowed("create_security_group_rule")
+    call.enforce(target(group))
     steps = steps_to_add(group, tuple(rules), claim=claim, now=call.cloud.clock.now())
     after: SecurityGroup = (await call.do_all(list(steps)))[-1]
     views = [document(call, RULE, Shown(after, after.rules[rule.id])) for rule in rules]
@@ -178,6 +178,7 @@ def _rule(call: Call, values: Document, claim: str) -> Rule:
 def _shown(call: Call) -> Shown:
     id = call.path["id"]
     for shown in by_attribute(call, "id", id):
+        ask(call, RULE, shown, id)
         return shown
     raise rule_not_found(id)
 

@@ -33,7 +33,6 @@ from gateway.network.attributes import (
 from gateway.network.documents import (
     Document,
     Resource,
-    disallowed,
     document,
     expected,
     find,
@@ -46,7 +45,7 @@ from gateway.network.documents import (
     to_create,
 )
 from gateway.network.network import may_see as may_see_network
-from gateway.network.network import owns
+from gateway.network.network import target as network_target
 from gateway.network.network import visible as visible_networks
 from gateway.serving import Call
 from projections.network.network import create_subnet, delete_subnet
@@ -102,6 +101,12 @@ def may_see(call: Call, subnet: Subnet) -> bool:
     return network is not None and (network.project == call.project or may_see_network(call, network))
 
 
+def target(call: Call, project: str, network: str) -> dict[str, Any]:
+    """What rules are told of a project's subnet in a network."""
+    known = call.fold.get(networks, network)
+    return {**(network_target(known) if known else {}), "project_id": project, "tenant_id": project}
+
+
 def visible(call: Call) -> Iterable[Subnet]:
     fold = call.fold
     found = {subnet.id: subnet for subnet in fold.by(subnets, "project", call.project)}
@@ -120,6 +125,7 @@ SUBNET = Resource(
     module=subnets,
     not_found=subnets.not_found,
     may_see=may_see,
+    target=lambda call, subnet: target(call, subnet.project, subnet.network),
     visible=visible,
     indexed={"network_id": "network", "name": "name", "project_id": "project", "tenant_id": "project"},
     attributes={
@@ -203,8 +209,7 @@ async def create(call: Call) -> Document:
 def _wish(call: Call, values: Document) -> CreateSubnet:
     _check_source(values)
     network = call.fold.get(networks, values["network_id"])
-    if not owns(call, values["network_id"]):
-        raise disallowed("create_subnet")
+    call.enforce(target(call, values["project_id"], values["network_id"]))
     if network is None:
         raise networks.not_found(values["network_id"])
     number = values["ip_version"]
@@ -285,7 +290,7 @@ async def show_all(call: Call) -> Document:
 async def update(call: Call) -> Document:
     """Change it. Raises NotFound, Forbidden, Invalid, Conflict, PreconditionFailed."""
     given = await item(call, SUBNET)
-    subnet = _owned(call, "update_subnet")
+    subnet: Subnet = find(call, SUBNET, call.path["id"])
     values = to_change(call, SUBNET, given)
     values.pop("segment_id", None)
     changes = {name: values[name] for name in values if name != "allocation_pools"}
@@ -322,12 +327,5 @@ def _keep_router(call: Call, subnet: Subnet, gateway: str | None) -> None:
 async def delete(call: Call) -> None:
     """Delete it. Raises NotFound, Forbidden, Conflict, PreconditionFailed."""
     await no_body(call)
-    subnet = _owned(call, "delete_subnet")
-    await delete_subnet(call.cloud.execute, call.origin, subnet, expected=expected(call))
-
-
-def _owned(call: Call, rule: str) -> Subnet:
     subnet: Subnet = find(call, SUBNET, call.path["id"])
-    if not (call.may_see(subnet) or owns(call, subnet.network)):
-        raise disallowed(rule)
-    return subnet
+    await delete_subnet(call.cloud.execute, call.origin, subnet, expected=expected(call))

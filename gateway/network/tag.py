@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from events.network.standard import AddTag, RemoveTag, SetTags, Standard
 from events.refusals import NotFound
 from gateway.network.attributes import wrong
-from gateway.network.documents import Document, Resource, disallowed, no_body, plain_body
+from gateway.network.documents import Document, Resource, no_body, plain_body
 from gateway.network.network import NETWORK
 from gateway.network.port import PORT
 from gateway.network.security_group import GROUP
@@ -32,9 +32,10 @@ def _found(call: Call, rule: str) -> tuple[Resource, Standard]:
     state: Standard | None = call.fold.get(resource.module, call.path["id"])
     if state is None:
         raise resource.not_found(call.path["id"])
-    allowed = call.may_see(state) if rule == "update" else resource.may_see(call, state)
-    if not allowed:
-        raise disallowed(f"{rule}_{resource.name}:tags")
+    operation = f"{rule}_{resource.name}:tags"
+    if not resource.may_see(call, state):
+        raise call.denied(operation)
+    call.enforce(resource.target(call, state), operation)
     return resource, state
 
 
@@ -84,7 +85,7 @@ async def replace(call: Call) -> Document:
 
 async def extend(call: Call) -> Document:
     """These tags beside those that it has."""
-    resource, state = _found(call, "update")
+    resource, state = _found(call, "create")
     tags, _ = await _tags(call)
     more = tuple(dict.fromkeys((*state.tags, *tags)))
     await call.do(resource.module, SetTags(id=state.id, tags=more))
@@ -101,12 +102,12 @@ async def add(call: Call) -> bytes:
 async def remove(call: Call) -> None:
     """One tag less. Raises NotFound."""
     await no_body(call)
-    resource, state = _found(call, "update")
+    resource, state = _found(call, "delete")
     await call.do(resource.module, RemoveTag(id=state.id, tag=unquote(call.path["tag"])))
 
 
 async def clear(call: Call) -> None:
     """No tags."""
     await no_body(call)
-    resource, state = _found(call, "update")
+    resource, state = _found(call, "delete")
     await call.do(resource.module, SetTags(id=state.id, tags=()))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from events.compute import host as hosts
-from events.compute.host import HostJoined, MissHost
+from events.compute.host import Host, HostJoined, MissHost
 from handlers.runner import Sight
 from handlers.wishes import Wish, Wishes
 
@@ -22,5 +22,9 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
     if asleep or sight.is_deaf():
         sight.heard.clear()
     for host in sight.fold.all(hosts):
-        if host.up and now - sight.heard.setdefault(host.id, now) > silence:
-            yield Wish(hosts, MissHost(id=host.id))
+        yield from sight.apart(host.id, now, _miss, sight, now, host, silence)
+
+
+def _miss(sight: Sight, now: datetime, host: Host, silence: timedelta) -> Iterator[Wish | Wishes]:
+    if host.up and now - sight.heard.setdefault(host.id, now) > silence:
+        yield Wish(hosts, MissHost(id=host.id))

@@ -1,11 +1,10 @@
-"""The ports of a server: made when it is placed, active when it runs, given back when it is gone."""
+"""The ports of a server: made when it is placed, given back when it is gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from events.compute import server as servers
 from events.compute.host import Host
 from events.compute.server import Attachment, Server
 from events.decider import Step, Stride
@@ -16,24 +15,11 @@ from events.network import port as ports
 from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.network.network import Network
-from events.network.port import ChangePort, Port, ReportPort
+from events.network.port import ChangePort, Port
 from events.refusals import Conflict, NotFound
 from handlers.runner import Sight
-from handlers.wishes import Wish, Wishes
 from projections.network.addresses import Wanted
 from projections.network.port import NewPort, steps_to_create, steps_to_delete
-
-
-def plan(sight: Sight, now: datetime) -> Iterator[Wish | Wishes]:
-    """A port whose server runs is active."""
-    for port in sight.fold.by(ports, "unwired", True):
-        yield from sight.apart(port.id, now, _wired, sight, port)
-
-
-def _wired(sight: Sight, port: Port) -> Iterator[Wish]:
-    server = sight.fold.get(servers, port.device_id)
-    if server is not None and server.status == "ACTIVE" and server.host == port.host:
-        yield Wish(ports, ReportPort(id=port.id, host=port.host, status="ACTIVE"), server.request)
 
 
 def ids(fold: Fold, server: Server) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from events.compute.server import (
     ServerFailed,
     ServerRemoved,
     ServerRequested,
-    ServerStarted,
 )
 from events.decider import Step, Stride
 from events.fold import Fold
@@ -40,7 +39,6 @@ WAKES = (
     ServerRemoved,
     ServerDeletionRequested,
     ServerFailed,
-    ServerStarted,
     HostJoined,
     HostCameUp,
     HostEnabled,
@@ -61,7 +59,6 @@ def plan(sight: Sight, now: datetime) -> Plans:
     yield from _give_up(sight, now)
     yield from _abandon(sight, now)
     yield from _clean(sight, now)
-    yield from ports.plan(sight, now)
     if sight.sweeps(__name__):
         yield from leftovers.plan(sight, now)
 
@@ -92,6 +89,7 @@ def _place(sight: Sight, now: datetime) -> Plans:
         return
     by_name, placing = candidates(sight, now), sight.memory.setdefault(PLACING, {})
     taken: list[Candidate] = []
+    firm: list[Candidate] = []
     for id, (host, amounts) in list(placing.items()):
         if id not in sight.busy:
             del placing[id]
@@ -100,7 +98,7 @@ def _place(sight: Sight, now: datetime) -> Plans:
             taken.append(by_name[host])
     for server in waiting:
         if server.id not in sight.busy:
-            yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name)
+            yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name, firm)
             if server.id in placing:
                 host, amounts = placing[server.id]
                 by_name[host].take(amounts)
@@ -109,7 +107,9 @@ def _place(sight: Sight, now: datetime) -> Plans:
         candidate.begin()
 
 
-def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, Candidate]) -> Plans:
+def _place_one(
+    sight: Sight, now: datetime, server: Server, by_name: dict[str, Candidate], firm: list[Candidate]
+) -> Plans:
     known, compute = sight.fold.known(servers, server.id), sight.settings.compute
     waited = now - known.created_at if known else timedelta()
     if now > (server.deadline or now - waited + timedelta(seconds=compute.build_deadline)):
@@ -121,7 +121,7 @@ def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, C
         choice = scheduler.choose(server, list(by_name.values()), Random(sight.salt + server.id), compute.scheduler)
         if choice.host is None:
             may_wait = waited < timedelta(seconds=compute.patience)
-            if not (may_wait and (choice.hopeful or _would_fit(sight, server, by_name))):
+            if not (may_wait and (choice.hopeful or _would_fit(sight, server, by_name, firm))):
                 yield _failure(sight, server, *scheduler.explain(choice))
             return
         host = choice.host
@@ -129,11 +129,15 @@ def _place_one(sight: Sight, now: datetime, server: Server, by_name: dict[str, C
     yield _placement(sight, server, by_name[host], now)
 
 
-def _would_fit(sight: Sight, server: Server, by_name: dict[str, Candidate]) -> bool:
-    """Whether a host could hold it if all that is claimed there for servers that are not on it were given back."""
-    firm = [Candidate(one.host, one.limits, None) for one in by_name.values()]
-    for candidate in firm:
-        candidate.take(_in_use(sight, candidate.host))
+def _would_fit(sight: Sight, server: Server, by_name: dict[str, Candidate], firm: list[Candidate]) -> bool:
+    """Whether a host could hold it if all that is claimed there for servers that are not on it were given back.
+
+    `firm` is what is left of the hosts then: it is found out once in a round, for all shares are looked at.
+    """
+    if not firm:
+        firm += [Candidate(one.host, one.limits, None) for one in by_name.values()]
+        for candidate in firm:
+            candidate.take(_in_use(sight, candidate.host))
     return scheduler.choose(server, firm, Random(sight.salt + server.id)).host is not None
 
 

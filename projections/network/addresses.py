@@ -256,8 +256,8 @@ def made_mac(fold: Fold, network: str, chosen: Sequence[Choice]) -> str | None:
     """The MAC address that follows from a port's first IPv4 address; None if one is to be claimed.
 
     Addresses are unique, and so is what follows from them, as long as no two subnets share the bits that go into it.
-    Who claims such a MAC address looks for the claim of that address (`twins`), and who has the address for the claim
-    of the MAC address, each after its own claim: one of them sees the other.
+    Who claims such a MAC address looks for the claim of that address (`twins`), who has the address for the claim of
+    the MAC address, and both for a port that kept it, each after its own claim: one of them sees the other.
     """
     here = of_network(fold, network)
     first = next((ip for subnet, ip in chosen if subnet.ip_version == 4), None)
@@ -269,9 +269,9 @@ def made_mac(fold: Fold, network: str, chosen: Sequence[Choice]) -> str | None:
     return mac
 
 
-def mac_used(fold: Fold, network: str, mac: str) -> bool:
-    """Whether a port of the network has it."""
-    return any(port.network == network for port in fold.by(ports, "mac", mac))
+def mac_used(fold: Fold, network: str, mac: str, *, but: str = "") -> bool:
+    """Whether a port of the network has it, other than one."""
+    return any(port.network == network and port.id != but for port in fold.by(ports, "mac", mac))
 
 
 def twins(fold: Fold, network: str, mac: str) -> list[Choice]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from random import Random, SystemRandom
 from typing import Any
 
 from msgspec import Struct
 
+from events.compute import server as servers
 from events.decider import Executor, Step, Stride
 from events.envelope import Origin
 from events.fold import Fold
@@ -27,7 +29,17 @@ from events.network import quota
 from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.network.network import Network
-from events.network.port import Address, ChangedMeanwhile, ChangePort, CreatePort, DeletePort, DhcpOption, Pair, Port
+from events.network.port import (
+    Address,
+    ChangedMeanwhile,
+    ChangePort,
+    CreatePort,
+    DeletePort,
+    DhcpOption,
+    Pair,
+    Port,
+    Status,
+)
 from events.network.standard import Leaving, at_revision, holder
 from events.refusals import Busy, Conflict, Invalid, Refusal
 from projections.network.addresses import Choice, Wanted, choose, free_mac, mac_used, made_mac, of_network, twins
@@ -93,13 +105,10 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
         )
     )
     claims = [claim_address(subnet.id, ip, new.id, claim, now) for subnet, ip in chosen]
-    checks = still_there(network.id, chosen)
-    if made:
-        checks.append(Step(macs, macs.Spare(id=macs.key(network.id, mac), holder=holder(new.id, claim))))
-    else:
+    if not made:
         claims.append(claim_mac(fold, network.id, mac, new.id, claim, now))
-        checks += no_twin(fold, network.id, mac, new.id, claim)
-    steps += [claims, checks]
+    look = partial(_unless_claimed if made else _unless_made, fold, network.id, mac, new.id)
+    steps += [claims, look, still_there(network.id, chosen)]
     groups_of = (groups.default_id(new.project),) if wants_default else (new.security_groups or ())
     wish = CreatePort(
         id=new.id,
@@ -214,7 +223,8 @@ def steps_to_change(
     claim, steps = name_of_attempt(rng), list[Stride]()
     values: dict[str, Any] = {}
     if mac is not None and mac != port.mac:
-        steps += [claim_mac(fold, port.network, mac, port.id, claim, now), *no_twin(fold, port.network, mac, port.id)]
+        steps.append(claim_mac(fold, port.network, mac, port.id, claim, now))
+        steps.append(partial(_unless_made, fold, port.network, mac, port.id))
         values |= {"mac": mac, "mac_claim": claim}
     if fixed_ips is not None:
         network = usable_network(fold, port.network)
@@ -271,6 +281,15 @@ def share_of(id: str, claim: str) -> str:
     return f"port:{holder(id, claim)}"
 
 
+def status_of(fold: Fold, port: Port) -> Status:
+    """What is told of a port: a server's is ACTIVE once the server has run on the port's host."""
+    if port.status != "DOWN" or not port.host or not port.device_owner.startswith("compute:"):
+        return port.status
+    server = fold.get(servers, port.device_id)
+    ran = server is not None and server.host == port.host and server.launched_at is not None
+    return "ACTIVE" if ran else "DOWN"
+
+
 def raced(refusal: Refusal) -> bool:
     """Whether a claim met another that the fold did not know of yet."""
     return type(refusal) is Conflict and refusal.kind is None
@@ -284,22 +303,21 @@ def claim_mac(fold: Fold, network: str, mac: str, port: str, claim: str, now: da
     return Step(macs, take, macs.Release(id=key, holder=name))
 
 
-def no_twin(fold: Fold, network: str, mac: str, port: str, claim: str = "") -> list[Step]:
-    """Steps that are refused if another port has an address from which this MAC address follows."""
-    own = fold.get(ports, port)
-    name = {address.ip: holder(port, address.claim) for address in own.addresses} if own else {}
-    return [
-        Step(
-            addresses,
-            addresses.Spare(
-                id=addresses.key(subnet.id, ip),
-                holder=name.get(ip, holder(port, claim)),
-                taken=_mac_in_use(network, mac),
-                kind="MacAddressInUse",
-            ),
-        )
-        for subnet, ip in twins(fold, network, mac)
-    ]
+def _unless_claimed(fold: Fold, network: str, mac: str, port: str) -> None:
+    """Raises Conflict, to be worked out anew, if another has what follows from an address of the port."""
+    if fold.get(macs, macs.key(network, mac)) is not None or mac_used(fold, network, mac, but=port):
+        raise Conflict(_mac_in_use(network, mac))
+
+
+def _unless_made(fold: Fold, network: str, mac: str, port: str) -> None:
+    """Raises Conflict if another has what the port has claimed; to be worked out anew if it only may have it."""
+    if mac_used(fold, network, mac, but=port):
+        raise Conflict(_mac_in_use(network, mac), kind="MacAddressInUse")
+    for subnet, ip in twins(fold, network, mac):
+        claim = fold.get(addresses, addresses.key(subnet.id, ip))
+        other = claim.holder.partition(".")[0] if claim is not None else port
+        if other != port and fold.get(ports, other) is None:
+            raise Conflict(_mac_in_use(network, mac))
 
 
 def _mac_in_use(network: str, mac: str) -> str:

@@ -6,15 +6,20 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from events.access import ROLES
+from events.access import OTHERS, ROLES
 from events.assignments import Assignment, Assignments, OwnAssignments
 from events.bucket import Bucket
+from events.feed_stream import FeedStream
+from events.gateways import Gateways
 from events.jetstream import STREAM, JetStreamJournal
 from events.journal import Stale, Unavailable
 from events.nats_server import NatsServer
+from events.settings import Feed
+from events.vault import NatsVault
 from events.wire import NoAnswer, Wire
 
 Connect = Callable[..., Awaitable[Wire]]
@@ -265,14 +270,20 @@ async def may(wire: Wire, subject: str, data: bytes = b"{}") -> bool:
 
 
 async def test_gateways_and_handlers_may_append_but_take_no_stream_down(
-    server: NatsServer, wire: Wire, assignments: Assignments
+    server: NatsServer, wire: Wire, assignments: Assignments, tmp_path: Path
 ) -> None:
+    await NatsVault.open(wire, tmp_path)
+    await Gateways.open(wire)
+    await FeedStream(wire).admit("metering", None, 0, Feed())
+    await JetStreamJournal.open(wire)
+    assert set((await wire.api("STREAM.NAMES"))["streams"]) == {STREAM, *OTHERS}
     for role in ROLES:
         mine = await Wire.connect(server.urls, server.access.role(role))
         journal = await JetStreamJournal.open(mine)
         await journal.append("ev.compute.server.a", b"1", expected=await journal.last())
         for verb in ("DELETE", "PURGE", "UPDATE", "MSG.DELETE"):
-            assert not await may(mine, f"$JS.API.STREAM.{verb}.KV_assignments")
+            for name in OTHERS:
+                assert not await may(mine, f"$JS.API.STREAM.{verb}.{name}")
             if role == "gateway" or verb in ("PURGE", "MSG.DELETE"):  # handlers end and drop epochs
                 assert not await may(mine, f"$JS.API.STREAM.{verb}.{STREAM}")
         await mine.close()

@@ -20,10 +20,7 @@ from msgspec import Struct
 
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
-from events.identity import name as names
-from events.identity.name import Take
-from events.ids import new_id
-from events.refusals import Conflict, Invalid, Unauthenticated
+from events.refusals import Invalid, Unauthenticated
 from gateway.identity.federation import signon
 from gateway.identity.federation.fetching import Unreachable
 from gateway.identity.federation.openid import Provider, Untrue, attributes
@@ -131,7 +128,7 @@ async def come_back(call: Call) -> Answer:
     code = call.request.query_params.get("code", "")
     if known is None or not code or len(code) > LONGEST:
         raise unauthenticated()
-    await use_once(call, ("websso", journey.id), journey.until)
+    await signon.use_once(call, ("websso", journey.id), journey.until)
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -177,14 +174,6 @@ def _journey(call: Call) -> Journey:
     if not (mine and here) or journey.until <= call.cloud.clock.now():
         raise unauthenticated()
     return journey
-
-
-async def use_once(call: Call, what: tuple[str, ...], until: datetime) -> None:
-    """Raises Unauthenticated if that was used before, whichever gateway it came to."""
-    try:
-        await call.do(names, Take(id=("used", *what), holder=new_id(), until=until))
-    except Conflict as fault:
-        raise unauthenticated() from fault
 
 
 def _page(call: Call, origin: str, token: str) -> Answer:

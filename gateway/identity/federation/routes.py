@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 from gateway.identity import token
 from gateway.identity.federation import identity_provider, mapping, protocol, service_provider, signon
 from gateway.identity.personas import ANYONE, CLOUD_ADMIN, SELF, SYSTEM_READER
-from gateway.policy import Who
+from gateway.identity.routing import route as _route
 from gateway.serving import Answer, Call, Route
 
 Function = Callable[..., Awaitable[Any]]
 
 _PROVIDERS = "/v3/OS-FEDERATION/identity_providers"
 _PROTOCOLS = f"{_PROVIDERS}/{{id}}/protocols"
-
-
-def _route(method: str, path: str, function: Function, who: Who, policy: str, status: int = 200) -> Route:
-    return Route(method, path, function, who, status, policy=f"identity:{policy}")
 
 
 def _resource(module: Any, path: str, one: str, name: str, many: str) -> tuple[Route, ...]:
@@ -37,14 +34,21 @@ def _named(module: Any, name: str, many: str) -> tuple[Route, ...]:
     return _resource(module, path, f"{path}/{{id}}", name, many)
 
 
-def _browser(name: str) -> Function:
-    """A function of `browsing`, whose libraries are loaded when a browser first comes."""
+def _later(module: str, name: str) -> Function:
+    """A function of a module whose libraries are loaded when it is first called."""
 
     async def answer(call: Call) -> Answer:
-        from gateway.identity.federation import browsing
-
-        function: Function = getattr(browsing, name)
+        function: Function = getattr(import_module(f"gateway.identity.federation.{module}"), name)
         found: Answer = await function(call)
+        return found
+
+    return answer
+
+
+def _later_with_body(module: str, name: str) -> Function:
+    async def answer(call: Call, body: Any) -> Answer:
+        function: Function = getattr(import_module(f"gateway.identity.federation.{module}"), name)
+        found: Answer = await function(call, body)
         return found
 
     return answer
@@ -53,12 +57,17 @@ def _browser(name: str) -> Function:
 _AUTH = f"{_PROTOCOLS}/{{protocol}}/auth"
 _WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/{id}/protocols/{protocol}/websso"
 
+_SAML = "/v3/auth/OS-FEDERATION/saml2"
+
 _SIGN_ON = (
-    _route("GET", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
-    _route("POST", _AUTH, signon.sign_on, ANYONE, "federated_sign_on", 201),
-    _route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _browser("start"), ANYONE, "websso"),
-    _route("GET", _WEBSSO, _browser("start_at"), ANYONE, "websso"),
-    _route("GET", f"{_WEBSSO}/callback", _browser("come_back"), ANYONE, "websso"),
+    Route("GET", _AUTH, signon.sign_on, ANYONE, 201),
+    Route("POST", _AUTH, signon.sign_on, ANYONE, 201),
+    Route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _later("browsing", "start"), ANYONE),
+    Route("GET", _WEBSSO, _later("browsing", "start_at"), ANYONE),
+    Route("GET", f"{_WEBSSO}/callback", _later("browsing", "come_back"), ANYONE),
+    Route("GET", "/v3/OS-FEDERATION/saml2/metadata", _later("clouds", "metadata"), ANYONE),
+    Route("POST", _SAML, _later_with_body("clouds", "assert_"), ANYONE),
+    Route("POST", f"{_SAML}/ecp", _later_with_body("clouds", "assert_enveloped"), ANYONE),
 )
 
 ROUTES = (
@@ -67,8 +76,6 @@ ROUTES = (
     *_resource(protocol, _PROTOCOLS, f"{_PROTOCOLS}/{{protocol}}", "protocol", "protocols"),
     *_named(mapping, "mapping", "mappings"),
     *_named(service_provider, "service_provider", "service_providers"),
-    Route(
-        "GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, policy="identity:get_auth_projects", past=False
-    ),
-    Route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, policy="identity:get_auth_domains", past=False),
+    _route("GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, "get_auth_projects", past=False),
+    _route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, "get_auth_domains", past=False),
 )

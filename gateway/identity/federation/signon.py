@@ -6,14 +6,19 @@ Source: Identity API reference, "OS-FEDERATION", "Authenticating".
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
 from events.identity import mapping as mappings
+from events.identity import name as names
 from events.identity.federation_protocol import FederationProtocol
 from events.identity.identity_provider import IdentityProvider
-from events.refusals import Busy, Forbidden, NotFound
+from events.identity.name import Take
+from events.ids import new_id
+from events.refusals import Busy, Conflict, Forbidden, NotFound
+from gateway.identity import methods, receipts
 from gateway.identity.claims import METHODS, Federated
 from gateway.identity.federation import people, rules
 from gateway.identity.federation.rules import Attributes, Unmapped
@@ -24,6 +29,7 @@ from gateway.serving import Answer, Call
 
 log = logging.getLogger("cumulog.federation")
 
+_FORM = "application/x-www-form-urlencoded"
 SYNC = "3.0"  # version of mappings by which what is not told any more is taken back
 
 
@@ -49,10 +55,20 @@ async def prove(call: Call, provider_id: str, protocol_id: str) -> Proven:
     """Who comes with a provider's word in the request. Raises NotFound, Forbidden, Unauthenticated, Busy."""
     provider = provider_of(call, provider_id)
     protocol = protocol_of(call, provider_id, protocol_id)
+    if _brings_response(call):
+        from gateway.identity.federation import clouds  # libraries that most clouds need not load
+
+        return await vouched(call, provider, protocol, await clouds.attributes(call, provider), "MELLON_IDP")
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated()
     return await vouched(call, provider, protocol, await _bearer(call, provider, token.strip()), "HTTP_OIDC_ISS")
+
+
+def _brings_response(call: Call) -> bool:
+    """Whether the body is a response of SAML."""
+    media_type = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return call.request.method == "POST" and (media_type.endswith("xml") or media_type == _FORM)
 
 
 async def _bearer(call: Call, provider: IdentityProvider, token: str) -> Attributes:
@@ -72,6 +88,14 @@ async def _bearer(call: Call, provider: IdentityProvider, token: str) -> Attribu
         raise unauthenticated() from fault
     except Unreachable as fault:
         raise unreachable(provider.id, fault) from fault
+
+
+async def use_once(call: Call, what: tuple[str, ...], until: datetime) -> None:
+    """Raises Unauthenticated if that was used before, whichever gateway it came to."""
+    try:
+        await call.do(names, Take(id=("used", *what), holder=new_id(), until=until))
+    except Conflict as fault:
+        raise unauthenticated() from fault
 
 
 def unreachable(provider: str, fault: Exception) -> Busy:
@@ -130,6 +154,9 @@ def still(call: Call, told: Federated) -> None:
 def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
     """An unscoped token, and what it says. Raises Unauthenticated."""
     tokens = call.cloud.part(Tokens)
+    offered = methods.offered(call.cloud.settings)
+    if not receipts.suffices(proven.user, proven.methods, offered):
+        raise unauthenticated()
     text, claims = tokens.issue(proven, Target(scope="unscoped"))
     try:
         return text, document(call, tokens.valid(claims))

@@ -9,7 +9,17 @@ from typing import Any, Protocol
 
 from events.settings import Settings
 from gateway.identity.claims import METHODS
-from gateway.identity.methods import application_credential, external, mapped, openid, password, saml2, token, totp
+from gateway.identity.methods import (
+    application_credential,
+    external,
+    mapped,
+    oauth1,
+    openid,
+    password,
+    saml2,
+    token,
+    totp,
+)
 from gateway.identity.proof import Proven
 from gateway.serving import Call
 
@@ -28,11 +38,13 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, mapped, openid, saml2)
+ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, oauth1, mapped, openid, saml2)
 
 BY_NAME = {method.NAME: method for method in ALL}
 
 
 def offered(settings: Settings) -> tuple[str, ...]:
-    """The names of the methods that the cloud offers."""
-    return tuple(name for word in settings.identity.methods.split(",") if (name := word.strip()) in METHODS)
+    """The names of the methods that the cloud offers: those of federation too, if it takes somebody's word."""
+    named = [word.strip() for word in settings.identity.methods.split(",")]
+    named += ["openid"] * bool(settings.federation.oidc) + ["saml2"] * bool(settings.federation.saml)
+    return tuple(dict.fromkeys(name for name in named if name in METHODS))

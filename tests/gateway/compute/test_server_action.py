@@ -233,4 +233,4 @@ def test_a_history_without_a_beginning_tells_nothing() -> None:
         hostname="n",
         size=servers.Size(id="1", name="f", vcpus=1, ram=1, disk=1),
     )
-    assert told(server, [], admin=True) == []
+    assert told(server, [], details=True) == []

@@ -52,9 +52,10 @@ def test_bytes_that_are_no_claims_are_known_for_that(data: bytes, claims: Claims
             continue
 
 
-WORDS = st.sampled_from(
-    ("admin", "default", "Default", PASSWORD, "123456", "", "nosuch", "{token}", "{user}", "unscoped")
-)
+WORDS = st.sampled_from(("admin", "default", PASSWORD, "123456", "", "nosuch", "{token}", "{user}", "unscoped"))
+SCOPED = ("project", "domain", "system", "OS-TRUST:trust")
+SAID = ("user", "id", "name", "secret", "identity_provider", "protocol")
+NAMED = ("id", "name", "domain", "password", "passcode")
 LEAVES = st.none() | st.booleans() | st.integers() | WORDS | st.text(max_size=8)
 DOMAIN = st.dictionaries(st.sampled_from(("id", "name")), LEAVES, max_size=2) | LEAVES
 THING = st.dictionaries(st.sampled_from(NAMED), DOMAIN, max_size=4) | LEAVES

@@ -158,7 +158,7 @@ async def test_rules_of_one_group_are_added_all_or_none() -> None:
 
 async def test_quotas_are_shown_set_and_reset() -> None:
     async with world() as w:
-        shown = (await ask(w, "GET", f"/quotas/{PROJECT}", as_="member")).json()["quota"]
+        shown = (await ask(w, "GET", f"/quotas/{PROJECT}", as_="manager")).json()["quota"]
         assert (shown["network"], shown["port"], shown["security_group"], shown["trunk"]) == (100, 500, 10, -1)
         assert (await ask(w, "GET", "/quotas")).json() == {"quotas": []}
         put = await ask(w, "PUT", "/quotas/other", {"quota": {"network": "3"}})
