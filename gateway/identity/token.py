@@ -146,7 +146,7 @@ def _subject(call: Call, operation: str) -> tuple[str, Claims, Token]:
     call.enforce({"target.token.user_id": claims.user}, operation)
     asks = call.request.method != "DELETE"
     try:
-        return text, claims, tokens.valid(claims, allow_expired=asks and flag(call, "allow_expired"))
+        return text, claims, tokens.tell(text, allow_expired=asks and flag(call, "allow_expired"))
     except Unentitled as fault:
         raise NotFound(f"Could not find token: {text}.") from fault
 
