@@ -22,10 +22,11 @@ Amounts = dict[str, int]
 class Candidate:
     """A host with what is left of it in this round of planning."""
 
-    __slots__ = ("disk", "host", "limits", "ram", "room", "used", "vcpus")
+    __slots__ = ("disk", "host", "is_open", "limits", "ram", "room", "used", "vcpus")
 
     def __init__(self, host: Host, limits: Amounts, room: Room | None) -> None:
         self.host = host
+        self.is_open = host.alive and not host.disabled
         self.limits = limits
         self.room = room
         self.used: Amounts = {}
@@ -45,10 +46,6 @@ class Candidate:
 
     def free(self, name: str) -> int:
         return self.limits[name] - self.used.get(name, 0)
-
-    def holds(self, asked: Amounts) -> bool:
-        """A short look before the filters: most hosts of a full cloud need no other."""
-        return asked["ram"] <= self.ram and asked["vcpus"] <= self.vcpus and asked["disk"] <= self.disk
 
 
 class Choice(Struct, frozen=True):
@@ -133,25 +130,32 @@ def weigh(candidates: Sequence[Candidate]) -> list[float]:
     return weights
 
 
+def passing(server: Server, candidates: Sequence[Candidate], asked: Amounts) -> list[Candidate]:
+    """Those that pass all filters; what of a thousand hosts most are rejected for is looked at in one go."""
+    ram, vcpus, disk = asked["ram"], asked["vcpus"], asked["disk"]
+    found = [one for one in candidates if one.is_open and ram <= one.ram and vcpus <= one.vcpus and disk <= one.disk]
+    if not server.zone and not server.requested_host:
+        return found  # the other filters look at nothing else
+    return [one for one in found if not any(test(one, server, asked) for _, test in FILTERS)]
+
+
 def choose(server: Server, candidates: Sequence[Candidate], random: Random, kind: str = "filter") -> Choice:
     """A host for `server` by the scheduler of `kind`.
 
     `filter` weighs those that pass all filters, `simple` takes the one with the fewest processors in use, `chance` any.
     """
     asked = amounts(server)
-    passing = [
-        one for one in candidates if one.holds(asked) and not any(test(one, server, asked) for _, test in FILTERS)
-    ]
-    if not passing:
+    fitting = passing(server, candidates, asked)
+    if not fitting:
         return _rejected(server, candidates, asked)
     if kind == "chance":
-        chosen = random.choice(passing)
+        chosen = random.choice(fitting)
     elif kind == "simple":
-        chosen = min(passing, key=lambda candidate: candidate.used.get("vcpus", 0))
+        chosen = min(fitting, key=lambda candidate: candidate.used.get("vcpus", 0))
     else:
-        weights = weigh(passing)
+        weights = weigh(fitting)
         best = max(weights)
-        chosen = random.choice([c for c, weight in zip(passing, weights, strict=True) if weight == best])
+        chosen = random.choice([c for c, weight in zip(fitting, weights, strict=True) if weight == best])
     return Choice(chosen.host.id, {})
 
 

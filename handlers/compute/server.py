@@ -29,7 +29,6 @@ from events.fold import Fold
 from events.network import quota as network_quota
 from events.refusals import Busy, Conflict, Refusal
 from events.room import RoomReturned
-from events.subjects import key_of
 from handlers.compute import leftovers, ports, scheduler
 from handlers.compute.scheduler import Candidate
 from handlers.runner import Sight
@@ -68,8 +67,8 @@ def candidates(sight: Sight, now: datetime) -> dict[str, Candidate]:
     """All hosts with what is left of them; of some thousand, few change from round to round."""
     before: dict[str, Candidate] = sight.memory.get(__name__, {})
     rooms, found = sight.fold.shelf(host_room).live, dict[str, Candidate]()
-    for host in sight.fold.all(hosts):
-        known, room = before.get(host.id), rooms.get(key_of(host.id))
+    for key, host in sight.fold.shelf(hosts).live.items():
+        known, room = before.get(host.id), rooms.get(key)  # a host and its room have one key
         if known is not None and known.host is host and known.room is room:
             found[host.id] = known
         else:
