@@ -121,6 +121,12 @@ def test_keys_are_rotated_when_every_gateway_knows_the_staged_one(cloud: Running
     assert admin.get("/identity/v3/auth/projects").status_code == 200
 
 
+def test_every_process_makes_its_tables_anew_and_says_so(cloud: RunningCloud, gateway: Part) -> None:
+    said = cloud.run("rebuild").stdout.splitlines()
+    assert sorted(line.partition(": ")[0] for line in said) == ["cloud", "second"]
+    assert all("The tables hold what" in line for line in said)
+
+
 def test_a_directory_has_one_process_of_a_name(cloud: RunningCloud, gateway: Part) -> None:
     second = cumulog(cloud.state, "gateway", "--listen", "127.0.0.1:0", "--name", "second")
     assert second.returncode == 1
