@@ -32,6 +32,7 @@ from gateway.identity import (
     trust,
     user,
 )
+from gateway.identity.describing import describe
 from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
     ADMIN_OR_SERVICE,
@@ -283,4 +284,5 @@ FACE = Face(
     admin="admin_required",
     target="found",
     service_tokens=False,
+    describe=describe,
 )
