@@ -19,12 +19,12 @@ def _view(call: Call, tags: tuple[str, ...]) -> dict[str, Any]:
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    return _view(call, find(call, "list_project_tags").tags)
+    return _view(call, find(call).tags)
 
 
 async def check(call: Call) -> None:
     """Raises NotFound unless the project has the tag."""
-    if call.path["tag"] not in find(call, "get_project_tag").tags:
+    if call.path["tag"] not in find(call).tags:
         raise NotFound(f"Could not find project tag: {call.path['tag']}.")
 
 
@@ -36,7 +36,7 @@ async def _set(call: Call, project: Project, tags: tuple[str, ...]) -> Project:
 
 async def replace(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Forbidden."""
-    project = managed(call, "update_project_tags")
+    project = managed(call)
     if not isinstance(body, dict):
         raise Invalid("It is no object.", kind="malformed")
     shapes.check("tags", body, {"tags": shapes.TAGS}, required=("tags",), extra=False)
@@ -45,12 +45,12 @@ async def replace(call: Call, body: Any) -> dict[str, Any]:
 
 async def remove_all(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await _set(call, managed(call, "delete_project_tags"), ())
+    await _set(call, managed(call), ())
 
 
 async def add(call: Call) -> Answer:
     """Raises NotFound, Invalid, Forbidden."""
-    project, tag = managed(call, "create_project_tag"), call.path["tag"]
+    project, tag = managed(call), call.path["tag"]
     fault = shapes.TAG.fault(tag)
     if fault is not None:
         raise shapes.wrong("value", tag, fault)
@@ -65,7 +65,7 @@ async def add(call: Call) -> Answer:
 
 async def remove(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    project, tag = managed(call, "delete_project_tag"), call.path["tag"]
+    project, tag = managed(call), call.path["tag"]
     if project.domain:
         await call.do(projects, UntagProject(id=project.id, tag=tag))
     elif tag not in project.tags:
