@@ -34,6 +34,7 @@ def test_a_word_of_the_command_line_or_the_environment_is_json() -> None:
     word = '{"acme": {"issuer": "https://a", "client_id": "c"}}'
     assert load(None, {}, [f"federation.oidc={word}"]).federation.oidc["acme"].client_id == "c"
     assert load(None, {"CUMULOG_FEDERATION_OIDC": word}).federation.oidc["acme"].issuer == "https://a"
+    assert load(None, {}, ["gateway.admin_password={x"]).gateway.admin_password == "{x"
 
 
 @pytest.mark.parametrize(
