@@ -157,7 +157,6 @@ async def come_back(call: Call) -> Answer:
     code = call.request.query_params.get("code", "")
     if known is None or not code or len(code) > LONGEST:
         raise unauthenticated()
-    await signon.use_once(call, ("websso", journey.id), journey.until)
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -168,7 +167,7 @@ async def come_back(call: Call) -> Answer:
     ours = await secret_of(call, provider.id)
     try:
         endpoint = (await known.published()).token_endpoint
-        answer = await known.fetch(endpoint, form=form, auth=(known.settings.client_id, ours) if ours else None)
+        answer = await known.fetch(endpoint, form=form, auth=known.credentials(ours) if ours else None)
         said = await known.claims(str(answer.get("id_token", "")), known.settings.client_id, journey.nonce)
         if known.settings.userinfo:
             said = {**await _told(known, str(answer.get("access_token", "")), said["sub"]), **said}
@@ -177,6 +176,7 @@ async def come_back(call: Call) -> Answer:
         raise unauthenticated() from fault
     except Unreachable as fault:
         raise signon.unreachable(provider.id, fault) from fault
+    await signon.use_once(call, ("websso", journey.id), journey.until)
     proven = await signon.vouched(call, provider, protocol, attributes(said), "HTTP_OIDC_ISS")
     return _page(call, journey.origin, signon.issue(call, proven)[0])
 

@@ -27,6 +27,7 @@ from gateway.identity.federation.xml import Element, Unreadable, make, one, text
 
 KEY = ("identity", "federation", "saml", "key")  # in the vault
 LIFETIME = timedelta(minutes=5)  # of an assertion: as long as it takes to carry it over
+LONGEST_ID = 255
 YEARS = timedelta(days=3650)  # of the certificate, which others pin
 
 _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -243,6 +244,9 @@ def said(root: Element, expected: Expected, now: datetime, skew: timedelta) -> S
         assertion = one(xml.proven(root, certificate), "saml:Assertion")
     if text(one(assertion, "saml:Issuer")) != issuer:
         raise Unreadable("it is another issuer's")
+    id = assertion.get("ID", "")
+    if not 0 < len(id) <= LONGEST_ID:
+        raise Unreadable("it has no id by which it is known again")
     until = _confirmed(assertion, expected, now, skew)
     for conditions in assertion.findall("saml:Conditions", xml.SPACES):
         _hold(conditions, expected.audience, now, skew)
@@ -255,7 +259,7 @@ def said(root: Element, expected: Expected, now: datetime, skew: timedelta) -> S
         found.setdefault(f"MELLON_{name}", []).extend(values)
         if name not in ("REMOTE_USER", "Shib-Identity-Provider") and not name.startswith("MELLON_"):
             found.setdefault(name, []).extend(values)
-    return Said(id=assertion.get("ID", ""), until=until + skew, attributes=found)
+    return Said(id=id, until=until + skew, attributes=found)
 
 
 def _confirmed(assertion: Element, expected: Expected, now: datetime, skew: timedelta) -> datetime:

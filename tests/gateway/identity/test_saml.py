@@ -252,23 +252,23 @@ def replaced(old: str, new: str) -> Callable[[Any], bytes]:
     return change
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        replaced(">ann<", ">admin<"),
-        replaced(">member<", ">admin<"),
-        replaced("b.test", "c.test"),
-        replaced("rsa-sha256", "rsa-sha1"),
-        replaced("<", "<!DOCTYPE x [<!ENTITY e 'x'>]><"),
-        elsewhere,
-        wrapped,
-        unsigned,
-    ],
+CHANGES = (
+    replaced(">ann<", ">admin<"),
+    replaced(">member<", ">admin<"),
+    replaced("b.test", "c.test"),
+    replaced("rsa-sha256", "rsa-sha1"),
+    replaced("<", "<!DOCTYPE x [<!ENTITY e 'x'>]><"),
+    elsewhere,
+    wrapped,
+    unsigned,
 )
-async def test_who_changes_an_assertion_has_none(tmp_path: Path, change: Callable[[Any], bytes]) -> None:
+
+
+async def test_who_changes_an_assertion_has_none(tmp_path: Path) -> None:
     async with two_clouds(tmp_path) as (home, abroad, token):
         data = (await asked(home, token)).content
-        assert (await shown(abroad, change(etree.fromstring(data)))).status_code == 401
+        for number, change in enumerate(CHANGES):
+            assert (await shown(abroad, change(etree.fromstring(data)))).status_code == 401, number
         assert (await abroad.call("GET", "/users?idp_id=home")).json()["users"] == []
         assert (await shown(abroad, data)).status_code == 201
 
