@@ -39,6 +39,7 @@ soak: install
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.identity $(ARGS)
 
 # How it does as it grows: README's curves. `make scale ARGS="--sizes 1000,10000 --dead 10000"` is done sooner.
 scale: install

@@ -10,7 +10,7 @@ a million of them can be written within minutes.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from projections.network.port import share_of
 from projections.network.security_group import steps_to_default
 
 PROJECT = 100  # servers of one project
-TICK = timedelta(milliseconds=1)
+TICK = timedelta(microseconds=500)
 GROUP = waiting.MOST
 SIZE = Size(id="bench", name="bench", vcpus=1, ram=64, disk=1)
 LIMITS = {"instances": -1, "cores": -1, "ram": -1}
@@ -69,7 +69,7 @@ class Pen:
         shelf = self.fold.shelf(resource)
         key = key_of(wishes[0].command.id)
         known = shelf.known.get(key)
-        self.at += TICK
+        self.at = max(self.at, known.updated_at if known else self.at) + TICK
         state = known.state if known else None
         events: list[Any] = []
         parts: list[Part] = []
@@ -115,12 +115,15 @@ class History:
         self.fold = fold
         self.pen = Pen(fold, at)
         self.hosts = fold.all(hosts)
+        self.made: list[str] = []  # servers that live
+        self._run = new_token()  # whoever was broken off has left some of the dead behind
 
     def dead(self, count: int, begin: int = 0) -> Iterator[list[Entry]]:
         """So many servers that were asked for and deleted at once, some at a time; they leave the fold."""
         for first in range(begin, begin + count, GROUP):
             project = derived("project of the dead", str(first // GROUP % PROJECT)).replace("-", "")
-            ids = [derived("dead", str(number)) for number in range(first, min(first + GROUP, begin + count))]
+            numbers = range(first, min(first + GROUP, begin + count))
+            ids = [derived("dead", self._run, str(number)) for number in numbers]
             self._die(project, ids)
             for shelf in self.fold.shelves.values():
                 shelf.bury(self.pen.at)
@@ -167,6 +170,7 @@ class History:
     def _live(self, project: str, network: str, net: str, index: int) -> None:
         put, now, host = self.pen.put, self.pen.at, self.hosts[index % len(self.hosts)]
         id = derived("living", str(index))
+        self.made.append(id)
         port, claim, cloud = derived(id, "port", "0"), new_token()[:12], _cloud(id)
         number = 2 + index % PROJECT
         ip, hardware = (
@@ -247,10 +251,10 @@ def remember(path: Path, fold: Fold, host: str) -> None:
         database.executemany("INSERT OR REPLACE INTO guest VALUES (?, ?, ?, ?)", rows)
 
 
-def orders(fold: Fold) -> Iterator[Order]:
-    """What each host has been told of its servers."""
-    for server in fold.all(servers):
-        yield from guests.orders(fold, server.id)
+def orders(fold: Fold, made: Iterable[str]) -> Iterator[Order]:
+    """What hosts have been told of these servers."""
+    for id in made:
+        yield from guests.orders(fold, id)
 
 
 __all__ = ["History", "orders", "remember"]

@@ -1,9 +1,11 @@
 """How a cloud does as it grows: `python -m benchmarks.scale --hosts 1000 --sizes 1000,10000,100000 --dead 1000000`.
 
 One NATS server with every commit fsynced, one gateway, one process of handlers, and simulated hosts. What lived and
-died before is written as benchmarks/history.py says. At each size all parts are started anew, and then servers are made
-one at a time, and by sixteen people at once. What is measured goes into a JSON file, of which benchmarks/curves.py
-draws pictures. `--cluster` measures three NATS nodes instead, on a small cloud.
+died before is written as benchmarks/history.py says, and epochs of it are closed and archived as in life. At each size
+all parts are started anew, and then servers are made one at a time, and by sixteen people at once. What is measured
+goes into a JSON file, of which benchmarks/curves.py draws pictures. `--ground DIR` keeps the dead for further runs,
+each of which measures a copy; making it may be broken off and gone on with. `--prepare` does no more than that.
+`--cluster` measures three NATS nodes instead, on a small cloud.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ import shutil
 import statistics
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import TracebackType
 
 import aiohttp
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from benchmarks import history
 from benchmarks.clouds import Client, Measured
@@ -28,16 +32,25 @@ from benchmarks.lives import bytes_of
 from benchmarks.people import Person, until
 from benchmarks.split import Split
 from events.assignments import NAME
-from events.fold import Fold
+from events.fold import BURIAL, Fold
 from events.jetstream import JetStreamJournal
-from events.journal import Entry
+from events.journal import Entry, Epoch
 from events.services import deciders
 from events.subjects import token
 from events.wire import Wire
+from gateway.ground import TABLES
+from handlers.archivist import Archivist
+from projections.archive import Archive
+from projections.archiving import keep
+from projections.cold import Directory
 
 POLL = 0.02  # seconds between two looks of each of those who make many
 AT_ONCE = 16
 AHEAD = 20_000  # messages that NATS may not have stored yet
+PORTION = 64 * 400  # dead servers that are written before that is noted
+EPOCH = 500_000  # dead servers of one epoch: a million commits
+AGO = timedelta(hours=3)  # when they lived
+NOTES = "ground.json"
 
 
 class Point(Struct, kw_only=True):
@@ -57,22 +70,41 @@ class Point(Struct, kw_only=True):
     processor: dict[str, float]  # ms by part and server
 
 
+class Notes(Struct, kw_only=True):
+    """What a ground has, in its directory."""
+
+    hosts: int
+    flavor: str
+    image: str
+    network: str
+    group: str
+    dead: int = 0
+    archived: int = 0  # of the dead
+    living: int = 0
+
+
 class Ground:
     """One cloud that grows."""
 
     def __init__(self, state: Path, hosts: int) -> None:
+        self.state = state
         self.split = Split(state, hosts)
-        self.person: Person | None = None
-        self.living = 0
-        self.dead = 0
-        self.at = datetime.now(UTC)
+        self.notes: Notes | None = None
 
     async def begin(self) -> None:
-        """Start it once, so that its hosts are known and people have what servers need."""
-        await self.split.start_journal()
+        """Start it once, so that its hosts are known and people have what servers need; nothing if that was done."""
+        file = self.state / NOTES
+        if file.exists():
+            self.notes = msgspec.json.decode(file.read_bytes(), type=Notes)
+            if self.notes.hosts != len(self.split.names):
+                raise SystemExit(f"{self.state} has {self.notes.hosts} hosts")
+            return
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.state.mkdir(parents=True)
+        await self.split.start_journal("2m")
         await self.split.start()
         async with aiohttp.ClientSession() as session:
-            self.person = person = Person(Client(session, self.split))
+            person = Person(Client(session, self.split))
             await person.begin()
             await person.open_up()
 
@@ -81,42 +113,72 @@ class Ground:
 
             await until(lacking, 0.5)
         await self.split.stop()
+        self._note(
+            Notes(
+                hosts=len(self.split.names),
+                flavor=person.flavor,
+                image=person.image,
+                network=person.network,
+                group=person.group,
+            )
+        )
 
-    async def grow(self, living: int, dead: int) -> None:
-        """Have so many servers, after so many that are gone."""
-        server = await self.split.start_journal("2m")
-        wire = await Wire.connect([server.url], server.cloud)
-        journal = await JetStreamJournal.open(wire)
-        fold = Fold(deciders())
-        await fold.follow(journal)
-        past = History(fold, max(self.at, fold.newest_at or self.at))
-        for entries in past.dead(dead - self.dead, begin=self.dead):
-            await store(wire, journal, entries)
-        for entries in past.living(living, begin=self.living):
-            await store(wire, journal, entries)
-        for order in history.orders(fold):
-            key = ".".join(map(token, (order.host, order.kind, order.id)))
-            name = msgspec.json.encode((order.host, order.kind, order.id, order.sequence)).decode()
-            await wire.client.publish(f"$KV.assignments.{key}", order.data, headers={NAME: name})
-        await wire.client.flush(60)
-        await stored(journal, fold.position)
-        for host in self.split.names:
-            history.remember(self.split.remembers(host), fold, host)
-        self.living, self.dead, self.at = living, dead, past.pen.at
-        await fold.stop()
-        await wire.close()
-        await self.split.stop_journal()
+    def _note(self, notes: Notes) -> None:
+        self.notes = notes
+        draft = self.state / f"{NOTES}.new"
+        draft.write_bytes(msgspec.json.encode(notes))
+        draft.replace(self.state / NOTES)
+
+    async def bury(self, dead: int) -> None:
+        """Have so many servers that are gone, and archive them."""
+        notes = self.notes
+        assert notes is not None
+        while notes.dead < dead or notes.archived < notes.dead:
+            async with _Log(self.split) as log:
+                most = max(notes.dead, min(dead, notes.archived + EPOCH))
+                past = History(log.fold, datetime.now(UTC) - AGO)
+                for begin in range(notes.dead, most, PORTION):
+                    for entries in past.dead(min(PORTION, most - begin), begin=begin):
+                        await store(log.wire, log.journal, entries)
+                    await log.stored()
+                    notes = replace(notes, dead=min(begin + PORTION, most))
+                    self._note(notes)
+                    print(f"{notes.dead} dead", flush=True)
+                await log.archive(self.state)
+            notes = replace(notes, archived=notes.dead)
+            self._note(notes)
+            for old in self.state.glob(f"*/{TABLES}*"):
+                old.unlink()  # who is started now begins with the archive
+
+    async def grow(self, living: int) -> None:
+        """Have so many servers."""
+        notes = self.notes
+        assert notes is not None
+        async with _Log(self.split) as log:
+            past = History(log.fold, datetime.now(UTC) - BURIAL)
+            for entries in past.living(living, begin=notes.living):
+                await store(log.wire, log.journal, entries)
+            for order in history.orders(log.fold, past.made):
+                key = ".".join(map(token, (order.host, order.kind, order.id)))
+                name = msgspec.json.encode((order.host, order.kind, order.id, order.sequence)).decode()
+                await log.wire.client.publish(f"$KV.assignments.{key}", order.data, headers={NAME: name})
+            await log.stored()
+            for host in self.split.names:
+                history.remember(self.split.remembers(host), log.fold, host)
+        self._note(replace(notes, living=living))
 
     async def measure(self, singles: int, many: int) -> Point:
         """Start all parts, wait until they rest, and have servers made."""
-        split, person = self.split, self.person
-        assert person is not None
+        split, notes = self.split, self.notes
+        assert notes is not None
         server = await split.start_journal()
         await split.start()
         ready = split.gateway.seconds_to_ready
         await self._rest()
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-            person.client = Client(session, split)
+            person = Person(Client(session, split))
+            person.flavor, person.image, person.network = notes.flavor, notes.image, notes.network
+            person.group = notes.group
             await person.client.login()
             await person.many(AT_ONCE, AT_ONCE, POLL)
             took = sorted([(await person.one("single"))[1] for _ in range(singles)])
@@ -133,8 +195,8 @@ class Ground:
             await wire.close()
         await split.stop()
         return Point(
-            servers=self.living,
-            dead=self.dead,
+            servers=notes.living,
+            dead=notes.dead,
             hosts=len(split.names),
             seconds_to_ready=ready,
             memory=memory,
@@ -157,6 +219,49 @@ class Ground:
             before = now
 
 
+class _Log:
+    """The log of a stopped cloud, to be written without its processes."""
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+        self.wire: Wire
+        self.journal: JetStreamJournal
+        self.fold = Fold(deciders())
+
+    async def __aenter__(self) -> _Log:
+        server = await self._split.start_journal("2m")
+        self.wire = await Wire.connect([server.url], server.cloud)
+        self.journal = await JetStreamJournal.open(self.wire)
+        await self.fold.follow(self.journal)
+        await self.fold.stop()  # it hears what is written from who writes
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.fold.stop()
+        await self.wire.close()
+        await self._split.stop_journal()
+
+    async def stored(self) -> None:
+        """Return once everything that was written is."""
+        await self.wire.client.flush(60)
+        await stored(self.journal, self.fold.position)
+
+    async def archive(self, state: Path) -> None:
+        """Close the epoch, and move it to the archive, as an archivist does."""
+        archive = Archive(Directory(state / "archive"), state / "copies")
+        await self.fold.follow(self.journal)
+
+        async def put(epoch: Epoch) -> int:
+            return (await keep(archive, self.journal, epoch, deciders())).bytes
+
+        began = time.perf_counter()
+        done = await Archivist(self.journal, self.fold, put).archive()
+        print(f"archived: {done.bytes >> 20} MiB in {time.perf_counter() - began:.0f} s", flush=True)
+        await archive.close()
+
+
 async def store(wire: Wire, journal: JetStreamJournal, entries: list[Entry]) -> None:
     """Write entries without waiting for each; of those on their way there are not too many."""
     for entry in entries:
@@ -175,22 +280,39 @@ async def stored(journal: JetStreamJournal, sequence: int) -> None:
     await until(lacking, 0.05)
 
 
-async def grow(options: argparse.Namespace) -> list[Point]:
-    """A point for each size."""
-    state = Path(tempfile.mkdtemp(prefix="cumulog-scale-"))
-    ground, points = Ground(state, options.hosts), list[Point]()
+async def prepared(options: argparse.Namespace, state: Path) -> Ground:
+    """A cloud with its dead, as far as it is not there yet."""
+    ground = Ground(state, options.hosts)
     try:
         await ground.begin()
+        began = time.perf_counter()
+        await ground.bury(options.dead)
+        print(f"{options.dead} dead: {time.perf_counter() - began:.0f} s", flush=True)
+    except BaseException:
+        await ground.split.stop()
+        raise
+    return ground
+
+
+async def grow(options: argparse.Namespace) -> list[Point]:
+    """A point for each size."""
+    state, points = Path(tempfile.mkdtemp(prefix="cumulog-scale-", dir=options.scratch)), list[Point]()
+    ground = Ground(state, options.hosts)
+    try:
+        if options.ground is None:
+            ground = await prepared(options, state)
+        else:
+            await prepared(options, options.ground)
+            shutil.copytree(options.ground, state, dirs_exist_ok=True)
+            await ground.begin()
         for size in map(int, options.sizes.split(",")):
             began = time.perf_counter()
-            await ground.grow(size, options.dead)
-            print(
-                f"{size} servers after {options.dead} dead: written in {time.perf_counter() - began:.0f} s", flush=True
-            )
+            await ground.grow(size)
+            print(f"{size} servers: written in {time.perf_counter() - began:.0f} s", flush=True)
             point = await ground.measure(options.singles, options.many)
             points.append(point)
             print(msgspec.json.encode(point).decode(), flush=True)
-            options.results.write_bytes(msgspec.json.format(msgspec.json.encode(points)))
+            options.results.write_bytes(msgspec.json.format(msgspec.json.encode(points)) + b"\n")
     finally:
         await ground.split.stop()
         shutil.rmtree(state)
@@ -232,15 +354,20 @@ def table(points: list[Point]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hosts", type=int, default=1000)
-    parser.add_argument("--sizes", default="1000,3000,10000,30000,100000")
+    parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--dead", type=int, default=1_000_000)
     parser.add_argument("--singles", type=int, default=200, help="servers made one at a time")
     parser.add_argument("--many", type=int, default=1500, help="servers made sixteen at once")
+    parser.add_argument("--ground", type=Path, help="a directory that keeps a cloud with its dead")
+    parser.add_argument("--prepare", action="store_true", help="make that, and measure nothing")
+    parser.add_argument("--scratch", type=Path, help="where the cloud that is measured is kept meanwhile")
     parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--results", type=Path, default=Path("docs/scale.json"))
     options = parser.parse_args()
     if options.cluster:
         print(f"| the same over three NATS nodes | 75 | {asyncio.run(cluster(options)):.0f} |")
+    elif options.prepare:
+        asyncio.run(prepared(options, options.ground))
     else:
         print(table(asyncio.run(grow(options))))
 

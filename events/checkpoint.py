@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from events.keys import kept
 
 KEY = "checkpoints"
+FOLDER = "checkpoints"  # in DIR
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -57,6 +58,14 @@ def read(file: Path, keys: Path) -> Checkpoint:
     except (msgspec.DecodeError, InvalidSignature, ValueError) as fault:
         raise Forged(f"{file} is no checkpoint of this cloud") from fault
     return one
+
+
+def note(path: Path, sequence: int, chain: str, at: datetime) -> Path:
+    """The file of the checkpoint in a cloud's directory, `DIR/checkpoints/SEQUENCE.json`; made if it is not there."""
+    file = path / FOLDER / f"{sequence}.json"
+    if not file.exists():
+        write(sign(Checkpoint(sequence=sequence, chain=chain, at=at), path / "keys"), file)
+    return file
 
 
 def write(one: Checkpoint, file: Path) -> None:

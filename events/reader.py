@@ -59,6 +59,7 @@ class Reader:
         self._expected = 1  # consumer sequence of the next message
         self._budget = 0  # messages that the open pulls still allow
         self._heard = True
+        self._due = 0.0  # when silence is looked for next, in the loop's time
         self._broken = False
         self._lost = False
         self._wake = asyncio.Event()
@@ -79,6 +80,7 @@ class Reader:
             raise Unavailable(f"cannot read {self._stream}") from fault
         self._wire.listeners.append(self._renew)
         self._task = asyncio.create_task(self._run(), name=f"reader of {self._stream}")
+        self._due = asyncio.get_running_loop().time()
         self._watch()
 
     async def stop(self) -> None:
@@ -169,7 +171,9 @@ class Reader:
             )
 
     def _watch(self) -> None:
-        if not self._heard and self._wire.is_connected and not self._broken:
+        now = asyncio.get_running_loop().time()
+        late, self._due = now - self._due > 1.0, now + SILENCE  # then we were kept from hearing anything
+        if not late and not self._heard and self._wire.is_connected and not self._broken:
             self._renew("nothing is heard of the consumer")
         self._heard = False
         self._timer = asyncio.get_running_loop().call_later(SILENCE, self._watch)

@@ -49,6 +49,12 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     past_waiting: int = 8  # former moments that may wait to be made; further ones are answered 503
 
 
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may do what."""
+
+    file: str = ""  # the operator's rules; empty: `policy.yaml` in DIR, if there is one
+
+
 class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What others are told of what happens."""
 
@@ -116,6 +122,7 @@ class SamlProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     entity_id: str
     certificate: str  # a file: the PEM of what it signs with
+    sso_url: str = ""  # to which a browser is sent to sign on
 
 
 class Federation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -184,6 +191,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journal: Journal = Journal()
     archive: Archive = Archive()
     gateway: Gateway = Gateway()
+    policy: Policy = Policy()
     feed: Feed = Feed()
     identity: Identity = Identity()
     federation: Federation = Federation()

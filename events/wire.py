@@ -119,7 +119,7 @@ class Wire:
         )
         self._inbox = f"{prefix}.{new_hex()}."
         answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
-        self.client.answers, self.client.answered = answers._id, self._take_answer
+        self.client.answers, self.client.answered = answers._id, self._answer
         await self.client.flush()
         self._opened = True
         self._connected.set()
@@ -187,12 +187,12 @@ class Wire:
     # Questions
 
     async def _on_answer(self, message: Message) -> None:
-        self._take_answer(message)
+        self._answer(message.subject, message.data, message.headers)
 
-    def _take_answer(self, message: Message) -> None:
-        future = self._waiting.get(message.subject[len(self._inbox) :])
+    def _answer(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+        future = self._waiting.get(subject[len(self._inbox) :])
         if future is not None and not future.done():
-            future.set_result(message)
+            future.set_result(Message(self.client, subject=subject, data=data, headers=headers))
 
     def _expire(self, future: asyncio.Future[Message]) -> None:
         if not future.done():
@@ -263,6 +263,25 @@ class Wire:
         if answer.headers and FAULT in answer.headers:
             raise Faulty(answer.headers[FAULT])
         return answer.data
+
+    async def gather(self, subject: str, seconds: float, payload: bytes = b"") -> list[bytes]:
+        """The answers of all who serve `subject`, as far as they come within so many seconds. Raises Unavailable."""
+        found: list[bytes] = []
+
+        async def hear(message: Message) -> None:
+            if not message.headers:  # else: nobody is there, or who served it failed
+                found.append(message.data)
+
+        inbox = self.inbox()
+        subscription = await self.listen(inbox, hear)
+        try:
+            if not self._connected.is_set():
+                raise Unavailable("NATS is away")
+            await self.client.publish(subject, payload, inbox)
+            await asyncio.sleep(seconds)
+        finally:
+            await self.unlisten(subscription)
+        return found
 
     async def cast(self, subject: str, payload: bytes) -> None:
         """Say something that may be lost; nothing is said while there is no connection."""

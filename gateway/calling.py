@@ -17,7 +17,7 @@ from events.refusals import Forbidden, Refusal
 from gateway import bodies, faults, policy
 from gateway.cloud import Cloud
 from gateway.microversions import Range, Version
-from gateway.policy import ANYONE, Rule, Table, Who
+from gateway.policy import ANYONE, Rule, Table
 from gateway.rules import Target
 from gateway.tokens import Token
 
@@ -41,7 +41,6 @@ class Route(Struct, frozen=True):
     function: Callable[..., Awaitable[Any]]
     policy: str  # ANYONE: it needs no token
     status: int = 200
-    who: Who | None = None
     media_types: tuple[str, ...] = JSON  # that its body may have
     past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists

@@ -39,7 +39,7 @@ from projections.rebuild import Rebuilt
 T = TypeVar("T")
 
 TABLES = "tables.duckdb"
-REBUILD = "rebuild"  # and every process makes its tables anew on this one
+REBUILD = "rebuild"  # who has tables says so on this one, and makes them anew on one of his own below it
 ARCHIVE = "archive"  # a running cloud closes and archives an epoch when it is asked to on this subject
 
 log = logging.getLogger("cumulog.nats")
@@ -76,7 +76,7 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     parts.later("archive", archive.close)
     await opening
     await _follow(parts, execute, tables, archive)
-    await _serve_rebuilds(parts, wire, journal, tables, archive)
+    await _serve_rebuilds(parts, wire, journal, tables, archive, own.name)
     assignments = await _open(lambda: Assignments.open(wire, replicas=replicas))
     vault = await _open(lambda: NatsVault.open(wire, path / "keys", replicas=replicas))
     watch, health = Watch(wire, journal, fold, tables, execute.clock), Health()
@@ -115,34 +115,49 @@ async def _open(opening: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(journals.PAUSE)
 
 
-async def _serve_rebuilds(parts: Parts, wire: Wire, journal: Journal, tables: Projector, archive: Archive) -> None:
+class Part(Struct, frozen=True):
+    """A process that has tables."""
+
+    id: str
+    name: str
+
+
+async def _serve_rebuilds(
+    parts: Parts, wire: Wire, journal: Journal, tables: Projector, archive: Archive, name: str
+) -> None:
+    part = Part(new_hex(), name)
+
     async def build(draft: Path, at_least: int) -> Rebuilt:
         return await rebuild.build(journal, archive, draft, at_least)
 
     async def serve(subject: str, data: bytes) -> bytes:
         return msgspec.json.encode(await tables.renew(build))
 
-    await parts.service(wire, REBUILD, new_hex(), serve)
+    async def answer(subject: str, data: bytes) -> bytes:
+        return msgspec.json.encode(part)
+
+    await parts.service(wire, REBUILD, part.id, answer)
+    await parts.service(wire, f"{REBUILD}.{part.id}", f"{REBUILD}.{part.id}", serve)
 
 
 async def _follow(parts: Parts, execute: Executor, tables: Projector, archive: Archive) -> None:
     fold = execute.fold
     last = await _open(execute.journal.last)
-    await _open(lambda: tables.load(execute.clock.now(), last, archive))
+    telling = asyncio.create_task(_tell(fold, tables, last))
+    await _open(lambda: tables.load(execute.clock.now(), last, archive, execute.journal))
     parts.background("tables' flushes", tables.run())
-    telling = asyncio.create_task(_tell(fold, last))
     await _open(lambda: fold.follow(execute.journal))
     telling.cancel()
     parts.later("fold", fold.stop)
     parts.background("burials", _bury(fold))
 
 
-async def _tell(fold: Fold, last: int) -> None:
+async def _tell(fold: Fold, tables: Projector, last: int) -> None:
     """How far the fold has come, for who waits at a start."""
     progress = Progress("reading the log", last, "commits")
     while True:
         await asyncio.sleep(0.5)
-        progress.at(fold.position)
+        progress.at(tables.pouring.position if tables.pouring else fold.position)
 
 
 async def _bury(fold: Fold) -> None:

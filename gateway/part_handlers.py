@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import msgspec
 
+from events import checkpoint
 from events.feed_stream import FeedStream
 from events.following import Following
 from events.gateways import Gateways, Links
@@ -68,7 +70,10 @@ async def start(ground: Ground) -> Runner:
 
 async def _start_archivist(ground: Ground) -> None:
     async def keep(epoch: Epoch) -> int:
-        return (await archiving.keep(ground.archive, ground.journal, epoch, deciders())).bytes
+        kept = await archiving.keep(ground.archive, ground.journal, epoch, deciders())
+        now = ground.execute.clock.now()
+        await asyncio.to_thread(checkpoint.note, ground.path, kept.manifest.last, kept.manifest.chain, now)
+        return kept.bytes
 
     commits = ground.settings.archive.commits
     archivist = Archivist(ground.journal, ground.execute.fold, keep, commits=commits, clock=ground.execute.clock)

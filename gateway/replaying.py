@@ -124,6 +124,9 @@ class _Link:
             if host == self._host:
                 take(kind, id, data)
 
+    async def caught_up(self) -> None:
+        """All has been heard."""
+
     def hear(self, kind: str, id: str, data: bytes | None) -> None:
         if self._take is not None:
             self._take(kind, id, data)

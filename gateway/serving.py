@@ -24,7 +24,7 @@ from events.decider import Step
 from events.envelope import State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import access_rules, bodies, faults, past, policy
+from gateway import access_rules, bodies, faults, past
 from gateway.calling import FIRST, LAST, Answer, Call, Face, Route
 from gateway.cloud import Cloud
 from gateway.entrance import passage
@@ -50,9 +50,7 @@ class _Handler:
         parameters = list(inspect.signature(route.function).parameters)
         hints = get_type_hints(route.function, include_extras=True)
         self.body = hints[parameters[1]] if len(parameters) > 1 else None
-        self.operation = (
-            route.policy or f"{route.function.__module__.removeprefix('gateway.')}.{route.function.__name__}"
-        )
+        self.operation = route.policy
 
 
 class _Endpoint:
@@ -81,7 +79,7 @@ class Service:
         self.cloud = cloud
         self.face = face
         self.table = cloud.policy.table(face.name, face.rules)
-        unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules and r.who is None]
+        unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules]
         if unruled:
             raise BadRule(f"{unruled[0].method} {face.path}{unruled[0].path} has no rule `{unruled[0].policy}`")
         endpoints: dict[str, _Endpoint] = {}
@@ -198,13 +196,7 @@ class Service:
         if handler.public:
             call.cleared = True
             return
-        who = handler.route.who
-        if handler.operation in self.table.rules:
-            call.begin(handler.operation, handler.route.target or self.face.target)
-        elif who is not None:
-            policy.enforce(who, call.token, handler.operation, self.face.denial)
-        if who is not None:
-            call.cleared = True
+        call.begin(handler.operation, handler.route.target or self.face.target)
 
     async def _body(self, call: Call, handler: _Handler, kind: Any) -> Any:
         data = await bodies.read(call.request, self.cloud.settings.gateway.max_body)

@@ -14,16 +14,16 @@ from pathlib import Path
 import msgspec
 
 from events import checkpoint
-from events.checkpoint import Checkpoint, Forged
+from events.checkpoint import Forged
 from events.clock import SystemClock
 from events.epochs import CannotClose
 from events.fold import Fold
 from events.journal import Epoch, Unavailable
 from events.services import deciders
 from events.settings import Settings
-from events.wire import Faulty
+from events.wire import Faulty, Wire
 from gateway.directory import DirectoryFault
-from gateway.ground import ARCHIVE, REBUILD, TABLES
+from gateway.ground import ARCHIVE, REBUILD, TABLES, Part
 from gateway.reading import Opened, opened
 from handlers.archivist import Archived, Archivist
 from projections import archiving
@@ -32,7 +32,7 @@ from projections.projector import Projector
 from projections.rebuild import Rebuilt, rebuild
 from projections.verify import Finding, verify, verify_archive
 
-CHECKPOINTS = "checkpoints"  # the folder in DIR
+ROLL_CALL = 1.0  # seconds that the processes of a running cloud have to say that they are there
 LONG = 24 * 3600.0  # seconds that a running cloud may take to archive or to rebuild
 
 
@@ -66,9 +66,7 @@ async def _archive(path: Path, settings: Settings) -> int:
         manifests = await cloud.archive.look()
         for manifest in (one for one in manifests if one.number in done.kept):
             print(f"Epoch {manifest.number}, commits {manifest.first} to {manifest.last}, is archived.")
-            point = Checkpoint(sequence=manifest.last, chain=manifest.chain, at=SystemClock().now())
-            file = path / CHECKPOINTS / f"{manifest.last}.json"
-            checkpoint.write(checkpoint.sign(point, path / "keys"), file)
+            file = checkpoint.note(path, manifest.last, manifest.chain, SystemClock().now())
             print(f"A signed checkpoint is in {file}: keep a copy elsewhere.")
     return 0
 
@@ -93,11 +91,35 @@ async def _archive_here(cloud: Opened, path: Path, settings: Settings) -> Archiv
 async def _rebuild(path: Path, settings: Settings) -> int:
     async with opened(path, settings) as cloud:
         if cloud.is_running:
-            done = msgspec.json.decode(await cloud.wire.call(REBUILD, b"", timeout=LONG, attempt=LONG), type=Rebuilt)
-        else:
-            done = await rebuild(cloud.journal, cloud.archive, path / TABLES)
-    print(f"The tables hold what {done.position} commits say: {done.resources} resources in {done.seconds:.1f} s.")
+            return await _rebuild_all(cloud.wire)
+        _tell_rebuilt(await rebuild(cloud.journal, cloud.archive, path / TABLES))
     return 0
+
+
+async def _rebuild_all(wire: Wire) -> int:
+    """Have every process of a running cloud make its tables anew. Raises Unavailable: none has answered."""
+    said = await wire.gather(REBUILD, ROLL_CALL)
+    parts = sorted((msgspec.json.decode(one, type=Part) for one in said), key=lambda part: part.name)
+    if not parts:
+        raise Unavailable("no process of the cloud answers")
+
+    async def one(part: Part) -> Rebuilt:
+        answer = await wire.call(f"{REBUILD}.{part.id}", b"", timeout=LONG, attempt=LONG)
+        return msgspec.json.decode(answer, type=Rebuilt)
+
+    failed = False
+    for part, done in zip(parts, await asyncio.gather(*map(one, parts), return_exceptions=True), strict=True):
+        if isinstance(done, Rebuilt):
+            _tell_rebuilt(done, f"{part.name}: " if len(parts) > 1 else "")
+        else:
+            failed = True
+            print(f"cumulog: {part.name}: {done}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _tell_rebuilt(done: Rebuilt, who: str = "") -> None:
+    what = f"The tables hold what {done.position} commits say: {done.resources} resources in {done.seconds:.1f} s."
+    print(who + what)
 
 
 async def _verify(path: Path, settings: Settings, point: Path | None) -> int:

@@ -24,12 +24,12 @@ from events.journal import Journal
 from events.refusals import Busy
 from events.services import modules
 from projections.archive import Archive
-from projections.rebuild import Rebuilt, from_archive
+from projections.rebuild import Rebuilt, from_archive, resting
 from projections.restore import restore
 from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, table
-from projections.whole import Whole
+from projections.whole import Unusual, Whole, is_long
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -94,6 +94,7 @@ class Projector:
         self._spoils = Spoils(path)
         self._since: list[Change] | None = None  # what came while new tables are being built
         self._floor = 0  # what came up to here is in the tables that were built
+        self.pouring: Whole | None = None  # what fills empty tables at a start
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
 
     # Its life
@@ -102,22 +103,41 @@ class Projector:
         """Open the file early, where there is something else to wait for meanwhile. Raises InUse, OSError."""
         await self._call(self.store.open)
 
-    async def load(self, now: datetime, last: int, archive: Archive | None = None) -> int:
+    async def load(
+        self, now: datetime, last: int, archive: Archive | None = None, journal: Journal | None = None
+    ) -> int:
         """Restore the fold from the tables; the sequence to follow the journal from, `last` being its newest now.
 
-        Tables that are empty are filled from the archive. To be called before the fold follows. Raises InUse, OSError;
-        of an archive, Unavailable, Damaged.
+        Tables that are empty are filled from the archive, or from a journal that is long and whole. To be called before
+        the fold follows. Raises InUse, OSError; of an archive or a journal, Unavailable, Damaged.
         """
         self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
         if not self._written.sequence and archive is not None:
             work = await from_archive(archive, self.store, self._histories, self.fold, now)
             self._heard = self._written = await self._call(work.do)
+        if not self._written.sequence and journal is not None and await is_long(journal):
+            await self._pour(journal, last)
+            self._heard = self._written = await self._call(partial(restore, self.store, self.fold, now, last))
         self.fold.listeners.append(self._hear)
         self.fold.taken_over.append(self._take_over)
         if self._written.sequence:
             self.fold.suspect(self._spoils.read())
             await self._call(self.store.rest)
         return self._written.sequence
+
+    async def _pour(self, journal: Journal, last: int) -> None:
+        """Fill the file from the whole journal, if that can be done at once."""
+        self.pouring = Whole(self.store, self.fold, self._histories)
+        try:
+            with resting():
+                await self.pouring.fill(journal, last)
+        except BaseException as fault:
+            await self._call(self.store.discard)
+            if not isinstance(fault, Unusual):
+                raise
+            _log.warning("The log is read commit by commit: %s", fault)
+        finally:
+            self.pouring = None
 
     async def fill(self, journal: Journal, last: int, **bounds: int) -> tuple[Bookmark, int]:
         """Fill an empty file from the whole journal, up to `last`, and close it: as `Whole.fill`, with its bounds."""

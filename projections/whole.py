@@ -82,7 +82,7 @@ class Whole:
         self._encode = msgspec.json.Encoder().encode
         self._bookmark = Bookmark(0, None)
         self._living = 0
-        self._position = self._last = 0
+        self.position = self._last = 0  # of the newest commit that was read
         self._thread = ThreadPoolExecutor(1, "whole")
         self._poured: deque[Future[None]] = deque()
         self._done: asyncio.Future[None]
@@ -109,9 +109,9 @@ class Whole:
     async def _read(self) -> None:
         seen = -1
         while not self._done.done():
-            if self._position == seen:
+            if self.position == seen:
                 raise Unavailable(f"nothing follows {seen} in the journal, which goes on to {self._last}")
-            seen = self._position
+            seen = self.position
             await asyncio.wait([self._done], timeout=PATIENCE)
         self._done.result()
 
@@ -123,7 +123,7 @@ class Whole:
         except Exception as fault:  # whatever it is: somebody else will find out
             self._done.set_exception(Unusual(f"commit {entry.sequence} of {entry.subject}: {fault!r}"))
             return
-        self._position = entry.sequence
+        self.position = entry.sequence
         if entry.sequence >= self._last:
             self._done.set_result(None)
 

@@ -68,7 +68,7 @@ _AUTH = (
 
 _TRUSTS = (
     _route("POST", "/v3/OS-TRUST/trusts", trust.create, OF_PROJECT, "create_trust", 201),
-    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts"),
+    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts", target="late"),
     _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, OWN, "get_trust"),
     _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, OWN, "delete_trust", 204),
     _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, OWN, "list_roles_for_trust"),

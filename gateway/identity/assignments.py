@@ -6,6 +6,7 @@ Source: Identity API reference, "List role assignments".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from events.fold import Fold
 from events.identity import assignment as assignments
 from events.identity import domain as domains
+from events.identity import expiring_membership as expiring_memberships
 from events.identity import group as groups
 from events.identity import membership as memberships
 from events.identity import project as projects
@@ -65,6 +67,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     system: bool
     inherited: bool
     subtree: bool  # projects under the one that is named, too
+    now: datetime  # memberships that have expired by then count no more
 
 
 def _asked(call: Call) -> Asked:
@@ -80,6 +83,7 @@ def _asked(call: Call) -> Asked:
         system=asked(call, "scope.system") is not None,
         inherited=asked(call, "scope.OS-INHERIT:inherited_to") is not None,
         subtree=flag(call, "include_subtree"),
+        now=call.cloud.clock.now(),
     )
     if found.user is not None and found.group is not None:
         raise Invalid("Specify a user or group, not both")
@@ -107,7 +111,7 @@ async def listed(call: Call) -> dict[str, Any]:
     found = [_grant(assignment) for assignment in _candidates(fold, want) if _alive(fold, assignment)]
     if want.effective:
         _must_exist(fold, want)
-        found = [grant for one in found for grant in _effects(fold, one, want.user)]
+        found = [grant for one in found for grant in _effects(fold, one, want)]
         if not want.system:
             found = [grant for grant in found if grant.target_kind != "system"]
     if reach is not None:
@@ -128,7 +132,12 @@ def _home(fold: Fold, grant: Grant) -> str | None:
 def _candidates(fold: Fold, want: Asked) -> Iterable[Assignment]:
     """As few as an index gives; `_fits` does the rest."""
     if want.user is not None:
-        return grants.targets(fold, want.user) if want.effective else fold.by(assignments, "actor", f"user:{want.user}")
+        told = grants.Told(now=want.now)
+        return (
+            grants.targets(fold, want.user, told)
+            if want.effective
+            else fold.by(assignments, "actor", f"user:{want.user}")
+        )
     if want.group is not None:
         return fold.by(assignments, "actor", f"group:{want.group}")
     if want.project is not None and not want.subtree:
@@ -158,10 +167,10 @@ def _alive(fold: Fold, assignment: Assignment) -> bool:
     )
 
 
-def _effects(fold: Fold, grant: Grant, user: str | None) -> Iterator[Grant]:
+def _effects(fold: Fold, grant: Grant, want: Asked) -> Iterator[Grant]:
     """What an assignment gives, to one user if only they are asked for."""
     for placed in _places(fold, grant):
-        for one in _users(fold, placed, user):
+        for one in _users(fold, placed, want):
             yield from _roles(fold, one)
 
 
@@ -177,15 +186,19 @@ def _places(fold: Fold, grant: Grant) -> Iterator[Grant]:
         yield replace(grant, target_kind="project", target_id=project.id)
 
 
-def _users(fold: Fold, grant: Grant, user: str | None) -> Iterator[Grant]:
+def _users(fold: Fold, grant: Grant, want: Asked) -> Iterator[Grant]:
     if grant.group is None:
         yield grant
-    elif user is not None:
-        if fold.get(memberships, (grant.group, user)) is not None:
-            yield replace(grant, user=user)
+    elif want.user is not None:
+        lasting = fold.get(expiring_memberships, (grant.group, want.user))
+        if fold.get(memberships, (grant.group, want.user)) or (lasting and lasting.until > want.now):
+            yield replace(grant, user=want.user)
     else:
-        for membership in fold.by(memberships, "group", grant.group):
-            yield replace(grant, user=membership.user)
+        members = dict.fromkeys(membership.user for membership in fold.by(memberships, "group", grant.group))
+        lasts = fold.by(expiring_memberships, "group", grant.group)
+        members.update(dict.fromkeys(one.user for one in lasts if one.until > want.now))
+        for user in members:
+            yield replace(grant, user=user)
 
 
 def _roles(fold: Fold, grant: Grant) -> Iterator[Grant]:

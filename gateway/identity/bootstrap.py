@@ -120,7 +120,7 @@ class _Bootstrap:
         for user in self.fold.by(users, "place", "default:admin"):
             if mend:
                 hash = await passwords.hash(password)
-                await self.do(users, ChangeUser(id=user.id, enabled=True, password=hash))
+                await self.do(users, ChangeUser(id=user.id, enabled=True, password=hash, active=True))
             return user.id
         id = _id("user", "admin")
         wish = CreateUser(id=id, name="admin", domain="default", password=await passwords.hash(password))

@@ -183,7 +183,8 @@ def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> It
         yield first
     yield from attaching
     deadline = now + timedelta(seconds=sight.settings.compute.build_deadline)
-    yield Step(servers, PlaceServer(id=server.id, host=host, ports=ports.ids(sight.fold, server), deadline=deadline))
+    made = ports.ids(sight.fold, server)
+    yield Step(servers, PlaceServer(id=server.id, host=host, ports=made, due=server.deadline, deadline=deadline))
 
 
 def _instead(sight: Sight, server: Server, refusal: Refusal) -> Wishes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -65,8 +66,23 @@ def test_a_cloud_is_archived_rebuilt_and_checked_while_it_is_used(tmp_path: Path
     said = cumulog(state, "verify", "--checkpoint", str(newest)).stdout
     assert "and the tables checked: 0 findings" in said
     assert "Epoch 3" in cumulog(state, "archive").stdout
-    with running(state, hosts=1) as cloud, cloud.user() as admin:
+    with running(state, hosts=1, arguments=("--set", "archive.commits=20")) as cloud, cloud.user() as admin:
         assert made <= names(admin)  # from the archive
+        assert int(own_checkpoint(state, cloud, admin).stem) > int(newest.stem)
+
+
+def own_checkpoint(state: Path, cloud: RunningCloud, admin: httpx.Client) -> Path:
+    """The one that the cloud writes with the epoch that it closes and archives by itself."""
+    before = set((state / "checkpoints").iterdir())
+    for n in range(20):
+        found(admin.post(FLAVORS, json=a_flavor(f"more{n}")))
+    end = time.monotonic() + 20
+    while not (after := set((state / "checkpoints").iterdir()) - before):
+        assert time.monotonic() < end, "no checkpoint is written"
+        time.sleep(0.1)
+    (file,) = after
+    assert ": 0 findings" in done(cloud, "verify", "--checkpoint", str(file))
+    return file
 
 
 @pytest.fixture(scope="module")

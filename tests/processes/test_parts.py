@@ -109,6 +109,12 @@ def test_what_one_gateway_answered_the_other_knows_at_once(
             assert pair[n % 2].get(f"/identity/v3/projects/{made['id']}").status_code == 404
 
 
+def test_every_process_makes_its_tables_anew_and_says_so(cloud: RunningCloud, gateway: Part) -> None:
+    said = cloud.run("rebuild").stdout.splitlines()
+    assert sorted(line.partition(": ")[0] for line in said) == ["cloud", "second"]
+    assert all("The tables hold what" in line for line in said)
+
+
 def test_a_directory_has_one_process_of_a_name(cloud: RunningCloud, gateway: Part) -> None:
     second = cumulog(cloud.state, "gateway", "--listen", "127.0.0.1:0", "--name", "second")
     assert second.returncode == 1

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rebuild import Maker
 from events.compute import flavor
 from events.compute.flavor import CreateFlavor, DeleteFlavor
 from events.envelope import CLOUD
 from events.epochs import close
 from events.fold import Fold
+from events.journal import Entry, MemoryJournal
 from events.services import deciders
+from projections.archive import Archive
+from projections.cold import Directory
 from projections.projector import Projector
-from projections.whole import Unusual
+from projections.rebuild import build
+from projections.whole import LONG, Unusual
 from tests.projections.test_rebuild import Place, content
 from tests.projections.test_rebuild import place as place
 
@@ -58,6 +63,30 @@ async def test_a_process_goes_on_from_what_was_poured(place: Place) -> None:
     await place.tables.stop()
     assert content(place.path / "poured") == content(place.path / "tables")
     place.tables = Projector(place.fold, None)
+
+
+async def test_a_long_log_is_poured_by_whoever_finds_no_tables(tmp_path: Path) -> None:
+    journal, last = MemoryJournal(), 0
+    for last, (subject, data) in enumerate(Maker(1000).all(), 1):
+        journal.entries.append(Entry(last, subject, data))
+    assert last >= LONG
+    archive = Archive(Directory(tmp_path / "archive"), tmp_path / "copies")
+    fold = Fold(deciders())
+    tables = Projector(fold, tmp_path / "first")
+    await tables.load(datetime.now(UTC), 0)
+    await fold.follow(journal)
+    await fold.stop()
+    await tables.stop()
+    again = Fold(deciders())
+    tables = Projector(again, tmp_path / "again")
+    assert await tables.load(datetime.now(UTC), last, archive, journal) == last
+    await tables.stop()
+    assert again.living() == fold.living() == 4000
+    assert all(again.shelves[prefix].live == shelf.live for prefix, shelf in fold.shelves.items())
+    assert (await build(journal, archive, tmp_path / "made")).resources == 4000
+    true = content(tmp_path / "first")
+    assert content(tmp_path / "again") == content(tmp_path / "made") == true
+    await archive.close()
 
 
 async def test_a_log_with_a_commit_that_cannot_be_folded_is_left_to_the_careful_way(

@@ -103,6 +103,9 @@ class MemoryLink:
         self._cloud.assignments.links.append(self)
         self.heal()
 
+    async def caught_up(self) -> None:
+        """All has been heard."""
+
     def hear(self, kind: str, id: str, data: bytes | None) -> None:
         if self._take is not None and not self.is_cut:
             self._take(kind, id, data)

@@ -38,7 +38,7 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, mapped, openid, saml2, oauth1)
+ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, oauth1, mapped, openid, saml2)
 
 BY_NAME = {method.NAME: method for method in ALL}
 

@@ -117,17 +117,18 @@ def test_few_routes_are_open_to_who_has_no_token() -> None:
         ("GET", "/v3/OS-SIMPLE-CERT/ca"),
         ("GET", "/v3/OS-SIMPLE-CERT/certificates"),
         ("POST", "/v3/users/{id}/password"),
-        ("POST", "/v3/OS-OAUTH1/request_token"),  # the consumer's signature opens them
-        ("POST", "/v3/OS-OAUTH1/access_token"),
-        *((method, "/v3/OS-OAUTH2/token") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
         ("GET", f"{provider}/auth"),
         ("POST", f"{provider}/auth"),
         ("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}"),
         ("GET", f"{websso}/websso"),
         ("GET", f"{websso}/websso/callback"),
+        ("POST", f"{websso}/websso/callback"),
         ("GET", "/v3/OS-FEDERATION/saml2/metadata"),
         ("POST", "/v3/auth/OS-FEDERATION/saml2"),
         ("POST", "/v3/auth/OS-FEDERATION/saml2/ecp"),
+        ("POST", "/v3/OS-OAUTH1/request_token"),  # the consumer's signature opens them
+        ("POST", "/v3/OS-OAUTH1/access_token"),
+        *((method, "/v3/OS-OAUTH2/token") for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     }
 
 

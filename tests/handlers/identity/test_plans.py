@@ -6,18 +6,26 @@ from datetime import UTC, datetime, timedelta
 
 from events.envelope import CLOUD
 from events.identity import assignment as assignments
+from events.identity import expiring_membership as expiring_memberships
+from events.identity import group as groups
+from events.identity import identity_provider as identity_providers
 from events.identity import membership as memberships
 from events.identity import name as names
 from events.identity import project as projects
 from events.identity import revocation as revocations
+from events.identity import user as users
 from events.identity.assignment import grant
+from events.identity.expiring_membership import ConfirmMembership
+from events.identity.group import CreateGroup, DeleteGroup
+from events.identity.identity_provider import CreateIdentityProvider
 from events.identity.membership import Join
 from events.identity.name import Release, Take
 from events.identity.project import ChangeProject, CreateProject
 from events.identity.revocation import ForgetToken, RevokeToken
+from events.identity.user import CreateUser
 from events.settings import Settings
 from events.vault import MemoryVault
-from handlers.identity import assignment, name, revocation
+from handlers.identity import assignment, expiring_membership, name, revocation
 from handlers.runner import Sight
 from tests.worlds import World, world
 
@@ -47,6 +55,29 @@ async def test_a_name_stays_with_who_bears_it_and_goes_after_a_renaming() -> Non
         assert list(name.plan(sight(w), later)) == []
         await w.execute(projects, ChangeProject(id="1", name="q"), CLOUD)
         assert len(list(name.plan(sight(w), later))) == 1
+
+
+async def test_a_remote_id_stays_with_its_provider_and_what_is_used_once_is_forgotten() -> None:
+    async with world() as w:
+        for value in ("https://a", "https://b"):
+            await w.execute(names, Take(id=("remote_id", value), holder="acme", until=NOW), CLOUD)
+        await w.execute(names, Take(id=("used", "assertion", "1"), holder="2", until=NOW), CLOUD)
+        made = CreateIdentityProvider(id="acme", domain="default", remote_ids=("https://a",))
+        await w.execute(identity_providers, made, CLOUD)
+        spare = [wish.command.id for wish in name.plan(sight(w), NOW + timedelta(minutes=2))]
+        assert sorted(spare) == [("remote_id", "https://b"), ("used", "assertion", "1")]
+
+
+async def test_a_membership_that_nobody_confirmed_ends() -> None:
+    async with world() as w:
+        await w.execute(groups, CreateGroup(id="g", name="g", domain="default"), CLOUD)
+        await w.execute(users, CreateUser(id="u", name="u", domain="default", provider="acme"), CLOUD)
+        confirmed = ConfirmMembership(id=("g", "u"), provider="acme", until=NOW + timedelta(hours=1))
+        await w.execute(expiring_memberships, confirmed, CLOUD)
+        assert list(expiring_membership.plan(sight(w, turn=0), NOW)) == []
+        assert len(list(expiring_membership.plan(sight(w, turn=0), NOW + timedelta(hours=1)))) == 1
+        await w.execute(groups, DeleteGroup(id="g"), CLOUD)
+        assert len(list(expiring_membership.plan(sight(w, turn=0), NOW))) == 1
 
 
 async def test_a_revocation_is_forgotten_when_nobody_can_ask_any_more() -> None:
