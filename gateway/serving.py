@@ -93,7 +93,11 @@ class Service:
         self.encode = msgspec.json.Encoder().encode
 
     async def unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.answer(scope, receive, send, None)
+        path: str = scope["path"]
+        if self.face.strict or not path.endswith("/") or path.endswith("//"):
+            await self.answer(scope, receive, send, None)
+        else:
+            await self.router({**scope, "path": path[:-1]}, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: _Endpoint | None) -> None:
         if scope["type"] != "http":
@@ -123,7 +127,7 @@ class Service:
             response = self._answer(faults.mistake(error, self._format(request), call.id))
         response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
-        if self.face.versions is not None:
+        if self.face.versions is not None and response.status_code != 401:  # of whom nobody knows, none is asked which
             self._version_headers(call, response)
         await response(scope, receive, send)
 

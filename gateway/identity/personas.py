@@ -37,7 +37,6 @@ DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role=
 ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
 ADMIN_OR_SERVICE = _any("admin or service", ADMIN, Who(name="", role="service", scopes=frozenset()))
 SELF = ANY_TOKEN  # and the function looks whose it is
-OF_PROJECT = Who(name="any token of a project or none", role=None, scopes=frozenset({"project", "unscoped"}))
 OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
 
 
@@ -76,7 +75,6 @@ __all__ = [
     "CLOUD_ADMIN",
     "DOMAIN_MANAGER",
     "DOMAIN_READER",
-    "OF_PROJECT",
     "OWN",
     "ROLE_READER",
     "SELF",

@@ -13,6 +13,7 @@ from events.identity import membership as memberships
 from events.identity import name as names
 from events.identity import project as projects
 from events.identity import revocation as revocations
+from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.assignment import grant
 from events.identity.expiring_membership import ConfirmMembership
@@ -22,10 +23,11 @@ from events.identity.membership import Join
 from events.identity.name import Release, Take
 from events.identity.project import ChangeProject, CreateProject
 from events.identity.revocation import ForgetToken, RevokeToken
+from events.identity.trust import KEPT, ForgetTrust, GiveTrust, UseTrust
 from events.identity.user import CreateUser
 from events.settings import Settings
 from events.vault import MemoryVault
-from handlers.identity import assignment, expiring_membership, name, revocation
+from handlers.identity import assignment, expiring_membership, name, revocation, trust
 from handlers.runner import Sight
 from tests.worlds import World, world
 
@@ -86,6 +88,36 @@ async def test_a_revocation_is_forgotten_when_nobody_can_ask_any_more() -> None:
         assert list(revocation.plan(sight(w), NOW + timedelta(days=1))) == []
         later = NOW + timedelta(days=2, minutes=2)
         assert [wish.command for wish in revocation.plan(sight(w), later)] == [ForgetToken(id="a", now=later)]
+
+
+async def test_a_trust_goes_with_its_users_its_project_and_its_last_use() -> None:
+    async with world() as w:
+        for user in ("ann", "bob"):
+            await w.execute(users, CreateUser(id=user, name=user, domain="default"), CLOUD)
+        await w.execute(projects, CreateProject(id="p", name="p", domain="default"), CLOUD)
+
+        async def give(id: str, trustee: str = "bob", project: str = "p", uses: int | None = None) -> None:
+            wish = GiveTrust(
+                id=id,
+                trustor="ann",
+                trustee=trustee,
+                project_id=project,
+                impersonation=True,
+                roles=("member",),
+                remaining_uses=uses,
+            )
+            await w.execute(trusts, wish, CLOUD)
+
+        await give("stands")
+        await give("used", uses=1)
+        await w.execute(trusts, UseTrust(id="used"), CLOUD)
+        await give("of nobody", trustee="eve")
+        await give("nowhere", project="q")
+        now = w.cloud.clock.now()
+        assert list(trust.plan(sight(w), now)) == []  # they are looked at now and then
+        assert [wish.command.id for wish in trust.plan(sight(w, turn=0), now)] == ["of nobody", "nowhere"]
+        later = now + KEPT + timedelta(minutes=1)
+        assert ForgetTrust(id="used", now=later) in [wish.command for wish in trust.plan(sight(w, turn=0), later)]
 
 
 async def test_what_was_granted_to_or_on_what_is_gone_is_taken_back() -> None:
