@@ -19,6 +19,9 @@ class Link(Protocol):
     async def follow(self, take: Take) -> None:
         """Hear every order of this host, those that stand first, then each change; again after a reconnect."""
 
+    async def caught_up(self) -> None:
+        """Return once the orders that stood at the beginning were heard."""
+
     async def report(self, payload: bytes) -> bytes:
         """Say something until it is answered; the answer.
 
@@ -47,6 +50,10 @@ class WireLink:
 
         self._asked = await self._wire.listen(f"{SAID}.{self._host}.{ASK}", ask)
         self._own = await OwnAssignments.watch(self._wire, self._name, lambda a: take(a.kind, a.id, a.data))
+
+    async def caught_up(self) -> None:
+        assert self._own is not None, "nothing is followed"
+        await self._own.caught_up()
 
     async def report(self, payload: bytes) -> bytes:
         return await self._wire.call(f"report.{self._host}", payload)

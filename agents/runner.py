@@ -15,7 +15,7 @@ from agents.diary import Diary
 from agents.link import Link
 from events import logs, metrics, tracing
 from events.clock import Clock
-from events.compute.guest import ConsoleAsked, ConsoleRead, Joined, Report, Seen
+from events.compute.guest import BuiltAsked, ConsoleAsked, ConsoleRead, Joined, Report, Seen
 from events.journal import Unavailable
 from events.wire import Faulty
 
@@ -56,6 +56,8 @@ class Agent:
         self._said: dict[str, Seen] = {}  # the last that was reported of each guest
         self._groups: dict[str, tuple[str, ...]] = {}  # addresses of the members of security groups
         self._plugged: dict[str, tuple[Interface, ...]] = {}  # the ports that each guest was last given
+        self._older: set[str] = set()  # ordered before this agent began: if nothing is there, it may have been lost
+        self._is_new = True  # this agent, which has not heard of all that was ordered before
         self._due: set[str] = set()
         self._working: set[str] = set()
         self._failures: dict[str, int] = {}
@@ -69,6 +71,7 @@ class Agent:
         """Connect to the hypervisor, follow orders; joining and looking go on by themselves."""
         await self._driver.open(self._changed)
         await self._link.follow(self._take)
+        self._spawn(self._catch_up())
         self._spawn(self._join())
         self._spawn(self._look())
 
@@ -89,6 +92,10 @@ class Agent:
         self._tasks.pop(task, None)
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("an agent's task failed", exc_info=fault)
+
+    async def _catch_up(self) -> None:
+        await self._link.caught_up()
+        self._is_new = False
 
     async def _join(self) -> None:
         """Say what the host has until it is heard, then beat."""
@@ -147,6 +154,7 @@ class Agent:
             return
         if data is None:
             self._wanted.pop(id, None)
+            self._older.discard(id)
             self._said.pop(id, None)
             self._plugged.pop(id, None)
             self._diary.heard(id)
@@ -155,8 +163,10 @@ class Agent:
         known = self._wanted.get(id)
         if known is None or guest.generation > known.generation:
             self._diary.note(id, "order")
+        if known is None and self._is_new:
+            self._older.add(id)
         if known is None or guest.generation >= known.generation:
-            self._wanted[id] = guest
+            self._wanted[id] = replace(guest, built=True) if known is not None and known.built else guest
             self._schedule(id)
 
     def _regroup(self, group: str, members: tuple[str, ...]) -> None:
@@ -215,6 +225,9 @@ class Agent:
                     await self._report(guest, found)
                     self._failures.pop(server, None)
                     return
+                if next_step == "create" and server in self._older:
+                    await self._ask_whether_built(server)
+                    continue
                 about = {"cumulog.host": self.host, "cumulog.id": guest.id}
                 with tracing.below(next_step, guest.trace, **about), self._diary.taking(server, next_step):
                     await self._do(next_step, guest)
@@ -233,6 +246,16 @@ class Agent:
         count = self._failures[server] = self._failures.get(server, 0) + 1
         pause = PAUSES[min(count, len(PAUSES)) - 1]
         asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
+
+    async def _ask_whether_built(self, server: str) -> None:
+        if await self._say(BuiltAsked(server=server)):
+            self._note_built(server)
+        self._older.discard(server)
+
+    def _note_built(self, server: str) -> None:
+        guest = self._wanted.get(server)
+        if guest is not None and not guest.built:
+            self._wanted[server] = replace(guest, built=True)
 
     async def _update(self, guest: Guest, found: Found | None) -> None:
         """Its ports may have changed though nothing else did."""
@@ -277,6 +300,8 @@ class Agent:
             await self._say(replace(seen, trace=tracing.current(), steps=self._diary.of(guest.id)))
         self._diary.heard(guest.id)
         self._said[guest.id] = seen
+        if seen.seen == "running":
+            self._note_built(guest.id)
 
     async def _say(self, said: Report) -> bytes:
         """Until it is heard. Raises Faulty if whoever heard it could do nothing with it now."""

@@ -120,6 +120,7 @@ class Bench:
             await self._people()
             await self.split.start_journal()
             await self.split.gateway.start()
+            await _rest(self.split.gateway)
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
                 self.client = Client(session, self.split)
                 await self.client.login()
@@ -259,6 +260,7 @@ class Bench:
     async def _revocations(self) -> None:
         """How long a token is still good at another gateway after this one has said that it is not."""
         await self.second.start()
+        await _rest(self.second)
         elsewhere = self.second.said.split()[1]
         took = []
         for _ in range(10 if self.quick else 40):
@@ -281,8 +283,19 @@ class Bench:
         self.note("a revocation reaches another gateway, at most", max(took), "ms", 100)
 
 
+async def _rest(part: Part, patience: float = 60.0) -> None:
+    """Return when what a start brings with it is over: tables are written."""
+    end, before = time.monotonic() + patience, part.seconds()
+    while time.monotonic() < end:
+        await asyncio.sleep(1)
+        now = part.seconds()
+        if now - before < 0.1:
+            return
+        before = now
+
+
 def lines() -> str:
-    """The lines of the service on every floor, and those of the kernel, as a table."""
+    """The lines of the service on every floor, those of the kernel, and those of each resource."""
     root = Path(__file__).parent.parent
 
     def count(paths: Iterator[Path]) -> int:
@@ -291,16 +304,20 @@ def lines() -> str:
     floors = ("events", "projections", "handlers", "gateway")
     service = {floor: count((root / floor / "identity").rglob("*.py")) for floor in floors}
     kernel = {floor: count((root / floor).glob("*.py")) for floor in floors}
-    resources = len(list((root / "events" / "identity").glob("[a-z]*.py")))
-    total = sum(service.values())
-    rows = [f"| {floor} | {service[floor]} | {kernel[floor]} |" for floor in floors]
+    names = [path.stem for path in (root / "events" / "identity").glob("[a-z]*.py")]
+    each = {
+        name: count(path for floor in floors for path in (root / floor / "identity").rglob(f"{name}.py"))
+        for name in names
+    }
+    table = [f"| {floor} | {service[floor]} | {kernel[floor]} |" for floor in floors]
     return "\n".join(
         [
             "| floor | identity | kernel |",
             "|---|---|---|",
-            *rows,
-            f"| all | {total} | {sum(kernel.values())} |",
-            f"\n{resources} resources: {total / resources:.0f} lines each",
+            *table,
+            f"| all | {sum(service.values())} | {sum(kernel.values())} |",
+            f"\n{len(names)} resources, in their own files on all floors {median(each.values()):.0f} lines (median):",
+            ", ".join(f"{name} {number}" for name, number in sorted(each.items(), key=lambda one: one[1])),
         ]
     )
 

@@ -29,6 +29,9 @@ ACTIONS = (
     (("Disabled", "Locked"), "disable"),
 )
 OTHERWISE = {  # where the name's end would mislead
+    "UserLoginFailed": "authenticate",
+    "UserLoggedIn": "authenticate",
+    "UserForgiven": "enable",
     "ServerDeletionRequested": "delete",
     "ServerPowerRequested": "update",
     "ServerPlaced": "deploy",

@@ -1,4 +1,4 @@
-"""The client of NATS with a way of its own for reading in bulk; `events/wire.py` is its only user.
+"""The client of NATS with a way of its own for reading in bulk and for answers; `events/wire.py` is its only user.
 
 Source: NATS client protocol.
 """
@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.protocol import parser
 from nats.protocol.parser import AWAITING_CONTROL_LINE
 
 Taker = Callable[[str, str, bytes], None]  # subject, reply, payload
+Answered = Callable[[str, bytes], None]  # subject, payload
 
 
 class Parser(parser.Parser):
@@ -23,7 +23,7 @@ class Parser(parser.Parser):
 
     async def parse(self, data: bytes = b"") -> None:
         """As the client's."""
-        if self.nc.takers and self.state == AWAITING_CONTROL_LINE:
+        if self.state == AWAITING_CONTROL_LINE:
             if self.buf:
                 data = bytes(self.buf) + data
                 self.buf.clear()
@@ -35,15 +35,18 @@ class Parser(parser.Parser):
         await super().parse(data)
 
     async def _hand_out(self, data: bytes) -> tuple[int, bool]:
-        """How much of the data were messages for takers, and whether the rest is the beginning of another.
+        """How much of the data were messages for takers and answers, and whether the rest is the beginning of another.
 
+        MSG <subject> <subscription> <size>
         MSG <subject> <subscription> <reply> <size> or HMSG <subject> <subscription> <reply> <size of headers> <size>
         """
         at = 0
         while data.startswith((b"MSG ", b"HMSG "), at) and (line := data.find(b"\r\n", at)) >= 0:
             words = data[at:line].split(b" ")
             has_headers = len(words) == 6
-            if len(words) != 5 + (words[0] == b"HMSG") or (taker := self.nc.takers.get(int(words[2]))) is None:
+            is_answer = len(words) == 4 and words[0] == b"MSG" and int(words[2]) == self.nc.answers
+            taker = self.nc.takers.get(int(words[2])) if len(words) == 5 + (words[0] == b"HMSG") else None
+            if taker is None and not is_answer:
                 break
             begin = line + 2
             end = begin + int(words[-1])
@@ -53,14 +56,19 @@ class Parser(parser.Parser):
                 begin += int(words[4])
             at = end + 2
             try:
-                taker(words[1].decode(), words[3].decode(), data[begin:end])
+                if taker is None:
+                    self.nc.answered(words[1].decode(), data[begin:end])
+                else:
+                    taker(words[1].decode(), words[3].decode(), data[begin:end])
             except Exception as fault:  # whatever a taker does, the connection lives on: as for all other callbacks
                 await self.nc.fail(fault)
         return at, False
 
 
 class TakingClient(Client):
-    """The client, with a short cut for bulk reading and answers: no queue and no task between socket and taker.
+    """The client, with a short cut for bulk reading: no headers parsed, no queue and no task between socket and taker.
+
+    Answers without headers take it too.
 
     Should the client's inside change, the short cut is not taken and the subscription's own callback is.
     """
@@ -68,8 +76,8 @@ class TakingClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self.takers: dict[int, Taker] = {}  # by subscription
-        self.answers = 0  # the subscription to which plain answers come
-        self.answered: Callable[[Msg], None] = lambda message: None
+        self.answers = 0  # the subscription to which answers come
+        self.answered: Answered = lambda subject, data: None
         self._ps = Parser(self)
 
     async def fail(self, fault: Exception) -> None:
@@ -89,7 +97,7 @@ class TakingClient(Client):
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         if sid == self.answers and not headers:
-            self.answered(Msg(self, subject=subject.decode(), data=data))
+            self.answered(subject.decode(), data)
             return
         taker = self.takers.get(sid) if reply else None
         if taker is None:

@@ -58,7 +58,7 @@ class LimitsReset(Event, frozen=True, gc=False, kw_only=True):
 
 
 class RoomClaimed(Event, frozen=True, gc=False, kw_only=True):
-    id: str
+    id: str = ""  # of a room that nothing is known of yet; the subject says it too
     holder: str
     amounts: dict[str, int]
     until: datetime | None = None
@@ -121,7 +121,8 @@ def decide(room: Room | None, command: Commands) -> list[Events]:
             lacking = _lacking(room, share, command)
             if lacking:
                 raise Exceeded(lacking)
-            return [RoomClaimed(id=command.id, holder=holder, amounts=amounts, until=command.until)]
+            id = command.id if room is None else ""
+            return [RoomClaimed(id=id, holder=holder, amounts=amounts, until=command.until)]
         case ReturnRoom(holder=holder):
             return [RoomReturned(holder=holder)] if room and holder in room.shares else []
     assert_never(command)

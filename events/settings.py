@@ -36,6 +36,12 @@ class Archive(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commits: int = 0  # after so many an epoch is closed and archived; 0: only when asked for
 
 
+class Image(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bytes of images."""
+
+    store: str = ""  # a directory, or `s3://BUCKET/PREFIX` with the usual AWS_… variables; empty: `images` in DIR
+
+
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The HTTP face."""
 
@@ -47,6 +53,12 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     admin_password: str = ""  # of the first start; empty: a generated one
     past_memory: int = 256 << 20  # bytes that clouds as of former moments may take
     past_waiting: int = 8  # former moments that may wait to be made; further ones are answered 503
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may do what."""
+
+    file: str = ""  # the operator's rules; empty: `policy.yaml` in DIR, if there is one
 
 
 class Feed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +128,7 @@ class SamlProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     entity_id: str
     certificate: str  # a file: the PEM of what it signs with
+    sso_url: str = ""  # to which a browser is sent to sign on
 
 
 class Federation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +196,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     journal: Journal = Journal()
     archive: Archive = Archive()
+    image: Image = Image()
     gateway: Gateway = Gateway()
+    policy: Policy = Policy()
     feed: Feed = Feed()
     identity: Identity = Identity()
     federation: Federation = Federation()
@@ -217,8 +232,8 @@ def load(file: Path | None, environment: Mapping[str, str], assignments: Iterabl
             raise BadSetting(f"--set takes section.name=value, not {assignment!r}")
         values.setdefault(section, {})[field] = value
     try:
-        for table in values.values():
-            table.update({name: _table(value) for name, value in table.items()})
+        told = values.get("federation", {})
+        told.update({name: _table(told[name]) for name in ("oidc", "saml") if name in told})
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise BadSetting(str(fault)) from fault

@@ -119,7 +119,7 @@ class Wire:
         )
         self._inbox = f"{prefix}.{new_hex()}."
         answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
-        self.client.answers, self.client.answered = answers._id, self._take_answer
+        self.client.answers, self.client.answered = answers._id, self._answer
         await self.client.flush()
         self._opened = True
         self._connected.set()
@@ -187,12 +187,12 @@ class Wire:
     # Questions
 
     async def _on_answer(self, message: Message) -> None:
-        self._take_answer(message)
+        self._answer(message.subject, message.data, message.headers)
 
-    def _take_answer(self, message: Message) -> None:
-        future = self._waiting.get(message.subject[len(self._inbox) :])
+    def _answer(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+        future = self._waiting.get(subject[len(self._inbox) :])
         if future is not None and not future.done():
-            future.set_result(message)
+            future.set_result(Message(self.client, subject=subject, data=data, headers=headers))
 
     def _expire(self, future: asyncio.Future[Message]) -> None:
         if not future.done():

@@ -97,7 +97,7 @@ class Alone:
         await part_gateway.begin(cloud, self.directory, url)
         await self._aside(base.health)
         await part_gateway.announce(base, cloud, self.options.name, url)
-        await part_gateway.serve(self.parts, cloud, listening, drain=DRAIN)
+        await part_gateway.serve(self.parts, cloud, listening, self.directory.path, drain=DRAIN)
         return url
 
     async def _handlers(self) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 
 from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from events.services import SERVICES
 from gateway import faults
 from gateway.cloud import Cloud
 from gateway.entrance import passage
@@ -20,6 +23,13 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.%]{2,60}\])(?::\d{1
 def _has_host(scope: Scope) -> bool:
     """Whether the Host header can stand in links: it comes from whoever asks."""
     return all(_HOST.match(value) is not None for name, value in scope["headers"] if name == b"host")
+
+
+def faces() -> list[Face]:
+    """The services that have a face."""
+    return [
+        import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")
+    ]
 
 
 def application(cloud: Cloud, faces: Sequence[Face], extra: Sequence[Route] = ()) -> ASGIApp:

@@ -17,7 +17,7 @@ from events.refusals import Forbidden, Refusal
 from gateway import bodies, faults, policy
 from gateway.cloud import Cloud
 from gateway.microversions import Range, Version
-from gateway.policy import ANYONE, Rule, Table, Who
+from gateway.policy import ANYONE, Rule, Table
 from gateway.rules import Target
 from gateway.tokens import Token
 
@@ -41,7 +41,6 @@ class Route(Struct, frozen=True):
     function: Callable[..., Awaitable[Any]]
     policy: str  # ANYONE: it needs no token
     status: int = 200
-    who: Who | None = None
     media_types: tuple[str, ...] = JSON  # that its body may have
     past: bool = True  # of a GET: whether it can be answered as of a former moment
     first: Version = FIRST  # microversions in which it exists
@@ -70,10 +69,12 @@ class Face(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}  # that every answer of the service has
     negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
     service_tokens: bool = True  # what a service asks for a user may be asked with a token that has expired a while ago
+    strict: bool = True  # a path that ends in a slash is another one than without
     denial: str = "Policy doesn't allow {operation} to be performed."  # what is said to who may not
     rules: tuple[Rule, ...] = ()  # its policy
     admin: str = "context_is_admin"  # the rule that says who sees and may everything
     target: About = "own"  # of its routes that do not say
+    describe: Callable[[Route], dict[str, Any] | None] = lambda route: None  # the schema of a body that has no type
 
 
 class Answer(Struct, kw_only=True):

@@ -80,6 +80,21 @@ def parser() -> argparse.ArgumentParser:
         "--yes", action="store_true", help="do not ask"
     )
 
+    policy = command("policy", "who may do what, and why", _policy)
+    policy.add_argument("action", choices=["list", "check"])
+    policy.add_argument("operation", nargs="?", metavar="OPERATION", help="to check; else all that the person may do")
+    policy.add_argument("--service", metavar="NAME", help="list the rules of this one alone")
+    policy.add_argument(
+        "--format", choices=["yaml", "json", "table"], default="yaml", help="yaml: a sample policy.yaml"
+    )
+    policy.add_argument("--persona", metavar="SCOPE-ROLE", help="such as project-member, system-reader, unscoped")
+    policy.add_argument("--user", metavar="NAME", help="of the running cloud, on --project, --domain or --system")
+    policy.add_argument("--project", metavar="NAME")
+    policy.add_argument("--domain", metavar="NAME")
+    policy.add_argument("--system", action="store_true")
+    policy.add_argument("--token", metavar="TOKEN", help="what it lets one do")
+    policy.add_argument("--target", action="append", default=[], metavar="NAME=VALUE", help="of what is asked for")
+
     events = command("events", "print the log", _events)
     events.add_argument("--follow", action="store_true", help="go on with what is to come")
     events.add_argument("--since", metavar="TIME", help="ISO 8601, or 90s, 10m, 2h, 3d ago")
@@ -188,6 +203,12 @@ def _replay(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     from gateway import hindsight
 
     return hindsight.replay(options, path, settings)
+
+
+def _policy(options: argparse.Namespace, path: Path, settings: Settings) -> int:
+    from gateway import policy_commands
+
+    return policy_commands.run(options, path, settings)
 
 
 def _keep(options: argparse.Namespace, path: Path, settings: Settings) -> int:

@@ -138,7 +138,16 @@ _IMAGE = {  # what is said before a refusal of kind `detail`
 }
 
 
+_STRANGER = (
+    "This server could not verify that you are authorized to access the document you requested. Either you supplied "
+    "the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials "
+    "required."
+)
+
+
 def _image_parts(status: int, message: str, refusal: Refusal | None) -> tuple[str, str]:
+    if isinstance(refusal, refusals.Unauthenticated):
+        return _STRANGER, ""
     kind = refusal.kind if refusal else None
     return (_IMAGE[status].format(kind=kind), message) if kind is not None and status in _IMAGE else (message, "")
 
@@ -163,6 +172,9 @@ def image_json(status: int, message: str, refusal: Refusal | None) -> tuple[byte
     return _json({"message": text, "code": f"{status} {title(status)}", "title": title(status)})
 
 
+_IMAGES = (image, image_plain, image_json)
+
+
 def image_for(accept: str) -> Format:
     """The format of image's errors that a caller with this `Accept` reads: pages, JSON, or plain text."""
     if "html" in accept or "*/*" in accept:
@@ -182,7 +194,8 @@ def fault(refusal: Refusal, form: Format, *, statuses: Mapping[type[Refusal], in
         headers["Retry-After"] = str(refusal.retry_after)
     if isinstance(refusal, refusals.Unauthenticated):
         headers["WWW-Authenticate"] = f'Keystone uri="{identity_uri}"'
-        form = identity  # the same for every service
+        if form not in _IMAGES:
+            form = identity  # the same for every other service
     body, media_type = form(status, refusal.message, refusal)
     return Fault(status=status, body=body, media_type=media_type, headers=headers)
 

@@ -7,16 +7,14 @@ import contextlib
 import secrets
 import shutil
 import socket
-from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
-from events.services import SERVICES
-from gateway import aside, events, http, journals, mending, trace_routes
-from gateway.application import application
+from gateway import aside, events, http, journals, mending, policy_file, trace_routes
+from gateway.application import application, faces
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
 from gateway.consoles import Consoles
@@ -29,11 +27,11 @@ from gateway.identity.bootstrap import bootstrap
 from gateway.identity.keys import RECEIPTS, KeyRing
 from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
-from gateway.image import links, recovery
+from gateway.image import bucket, links, recovery
 from gateway.image.store import ImageStore
-from gateway.parts import Parts
+from gateway.parts import CannotStart, Parts
 from gateway.past import Past, chronicle_of
-from gateway.serving import Face
+from gateway.rules import BadRule
 from projections.requests import NAME, Requests
 
 TICK = 0.02  # seconds between two looks at who is still connected
@@ -52,7 +50,7 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(Receipts(ground.settings, execute.clock, receipts))
     cloud.put(tables)
     cloud.put(Consoles(wire))
-    cloud.put(ImageStore(ground.path / IMAGES))
+    cloud.put(bucket.store(ground.settings.image.store, ground.path / IMAGES), ImageStore)
     cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     _put_past(ground, cloud)
@@ -86,7 +84,7 @@ async def begin(cloud: Cloud, directory: Directory, url: str) -> None:
     clouds.write(settings.gateway.public_url or url, settings.identity.region, {"cumulog": password})
 
 
-async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: float = 0.0) -> None:
+async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, path: Path, *, drain: float = 0.0) -> None:
     """Answer HTTP from now on.
 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
@@ -96,6 +94,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
     extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
     extra += trace_routes.routes(cloud, chronicle_of(cloud.execute), cloud.part(Requests))
     app = application(cloud, faces(), extra)
+    _rule(parts, cloud, path)
     draining = asyncio.Event()
     entrance = Entrance(_parting(app, draining), cloud.limits)
     server = http.Server(http.configuration(entrance, cloud.settings.limits))
@@ -113,6 +112,16 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, *, drain: 
         await task
 
     parts.later("gateway", stop)
+
+
+def _rule(parts: Parts, cloud: Cloud, path: Path) -> None:
+    """Put the operator's policy in force, now and whenever it changes. Raises CannotStart."""
+    file = policy_file.place(path, cloud.settings.policy)
+    try:
+        policy_file.take(cloud.policy, file)
+    except (BadRule, OSError) as fault:
+        raise CannotStart(str(fault)) from fault
+    parts.background("policy file", policy_file.watch(cloud.policy, file))
 
 
 async def mind_others(ground: Ground, cloud: Cloud) -> None:
@@ -168,10 +177,3 @@ def _parting(app: ASGIApp, draining: asyncio.Event) -> ASGIApp:
         await app(scope, receive, sending)
 
     return call
-
-
-def faces() -> list[Face]:
-    """The services that have a face."""
-    return [
-        import_module(f"gateway.{service.name}").FACE for service in SERVICES if find_spec(f"gateway.{service.name}")
-    ]

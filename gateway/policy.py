@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import Struct
 
-from events.refusals import Forbidden
 from gateway.rules import BadRule, Check, Node, Target, Verdict, compile_all, parse, tests
 from gateway.tokens import Token
 
@@ -173,9 +172,3 @@ ADMIN = Who(name="admin", role="admin")
 SERVICE = Who(name="service", role="service")
 ANY_ADMIN = Who(name="admin of any scope", role="admin", scopes=frozenset())
 ANY_READER = Who(name="reader of any scope", role="reader", scopes=frozenset())
-
-
-def enforce(who: Who, token: Token | None, operation: str, denial: str) -> None:
-    """Raises Forbidden with the words of `denial` if `token` may not do `operation`."""
-    if token is None or not who.admits(token):
-        raise Forbidden(denial.format(operation=operation))

@@ -172,6 +172,29 @@ def spell(node: Node) -> str:
     return " or ".join(f"({spell(p)})" if isinstance(p, (Some, All)) else spell(p) for p in node.parts)
 
 
+class Step(Struct, frozen=True):
+    """A part of a rule and what came of it."""
+
+    depth: int
+    text: str
+    verdict: Verdict
+
+
+def explain(
+    node: Node, rules: Mapping[str, Node], token: Token, target: Target | None, depth: int = 0
+) -> Iterator[Step]:
+    """A rule's verdict, and beneath it those of its parts, the rules that it refers to among them."""
+    check = compiled(node, lambda name: compile_all(rules, [name])[name])
+    yield Step(depth, spell(node), check(token, target))
+    if isinstance(node, Test) and node.kind == "rule":
+        yield from explain(rules[node.match], rules, token, target, depth + 1)
+    elif isinstance(node, Not):
+        yield from explain(node.part, rules, token, target, depth + 1)
+    elif isinstance(node, (All, Some)):
+        for part in node.parts:
+            yield from explain(part, rules, token, target, depth + 1)
+
+
 # From nodes to functions
 
 

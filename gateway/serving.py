@@ -24,7 +24,7 @@ from events.decider import Step
 from events.envelope import State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import access_rules, bodies, faults, past, policy
+from gateway import access_rules, bodies, faults, openapi, past
 from gateway.calling import FIRST, LAST, Answer, Call, Face, Route
 from gateway.cloud import Cloud
 from gateway.entrance import passage
@@ -50,9 +50,7 @@ class _Handler:
         parameters = list(inspect.signature(route.function).parameters)
         hints = get_type_hints(route.function, include_extras=True)
         self.body = hints[parameters[1]] if len(parameters) > 1 else None
-        self.operation = (
-            route.policy or f"{route.function.__module__.removeprefix('gateway.')}.{route.function.__name__}"
-        )
+        self.operation = route.policy
 
 
 class _Endpoint:
@@ -81,11 +79,11 @@ class Service:
         self.cloud = cloud
         self.face = face
         self.table = cloud.policy.table(face.name, face.rules)
-        unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules and r.who is None]
+        unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules]
         if unruled:
             raise BadRule(f"{unruled[0].method} {face.path}{unruled[0].path} has no rule `{unruled[0].policy}`")
         endpoints: dict[str, _Endpoint] = {}
-        for route in face.routes:
+        for route in (openapi.ROUTE, *face.routes):
             endpoints.setdefault(route.path, _Endpoint(self, route.path)).add(route)
         self.router = Router(
             [StarletteRoute(path or "/", endpoint) for path, endpoint in endpoints.items()],
@@ -95,7 +93,11 @@ class Service:
         self.encode = msgspec.json.Encoder().encode
 
     async def unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.answer(scope, receive, send, None)
+        path: str = scope["path"]
+        if self.face.strict or not path.endswith("/") or path.endswith("//"):
+            await self.answer(scope, receive, send, None)
+        else:
+            await self.router({**scope, "path": path[:-1]}, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, endpoint: _Endpoint | None) -> None:
         if scope["type"] != "http":
@@ -125,7 +127,7 @@ class Service:
             response = self._answer(faults.mistake(error, self._format(request), call.id))
         response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
-        if self.face.versions is not None:
+        if self.face.versions is not None and response.status_code != 401:  # of whom nobody knows, none is asked which
             self._version_headers(call, response)
         await response(scope, receive, send)
 
@@ -198,13 +200,7 @@ class Service:
         if handler.public:
             call.cleared = True
             return
-        who = handler.route.who
-        if handler.operation in self.table.rules:
-            call.begin(handler.operation, handler.route.target or self.face.target)
-        elif who is not None:
-            policy.enforce(who, call.token, handler.operation, self.face.denial)
-        if who is not None:
-            call.cleared = True
+        call.begin(handler.operation, handler.route.target or self.face.target)
 
     async def _body(self, call: Call, handler: _Handler, kind: Any) -> Any:
         data = await bodies.read(call.request, self.cloud.settings.gateway.max_body)

@@ -59,7 +59,7 @@ class Up:
         await part_agents.start_all(
             parts, base.wire, self.settings, hosts, options.driver, options.hosts, stop_guests=options.stop_guests
         )
-        await part_gateway.serve(parts, cloud, listening)
+        await part_gateway.serve(parts, cloud, listening, path)
         if options.demo:
             await make_demo(self.directory, self.settings, url)
         return url

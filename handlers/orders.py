@@ -34,6 +34,7 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     kind: str  # `server`
     id: str
     data: bytes
+    news: bytes = b""  # what is worth an order of its own, if not all of `data` is
     sequence: int
     trace: str | None = None  # of the request that it follows from
 
@@ -202,7 +203,7 @@ class Orders:
 
     async def _put(self, order: Order) -> bool:
         """Whether it stands."""
-        place, digest = (order.host, order.kind, order.id), blake2b(order.data, digest_size=16).digest()
+        place, digest = (order.host, order.kind, order.id), blake2b(order.news or order.data, digest_size=16).digest()
         if self._put_last.get(place) == digest:
             return True
         try:

@@ -14,11 +14,12 @@ import msgspec
 from events import logs, tracing
 from events.compute import host as hosts
 from events.compute import server as servers
-from events.compute.guest import ConsoleRead, ImageAsked, Joined, MetadataAsked, Reports, Seen
+from events.compute.guest import BuiltAsked, ConsoleRead, ImageAsked, Joined, MetadataAsked, Reports, Seen
 from events.compute.host import JoinHost
 from events.compute.server import ForgetServer, ReportServer, Server
 from events.decider import Executor
 from events.envelope import Origin
+from events.journal import Unavailable
 from events.refusals import NotFound
 from handlers.compute.guests import guest_of
 from handlers.compute.server import cleaning
@@ -60,6 +61,8 @@ class Desk:
                 await self._execute(hosts, command, Origin(actor=f"host:{host}"))
             case Seen():
                 await self._seen(host, report)
+            case BuiltAsked(server=server):
+                return await self._built(server)
             case ConsoleRead(question=question, text=text):
                 await self._read(question, text)
             case MetadataAsked(server=server):
@@ -99,6 +102,15 @@ class Desk:
             return False
         end = ForgetServer(id=server.id, host=host, steps=seen.steps)
         return await fulfil(self._execute, self._sight.vault, cleaning(self._sight.fold, server, end), f"host:{host}")
+
+    async def _built(self, id: str) -> bytes:
+        """Not empty if the server has run, as far as anybody was told so. Raises Unavailable."""
+        try:
+            await self._sight.fold.fence(self._execute.journal)
+        except TimeoutError as fault:
+            raise Unavailable("this process lags") from fault
+        server = self._sight.fold.get(servers, id)
+        return b"yes" if server is not None and server.launched_at is not None else b""
 
     async def _stray(self, host: str, id: str) -> None:
         """A guest that nobody asks for: if it is of a server that was deleted from there, the order is given again."""

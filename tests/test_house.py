@@ -44,6 +44,7 @@ KNOWS = {  # a technology has one place, or a few that are named here
     "starlette": ("gateway/",),
     "uvicorn": ("gateway/http.py", "gateway/protocol.py"),
     "prometheus_client": ("events/metrics.py",),
+    "yaml": ("gateway/policy_file.py",),
     "opentelemetry": ("events/otel.py",),
 }
 LONGEST = 400  # lines of a file

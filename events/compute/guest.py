@@ -61,7 +61,7 @@ class Guest(Struct, frozen=True, gc=False, kw_only=True):
     wanted: Literal["on", "off", "gone"]
     generation: int
     reboot: Literal["SOFT", "HARD"] | None = None  # how a running guest gets to this generation
-    built: bool = False  # it has run before: if it is missing now, that is a loss, not a beginning
+    built: bool = False  # it has run before: if it is missing now, that is a loss; if false, it may have run since
     vcpus: int = 1
     ram: int = 0  # MiB
     disk: int = 0  # GiB; 0: the image's own size
@@ -111,6 +111,12 @@ class ConsoleRead(Report, frozen=True, gc=False, kw_only=True):
     text: str
 
 
+class BuiltAsked(Report, frozen=True, gc=False, kw_only=True):
+    """The host has nothing of a server that was ordered before its agent began; the answer is empty if it never ran."""
+
+    server: str
+
+
 class MetadataAsked(Report, frozen=True, gc=False, kw_only=True):
     """A guest asks for its metadata; the answer to this report is the document."""
 
@@ -130,7 +136,7 @@ class ImageSource(Struct, frozen=True, gc=False, kw_only=True):
     size: int  # bytes
 
 
-Reports = Joined | Seen | ConsoleRead | MetadataAsked | ImageAsked
+Reports = Joined | Seen | BuiltAsked | ConsoleRead | MetadataAsked | ImageAsked
 
 
 class ConsoleAsked(Struct, frozen=True, gc=False, kw_only=True, tag=True):

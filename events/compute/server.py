@@ -153,6 +153,8 @@ def _place(server: Server, command: PlaceServer) -> list[Events]:
         return []
     if server.phase != "place":
         raise Conflict(f"Instance {server.id} needs no host now.")
+    if command.due != server.deadline:
+        raise Conflict(f"Instance {server.id} failed since, and was reset: what was made for it is given back.")
     return [ServerPlaced(host=command.host, ports=command.ports, deadline=command.deadline)]
 
 

@@ -274,6 +274,7 @@ class PlaceServer(Command, frozen=True, gc=False, kw_only=True):
 
     host: str
     ports: tuple[str, ...] = ()
+    due: datetime | None = None  # the deadline of the wish that is fulfilled: another one is no longer that wish
     deadline: datetime | None = None
 
 

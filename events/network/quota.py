@@ -81,9 +81,8 @@ def _claim(quota: Room | None, command: ClaimShares) -> list[Events]:
     over = [] if command.force else sorted(kind for kind, amount in asked.items() if not _fits(quota, kind, amount))
     if over:
         raise OverQuota(f"Quota exceeded for resources: {over}.", kind="OverQuota")
-    return [
-        RoomClaimed(id=command.id, holder=holder, amounts={kind: 1}, until=command.until) for holder, kind in wanted
-    ]
+    id = command.id if quota is None else ""
+    return [RoomClaimed(id=id, holder=holder, amounts={kind: 1}, until=command.until) for holder, kind in wanted]
 
 
 def _fits(quota: Room | None, kind: str, amount: int) -> bool:

@@ -32,6 +32,7 @@ from gateway.identity import (
     trust,
     user,
 )
+from gateway.identity.describing import describe
 from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
     ADMIN_OR_SERVICE,
@@ -39,7 +40,6 @@ from gateway.identity.personas import (
     CLOUD_ADMIN,
     DOMAIN_MANAGER,
     DOMAIN_READER,
-    OF_PROJECT,
     OWN,
     ROLE_READER,
     SELF,
@@ -54,8 +54,8 @@ _AUTH = (
     Route("GET", "/v3", discovery.version, ANYONE, fences=False),
     Route("GET", "/v3/", discovery.version, ANYONE, fences=False),
     Route("POST", "/v3/auth/tokens", token.issue, ANYONE, 201),
-    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False, past=False),
-    _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204),
+    _route("GET", "/v3/auth/tokens", token.validate, SELF, "validate_token", fences=False, past=False, target="late"),
+    _route("DELETE", "/v3/auth/tokens", token.revoke, SELF, "revoke_token", 204, target="late"),
     _route("GET", "/v3/auth/catalog", token.show_catalog, SELF, "get_auth_catalog", past=False),
     _route("GET", "/v3/auth/projects", token.list_projects, SELF, "get_auth_projects", past=False),
     _route("GET", "/v3/auth/domains", token.list_domains, SELF, "get_auth_domains", past=False),
@@ -66,13 +66,14 @@ _AUTH = (
     _route("GET", "/v3/OS-REVOKE/events", revoking.list_events, ADMIN_OR_SERVICE, "list_revoke_events", past=False),
 )
 
+_TRUST = "/v3/OS-TRUST/trusts"
 _TRUSTS = (
-    _route("POST", "/v3/OS-TRUST/trusts", trust.create, OF_PROJECT, "create_trust", 201),
-    _route("GET", "/v3/OS-TRUST/trusts", trust.listed, OWN, "list_trusts"),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}", trust.show, OWN, "get_trust"),
-    _route("DELETE", "/v3/OS-TRUST/trusts/{id}", trust.delete, OWN, "delete_trust", 204),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles", trust.list_roles, OWN, "list_roles_for_trust"),
-    _route("GET", "/v3/OS-TRUST/trusts/{id}/roles/{role_id}", trust.show_role, OWN, "get_role_for_trust"),
+    _route("POST", _TRUST, trust.create, SELF, "create_trust", 201),
+    _route("GET", _TRUST, trust.listed, SELF, "list_trusts", target="late"),
+    _route("GET", f"{_TRUST}/{{id}}", trust.show, SELF, "get_trust", target="late"),
+    _route("DELETE", f"{_TRUST}/{{id}}", trust.delete, SELF, "delete_trust", 204, target="late"),
+    _route("GET", f"{_TRUST}/{{id}}/roles", trust.list_roles, SELF, "list_roles_for_trust", target="late"),
+    _route("GET", f"{_TRUST}/{{id}}/roles/{{role_id}}", trust.show_role, SELF, "get_role_for_trust", target="late"),
 )
 
 _DOMAINS = (
@@ -279,8 +280,10 @@ FACE = Face(
     format=faults.identity,
     statuses={UnsupportedMedia: 400},
     headers={"Vary": "X-Auth-Token"},
+    service_tokens=False,
+    strict=False,
     rules=RULES,
     admin="admin_required",
     target="found",
-    service_tokens=False,
+    describe=describe,
 )

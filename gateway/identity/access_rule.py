@@ -13,7 +13,6 @@ from events.identity.record import Delete, Make
 from events.refusals import Conflict, Forbidden, NotFound
 from gateway.identity import shapes
 from gateway.identity.listing import collection, filtered
-from gateway.identity.personas import allow, sees_all
 from gateway.serving import Call
 
 SHAPES = {
@@ -64,10 +63,10 @@ def _rule(call: Call, user: str, given: dict[str, Any]) -> Rule:
     return Rule(given["service"], given["method"], given["path"])
 
 
-def _guard(call: Call, operation: str, *, change: bool = False) -> str:
+def _guard(call: Call) -> str:
     """The user of the path, whose rules the caller may see or change. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    allow(call.who.user == id or call.who.is_admin or (sees_all(call.who) and not change), operation)
+    call.enforce({"user_id": id, "target.user.id": id})
     if call.fold.get(users, id) is None:
         raise NotFound(f"Could not find user: {id}.")
     return id
@@ -75,7 +74,7 @@ def _guard(call: Call, operation: str, *, change: bool = False) -> str:
 
 async def listed(call: Call) -> dict[str, Any]:
     """A user's access rules. Raises NotFound, Forbidden."""
-    found = call.fold.by(access_rules, "user", _guard(call, "list_access_rules"))
+    found = call.fold.by(access_rules, "user", _guard(call))
     getters = {"service": lambda one: one.service, "path": lambda one: one.path, "method": lambda one: one.method}
     return collection(call, "access_rules", filtered(call, found, getters), lambda rule: view(call, rule))
 
@@ -89,12 +88,12 @@ def _find(call: Call, user: str) -> AccessRule:
 
 async def show(call: Call) -> dict[str, Any]:
     """One access rule. Raises NotFound, Forbidden."""
-    return {"access_rule": view(call, _find(call, _guard(call, "get_access_rule")))}
+    return {"access_rule": view(call, _find(call, _guard(call)))}
 
 
 async def delete(call: Call) -> None:
     """Raises NotFound, and Forbidden while a credential has it."""
-    user = _guard(call, "delete_access_rule", change=True)
+    user = _guard(call)
     rule = _find(call, user)
     said = Rule(rule.service, rule.method, rule.path)
     if any(said in (one.access_rules or ()) for one in call.fold.by(application_credentials, "user", user)):

@@ -14,7 +14,6 @@ from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import access_rule, cleaning, grants, naming, shapes
 from gateway.identity.listing import collection, filtered
-from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import malformed
 from gateway.identity.role import plain
 from gateway.identity.tokens import Tokens
@@ -91,7 +90,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 def _guard_making(call: Call, user: str) -> None:
     """Only the user themselves, and not by a credential that may not. Raises Forbidden."""
-    allow(call.who.user == user, "create_application_credential")
+    call.enforce({"user_id": user})
     if call.who.trust is not None:
         raise Forbidden(FORBIDDEN)
     _guard_credential(call)
@@ -143,9 +142,9 @@ def expiry(call: Call, text: str | None) -> datetime | None:
     return time
 
 
-def _guard_reading(call: Call, operation: str) -> str:
+def _guard_reading(call: Call) -> str:
     id = call.path["id"]
-    allow(sees_all(call.who) or call.who.user == id, operation)
+    call.enforce({"user_id": id})
     if call.fold.get(users, id) is None:
         raise NotFound(f"Could not find user: {id}.")
     return id
@@ -153,13 +152,13 @@ def _guard_reading(call: Call, operation: str) -> str:
 
 async def listed(call: Call) -> dict[str, Any]:
     """A user's application credentials. Raises NotFound, Forbidden."""
-    user = _guard_reading(call, "list_application_credentials")
+    user = _guard_reading(call)
     found = filtered(call, call.fold.by(application_credentials, "user", user), {"name": lambda c: c.name})
     return collection(call, "application_credentials", found, lambda one: view(call, one))
 
 
-def _find(call: Call, operation: str) -> ApplicationCredential:
-    user, id = _guard_reading(call, operation), call.path["credential_id"]
+def _find(call: Call) -> ApplicationCredential:
+    user, id = _guard_reading(call), call.path["credential_id"]
     credential = call.fold.get(application_credentials, id)
     if credential is None or credential.user != user:
         raise not_found(id)
@@ -168,11 +167,11 @@ def _find(call: Call, operation: str) -> ApplicationCredential:
 
 async def show(call: Call) -> dict[str, Any]:
     """One application credential. Raises NotFound, Forbidden."""
-    return {"application_credential": view(call, _find(call, "get_application_credential"))}
+    return {"application_credential": view(call, _find(call))}
 
 
 async def delete(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    allow(call.who.is_admin or call.who.user == call.path["id"], "delete_application_credential")
+    call.enforce({"user_id": call.path["id"]})
     _guard_credential(call)
-    await cleaning.delete_credential(call, _find(call, "delete_application_credential"))
+    await cleaning.delete_credential(call, _find(call))

@@ -5,7 +5,9 @@ Source: Identity API reference, "List role assignments".
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from events.fold import Fold
 from events.identity import assignment as assignments
 from events.identity import domain as domains
+from events.identity import expiring_membership as expiring_memberships
 from events.identity import group as groups
 from events.identity import membership as memberships
 from events.identity import project as projects
@@ -25,6 +28,8 @@ from gateway.identity import grants
 from gateway.identity.listing import asked, flag, self_link
 from gateway.identity.personas import domain_of
 from gateway.serving import Call
+
+SOME = 500  # assignments that are looked at before others have a turn
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -65,6 +70,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     system: bool
     inherited: bool
     subtree: bool  # projects under the one that is named, too
+    now: datetime  # memberships that have expired by then count no more
 
 
 def _asked(call: Call) -> Asked:
@@ -80,6 +86,7 @@ def _asked(call: Call) -> Asked:
         system=asked(call, "scope.system") is not None,
         inherited=asked(call, "scope.OS-INHERIT:inherited_to") is not None,
         subtree=flag(call, "include_subtree"),
+        now=call.cloud.clock.now(),
     )
     if found.user is not None and found.group is not None:
         raise Invalid("Specify a user or group, not both")
@@ -104,17 +111,24 @@ async def listed(call: Call) -> dict[str, Any]:
     reach = domain_of(call)  # to which the list is narrowed for the caller
     if want.effective and want.group is not None:
         raise Invalid("Combining effective and group filter will always result in an empty list.")
-    found = [_grant(assignment) for assignment in _candidates(fold, want) if _alive(fold, assignment)]
     if want.effective:
         _must_exist(fold, want)
-        found = [grant for one in found for grant in _effects(fold, one, want.user)]
-        if not want.system:
-            found = [grant for grant in found if grant.target_kind != "system"]
-    if reach is not None:
-        found = [grant for grant in found if _home(fold, grant) == reach]
-    view = _View(call, names=want.names)
-    shown = [view(grant) for grant in found if _fits(fold, want, grant)]
+    view, shown = _View(call, names=want.names), []
+    for number, assignment in enumerate(_candidates(fold, want)):
+        if number % SOME == SOME - 1:
+            await asyncio.sleep(0)  # others have their turn
+        if _alive(fold, assignment):
+            shown += [view(grant) for grant in _given(fold, want, assignment, reach)]
     return {"role_assignments": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+
+
+def _given(fold: Fold, want: Asked, assignment: Assignment, reach: str | None) -> Iterator[Grant]:
+    """What of an assignment, or of its effects, is asked for and within the caller's reach."""
+    for grant in _effects(fold, _grant(assignment), want) if want.effective else (_grant(assignment),):
+        if want.effective and not want.system and grant.target_kind == "system":
+            continue
+        if (reach is None or _home(fold, grant) == reach) and _fits(fold, want, grant):
+            yield grant
 
 
 def _home(fold: Fold, grant: Grant) -> str | None:
@@ -128,7 +142,12 @@ def _home(fold: Fold, grant: Grant) -> str | None:
 def _candidates(fold: Fold, want: Asked) -> Iterable[Assignment]:
     """As few as an index gives; `_fits` does the rest."""
     if want.user is not None:
-        return grants.targets(fold, want.user) if want.effective else fold.by(assignments, "actor", f"user:{want.user}")
+        told = grants.Told(now=want.now)
+        return (
+            grants.targets(fold, want.user, told)
+            if want.effective
+            else fold.by(assignments, "actor", f"user:{want.user}")
+        )
     if want.group is not None:
         return fold.by(assignments, "actor", f"group:{want.group}")
     if want.project is not None and not want.subtree:
@@ -158,10 +177,10 @@ def _alive(fold: Fold, assignment: Assignment) -> bool:
     )
 
 
-def _effects(fold: Fold, grant: Grant, user: str | None) -> Iterator[Grant]:
+def _effects(fold: Fold, grant: Grant, want: Asked) -> Iterator[Grant]:
     """What an assignment gives, to one user if only they are asked for."""
     for placed in _places(fold, grant):
-        for one in _users(fold, placed, user):
+        for one in _users(fold, placed, want):
             yield from _roles(fold, one)
 
 
@@ -177,15 +196,19 @@ def _places(fold: Fold, grant: Grant) -> Iterator[Grant]:
         yield replace(grant, target_kind="project", target_id=project.id)
 
 
-def _users(fold: Fold, grant: Grant, user: str | None) -> Iterator[Grant]:
+def _users(fold: Fold, grant: Grant, want: Asked) -> Iterator[Grant]:
     if grant.group is None:
         yield grant
-    elif user is not None:
-        if fold.get(memberships, (grant.group, user)) is not None:
-            yield replace(grant, user=user)
+    elif want.user is not None:
+        lasting = fold.get(expiring_memberships, (grant.group, want.user))
+        if fold.get(memberships, (grant.group, want.user)) or (lasting and lasting.until > want.now):
+            yield replace(grant, user=want.user)
     else:
-        for membership in fold.by(memberships, "group", grant.group):
-            yield replace(grant, user=membership.user)
+        members = dict.fromkeys(membership.user for membership in fold.by(memberships, "group", grant.group))
+        lasts = fold.by(expiring_memberships, "group", grant.group)
+        members.update(dict.fromkeys(one.user for one in lasts if one.until > want.now))
+        for user in members:
+            yield replace(grant, user=user)
 
 
 def _roles(fold: Fold, grant: Grant) -> Iterator[Grant]:

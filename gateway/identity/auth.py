@@ -19,7 +19,7 @@ from events.identity import project as projects
 from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
 from events.settings import Settings
 from gateway.bodies import explain
-from gateway.identity import grants, trusting
+from gateway.identity import compliance, grants, trusting
 from gateway.identity.delegation import is_secondary
 from gateway.identity.methods import BY_NAME, external
 from gateway.identity.proof import (
@@ -128,6 +128,7 @@ async def prove(call: Call, request: Request) -> Proven:
             raise unauthenticated()
         proven = found if proven is None else _both(proven, found)
     assert proven is not None, "a request has a method"
+    await compliance.admit(call, proven)
     return proven
 
 

@@ -21,6 +21,7 @@ from events.identity.user import FailLogin, Lock, PassLogin, User, locked
 from events.refusals import Invalid, Unauthenticated
 from events.settings import Identity
 from gateway.identity.passwords import Passwords
+from gateway.identity.proof import Proven
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
 
@@ -184,6 +185,20 @@ async def prove(call: Call, user: User | None, password: str, *, to_change: bool
     if known.failures or _is_first_of_day(known, settings, now):
         await call.cloud.execute(users, PassLogin(id=user.id, lock=lock(known, settings, now)), call.origin)
     return known
+
+
+async def admit(call: Call, proven: Proven) -> None:
+    """Let in whoever it is, by whatever method, unless they were away for too long. Raises Unauthenticated, Busy.
+
+    Whom an identity provider vouches for comes in by no other way, so that this counts for them as a login.
+    """
+    settings, now = call.cloud.settings.identity, call.cloud.clock.now()
+    if proven.federated is not None and _is_first_of_day(proven.user, settings, now):
+        await call.cloud.execute(
+            users, PassLogin(id=proven.user.id, lock=lock(proven.user, settings, now)), call.origin
+        )
+    elif not is_active(call, proven.user):
+        raise Unauthenticated(WRONG)
 
 
 def _parts(call: Call) -> tuple[Identity, Passwords, Fold, Clock]:

@@ -14,7 +14,6 @@ from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, shapes
 from gateway.identity.delegation import guard_credentials, is_delegated
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import expecting
 from gateway.serving import Call
 
@@ -61,7 +60,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "credential")
     required = ("blob", "type", "user_id", *(("project_id",) if given.get("type") == "ec2" else ()))
     shapes.check("credential", given, SHAPES, required=required)
-    allow(call.who.is_admin or call.who.user == given["user_id"], "create_credential")
+    call.enforce({"target.credential.user_id": given["user_id"]})
     guard_credentials(call.who)
     id = ec2_id(_access(given["blob"])) if given["type"].lower() == "ec2" else new_hex()
     wish = CreateCredential(
@@ -90,7 +89,10 @@ def ec2_id(access: str) -> str:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The credentials that the caller may see and the query asks for."""
-    user = asked(call, "user_id") if sees_all(call.who) else call.who.user
+    every = call.table.verdict(call.operation, call.who) is True
+    if not every:
+        call.enforce({"target.credential.user_id": call.who.user})
+    user = asked(call, "user_id") if every else call.who.user
     found = call.fold.all(credentials) if user is None else call.fold.by(credentials, "user", user)
     if is_delegated(call.who):
         found = []
@@ -100,10 +102,9 @@ async def listed(call: Call) -> dict[str, Any]:
     return answer
 
 
-def _find(call: Call, id: str, operation: str, *, read: bool = False) -> Credential:
+def _find(call: Call, id: str) -> Credential:
     credential = call.fold.get(credentials, id)
-    mine = credential is not None and credential.user == call.who.user
-    allow(mine or call.who.is_admin or (read and sees_all(call.who)), operation)
+    call.enforce({} if credential is None else {"target.credential.user_id": credential.user})
     if credential is None:
         raise not_found(id)
     guard_credentials(call.who)
@@ -112,13 +113,13 @@ def _find(call: Call, id: str, operation: str, *, read: bool = False) -> Credent
 
 async def show(call: Call) -> dict[str, Any]:
     """One credential. Raises NotFound, Forbidden."""
-    return {"credential": await view(call, _find(call, call.path["id"], "get_credential", read=True))}
+    return {"credential": await view(call, _find(call, call.path["id"]))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Another secret in place of the one; all else stays. Raises NotFound, Invalid, Forbidden."""
     given = shapes.inner(body, "credential")
-    credential = _find(call, call.path["id"], "update_credential")
+    credential = _find(call, call.path["id"])
     shapes.check("credential", given, {"blob": SHAPES["blob"]}, required=("blob",), extra=False)
     if credential.kind.lower() == "ec2":
         _access(given["blob"])
@@ -135,4 +136,4 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await cleaning.delete_secret(call, _find(call, call.path["id"], "delete_credential"))
+    await cleaning.delete_secret(call, _find(call, call.path["id"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.identity import json_home
 from gateway.serving import Answer, Call
 
 
@@ -18,11 +19,15 @@ def _version(call: Call) -> dict[str, Any]:
 
 
 async def versions(call: Call) -> Answer:
-    """All versions: there is one."""
+    """All versions - there is one - or what there is in it."""
+    if json_home.wanted(call.request.headers.get("accept", "")):
+        return Answer(body=json_home.document(call.face.routes, "/v3"), media_type=json_home.MEDIA_TYPE)
     body = {"versions": {"values": [_version(call)]}}
     return Answer(status=300, body=body, headers={"Location": f"{call.root}/v3/"})
 
 
-async def version(call: Call) -> dict[str, Any]:
-    """Version 3."""
-    return {"version": _version(call)}
+async def version(call: Call) -> Answer:
+    """Version 3, or what there is in it."""
+    if json_home.wanted(call.request.headers.get("accept", "")):
+        return Answer(body=json_home.document(call.face.routes, ""), media_type=json_home.MEDIA_TYPE)
+    return Answer(body={"version": _version(call)})

@@ -20,7 +20,7 @@ from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import allow, domain_of, may_read
+from gateway.identity.personas import domain_of
 from gateway.serving import Call
 
 SHAPES = {
@@ -93,8 +93,7 @@ async def listed(call: Call) -> dict[str, Any]:
 async def show(call: Call) -> dict[str, Any]:
     """One domain. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    home = call.who.project_domain
-    allow(may_read(call, id) or home == id or call.who.user_domain == id, "get_domain")
+    call.enforce({"target.domain.id": id})
     return {"domain": view(call, call.find(domains, id, not_found(id)))}
 
 

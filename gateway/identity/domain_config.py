@@ -125,7 +125,7 @@ async def show_default(call: Call) -> dict[str, Any]:
 
 async def show(call: Call) -> dict[str, Any]:
     """What is configured, without what is secret. Raises NotFound, Forbidden."""
-    id, (group, option) = _domain(call), _asked(call)
+    id, (group, option) = call.path["id"], _asked(call)
     _known(group, option)
     config = call.fold.get(configs, id)
     found = _part(config.options, group, option) if config else {}

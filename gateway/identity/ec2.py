@@ -22,7 +22,6 @@ from gateway.bodies import explain
 from gateway.identity import cleaning, credential, project, signatures
 from gateway.identity.delegation import guard_credentials
 from gateway.identity.listing import self_link
-from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import Proven, is_enabled, unauthenticated
 from gateway.identity.signatures import Signed
 from gateway.identity.token import document
@@ -51,11 +50,10 @@ async def _blob(call: Call, one: Credential) -> dict[str, Any]:
     return blob
 
 
-def _guard(call: Call, operation: str, *, read: bool = False) -> str:
+def _guard(call: Call) -> str:
     """The user of the path, whose keys the caller may see or change. Raises NotFound, Forbidden."""
     user = call.path["id"]
-    mine = call.who.user == user and (read or "member" in call.who.role_names)
-    allow(call.who.is_admin or mine or (read and sees_all(call.who)), operation)
+    call.enforce({"user_id": user, "target.credential.user_id": user})
     if call.fold.get(users, user) is None:
         raise NotFound(f"Could not find user: {user}.")
     guard_credentials(call.who)
@@ -64,7 +62,7 @@ def _guard(call: Call, operation: str, *, read: bool = False) -> str:
 
 async def create(call: Call, body: Any) -> dict[str, Any]:
     """New keys for a user in a project. Raises NotFound, Forbidden."""
-    user = _guard(call, "ec2_create_credential")
+    user = _guard(call)
     wanted = body.get("tenant_id") if isinstance(body, dict) else None
     if not isinstance(wanted, str) or call.fold.get(projects, wanted) is None:
         raise project.not_found(str(wanted)[:64])
@@ -76,14 +74,14 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def listed(call: Call) -> dict[str, Any]:
     """A user's keys. Raises NotFound, Forbidden."""
-    user = _guard(call, "ec2_list_credentials", read=True)
+    user = _guard(call)
     found = [one for one in call.fold.by(credentials, "user", user) if one.kind == "ec2"]
     shown = [await _view(call, one) for one in found]
     return {"credentials": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
 
 
-def _find(call: Call, operation: str, *, read: bool = False) -> Credential:
-    user, id = _guard(call, operation, read=read), credential.ec2_id(call.path["access"])
+def _find(call: Call) -> Credential:
+    user, id = _guard(call), credential.ec2_id(call.path["access"])
     found = call.fold.get(credentials, id)
     if found is None or found.user != user:
         raise credential.not_found(id)
@@ -92,12 +90,12 @@ def _find(call: Call, operation: str, *, read: bool = False) -> Credential:
 
 async def show(call: Call) -> dict[str, Any]:
     """One of a user's keys. Raises NotFound, Forbidden."""
-    return {"credential": await _view(call, _find(call, "ec2_get_credential", read=True))}
+    return {"credential": await _view(call, _find(call))}
 
 
 async def delete(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await cleaning.delete_secret(call, _find(call, "ec2_delete_credential"))
+    await cleaning.delete_secret(call, _find(call))
 
 
 # Tokens

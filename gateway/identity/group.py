@@ -14,9 +14,9 @@ from events.identity.group import ChangeGroup, CreateGroup, Group
 from events.identity.membership import Join, Leave
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
-from gateway.identity import cleaning, naming, project, shapes
+from gateway.identity import cleaning, grants, naming, project, shapes
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import allow, domain_of, may_manage, may_read
+from gateway.identity.personas import domain_of, target
 from gateway.serving import Call
 
 SHAPES = {"name": shapes.PROJECT_NAME, "domain_id": shapes.OPTIONAL_ID, "description": shapes.DESCRIPTION}
@@ -46,7 +46,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "group")
     extra = shapes.check("group", given, SHAPES, required=("name",))
     domain = given.get("domain_id") or project.home(call)
-    allow(may_manage(call, domain), "create_group")
+    call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
         raise NotFound(f"Could not find domain: {domain}.")
     description = given.get("description") or ""
@@ -68,12 +68,12 @@ async def listed(call: Call) -> dict[str, Any]:
     return collection(call, "groups", found, lambda group: view(call, group))
 
 
-def _find(call: Call, operation: str, *, manage: bool = False) -> Group:
+def _find(call: Call) -> Group:
     """The group of the path, if the caller may see or change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
     group = call.fold.get(groups, id)
     domain = group.domain if group else None
-    allow(may_manage(call, domain) if manage else may_read(call, domain), operation)
+    call.enforce(target(domain))
     if group is None:
         raise not_found(id)
     return group
@@ -81,14 +81,14 @@ def _find(call: Call, operation: str, *, manage: bool = False) -> Group:
 
 async def show(call: Call) -> dict[str, Any]:
     """One group. Raises NotFound, Forbidden."""
-    return {"group": view(call, _find(call, "get_group"))}
+    return {"group": view(call, _find(call))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "group")
     extra = shapes.check("group", given, SHAPES, least=1)
-    group = _find(call, "update_group", manage=True)
+    group = _find(call)
     if given.get("domain_id", group.domain) != group.domain:
         raise Invalid("Update of `domain_id` is not allowed.")
     name = given.get("name", group.name)
@@ -104,19 +104,19 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await cleaning.delete_group(call, _find(call, "delete_group", manage=True))
+    await cleaning.delete_group(call, _find(call))
 
 
 # Members
 
 
-def _member(call: Call, operation: str, *, manage: bool = False) -> tuple[str, str]:
+def _member(call: Call) -> tuple[str, str]:
     """The group and the user of the path. Raises NotFound, Forbidden."""
     user = call.path["user_id"]
-    group = _find(call, operation, manage=manage)
+    group = _find(call)
     found = call.fold.get(users, user)
     domain = found.domain if found else None
-    allow(may_manage(call, domain) if manage else may_read(call, domain), operation)
+    call.enforce(target(domain))
     if found is None:
         raise NotFound(f"Could not find user: {user}.")
     return group.id, user
@@ -124,18 +124,19 @@ def _member(call: Call, operation: str, *, manage: bool = False) -> tuple[str, s
 
 async def add_member(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await call.do(memberships, Join(id=_member(call, "add_user_to_group", manage=True)))
+    await call.do(memberships, Join(id=_member(call)))
 
 
 async def check_member(call: Call) -> None:
     """Raises NotFound unless the user is in the group."""
-    group, user = _member(call, "check_user_in_group")
-    if call.fold.get(memberships, (group, user)) is None:
+    group, user = _member(call)
+    lasting = grants.lasting(call.fold, user, call.cloud.clock.now())
+    if call.fold.get(memberships, (group, user)) is None and group not in [one.group for one in lasting]:
         raise NotFound(f"User '{user}' not found in group '{group}'.")
 
 
 async def remove_member(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    key = _member(call, "remove_user_from_group", manage=True)
+    key = _member(call)
     await call.do(memberships, Leave(id=key))
     await cleaning.void_tokens(call, key[1])

@@ -20,7 +20,6 @@ from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
 from gateway.identity import cleaning, limit_model, naming, registered_limit, shapes
 from gateway.identity.listing import asked, collection, filtered, guard_filters
-from gateway.identity.personas import allow, sees_all
 from gateway.identity.proof import expecting
 from gateway.serving import Call
 
@@ -108,12 +107,13 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     return {"limits": [view(call, limit) for limit in made]}
 
 
-def _may_see(call: Call, limit: Limit) -> bool:
-    who = call.who
-    if sees_all(who) or limit.of in (who.project, who.domain):
-        return True
-    project = call.fold.get(projects, limit.project_id or "")
-    return who.domain is not None and project is not None and project.domain == who.domain
+def _target(call: Call, limit: Limit) -> dict[str, str]:
+    """What rules are told of a limit."""
+    if limit.project_id is None:
+        return {"target.limit.domain.id": str(limit.of)}
+    project = call.fold.get(projects, limit.project_id)
+    home = {} if project is None else {"target.limit.project.domain_id": project.domain}
+    return {**home, "target.limit.project_id": limit.project_id}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -122,13 +122,15 @@ async def listed(call: Call) -> dict[str, Any]:
     whose = asked(call, "project_id") or asked(call, "domain_id")
     found = call.fold.all(limits) if whose is None else call.fold.by(limits, "of", whose)
     all_of_them = "service" in call.who.role_names or call.who.scope == "system"
-    found = [limit for limit in filtered(call, found, GETTERS) if all_of_them or _may_see(call, limit)]
+    found = filtered(call, found, GETTERS)
+    if not all_of_them:
+        found = call.sees("identity:get_limit", found, lambda limit: _target(call, limit))
     return collection(call, "limits", found, lambda limit: view(call, limit))
 
 
 def _find(call: Call) -> Limit:
     limit = call.fold.get(limits, call.path["id"])
-    allow(sees_all(call.who) or (limit is not None and _may_see(call, limit)), "get_limit")
+    call.enforce({} if limit is None else _target(call, limit))
     if limit is None:
         raise NotFound(f"Could not find limit for {call.path['id']}.")
     return limit

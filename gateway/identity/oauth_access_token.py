@@ -11,7 +11,6 @@ from events.refusals import Forbidden, NotFound, Unauthenticated
 from gateway.identity import cleaning
 from gateway.identity.delegation import guard
 from gateway.identity.listing import collection
-from gateway.identity.personas import allow
 from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
 from gateway.serving import Call
@@ -58,8 +57,7 @@ async def show(call: Call) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Take back what was lent; its tokens are void. Raises NotFound, Forbidden."""
-    mine = call.who.user == call.path["id"] and "member" in call.who.role_names
-    allow(call.who.is_admin or mine, "ec2_delete_credential")
+    call.enforce({"target.credential.user_id": call.path["id"]})
     _guard(call)
     await cleaning.delete_access_token(call, _find(call))
 

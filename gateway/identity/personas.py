@@ -37,13 +37,7 @@ DOMAIN_MANAGER = _any("admin, or manager of a domain", ADMIN, Who(name="", role=
 ROLE_READER = _any("reader of the system, or who may grant", SYSTEM_READER, DOMAIN_MANAGER)
 ADMIN_OR_SERVICE = _any("admin or service", ADMIN, Who(name="", role="service", scopes=frozenset()))
 SELF = ANY_TOKEN  # and the function looks whose it is
-OF_PROJECT = Who(name="any token of a project or none", role=None, scopes=frozenset({"project", "unscoped"}))
 OWN = Who(name="any token but a domain's", role=None, scopes=frozenset({"project", "system", "unscoped"}))
-
-
-def sees_all(token: Token) -> bool:
-    """An admin, or a reader of the system."""
-    return token.is_admin or SYSTEM_READER.admits(token)
 
 
 def domain_of(call: Call) -> str | None:
@@ -70,26 +64,8 @@ _DOMAINS = (
 )
 
 
-def may_read(call: Call, domain: str | None, *, user: str | None = None, project: str | None = None) -> bool:
-    """Whether the caller may do this to what is in `domain`, or is `user`'s or `project`'s own."""
-    allowed = call.allows(call.operation, target(domain, user=user, project=project))
-    call.cleared = call.cleared or allowed
-    return allowed
-
-
-def may_manage(call: Call, domain: str | None) -> bool:
-    """Whether the caller may do this to what is in `domain`."""
-    return may_read(call, domain)
-
-
 def forbidden(operation: str, prefix: str = "identity:") -> Forbidden:
     return Forbidden(f"You are not authorized to perform the requested action: {prefix}{operation}.")
-
-
-def allow(allowed: bool, operation: str) -> None:
-    """Raises Forbidden unless `allowed`."""
-    if not allowed:
-        raise forbidden(operation)
 
 
 __all__ = [
@@ -99,15 +75,11 @@ __all__ = [
     "CLOUD_ADMIN",
     "DOMAIN_MANAGER",
     "DOMAIN_READER",
-    "OF_PROJECT",
     "OWN",
     "ROLE_READER",
     "SELF",
     "SYSTEM_READER",
-    "allow",
     "domain_of",
     "forbidden",
-    "may_manage",
-    "may_read",
-    "sees_all",
+    "target",
 ]

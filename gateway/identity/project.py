@@ -16,7 +16,7 @@ from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
-from gateway.identity.personas import CLOUD_ADMIN, allow, domain_of, may_manage, may_read
+from gateway.identity.personas import domain_of, target
 from gateway.serving import Call
 
 DEEPEST = 5  # levels of projects, the first below its domain
@@ -90,7 +90,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if given.get("is_domain"):
         return {"project": view(call, acting(await _make_domain(call, given, extra)))}
     parent, home_id = _place(call, given)
-    allow(may_manage(call, home_id), "create_project")
+    call.enforce(target(home_id))
     id = new_hex()
     wish = CreateProject(
         id=id,
@@ -108,7 +108,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 
 async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
-    allow(CLOUD_ADMIN.admits(call.who), "create_project")
+    call.require("identity:create_domain")
+    call.enforce({})
     if given.get("parent_id") or given.get("domain_id"):
         raise Invalid("only root projects are allowed to act as domains.")
     return await domain.make(call, given, extra)
@@ -193,11 +194,11 @@ def _has_tags(call: Call, tags: set[str]) -> bool:
     )
 
 
-def find(call: Call, operation: str) -> Project:
+def find(call: Call) -> Project:
     """The project of the path, if the caller may see it. Raises NotFound, Forbidden."""
     id = call.path["id"]
     project = known(call, id)
-    allow(may_read(call, project.domain if project else None, project=id), operation)
+    call.enforce(target(project.domain if project else None, project=id))
     if project is None:
         raise not_found(id)
     return project
@@ -205,7 +206,7 @@ def find(call: Call, operation: str) -> Project:
 
 async def show(call: Call) -> dict[str, Any]:
     """One project, with those above and below it if asked for. Raises NotFound, Forbidden, Invalid."""
-    project = find(call, "get_project")
+    project = find(call)
     shown = view(call, project)
     links = shown.pop("links")
     for part in ("parents", "subtree"):
@@ -268,7 +269,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "project")
     extra = shapes.check("project", given, SHAPES, least=1)
-    project = managed(call, "update_project")
+    project = managed(call)
     if given.get("domain_id", project.domain or None) != (project.domain or None):
         raise Invalid("Cannot change Domain ID")
     above = project.parent or project.domain or None
@@ -308,11 +309,11 @@ def _may_switch(call: Call, project: Project, enabled: bool) -> None:
         raise Forbidden(f"Cannot disable project {project.id} since its subtree contains enabled projects.")
 
 
-def managed(call: Call, operation: str) -> Project:
+def managed(call: Call) -> Project:
     """The project of the path, if the caller may change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
     project = known(call, id)
-    allow(may_manage(call, project.domain if project else None), operation)
+    call.enforce(target(project.domain if project else None))
     if project is None:
         raise not_found(id)
     return project
@@ -320,7 +321,7 @@ def managed(call: Call, operation: str) -> Project:
 
 async def delete(call: Call) -> None:
     """Raises NotFound, and Forbidden if there are projects below it, or if it is a domain that is enabled."""
-    project = managed(call, "delete_project")
+    project = managed(call)
     if not project.domain:
         await domain.remove(call, _domain(call, project))
         return

@@ -8,7 +8,7 @@ from events.identity import domain as domains
 from events.identity import project as projects
 from events.identity.domain import ChangeDomain
 from events.identity.project import ChangeProject, Project, TagProject, UntagProject
-from events.refusals import Invalid, NotFound
+from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import shapes
 from gateway.identity.project import acting, find, managed
 from gateway.serving import Answer, Call
@@ -19,13 +19,24 @@ def _view(call: Call, tags: tuple[str, ...]) -> dict[str, Any]:
 
 
 async def listed(call: Call) -> dict[str, Any]:
-    return _view(call, find(call, "list_project_tags").tags)
+    return _view(call, find(call).tags)
 
 
 async def check(call: Call) -> None:
     """Raises NotFound unless the project has the tag."""
-    if call.path["tag"] not in find(call, "get_project_tag").tags:
+    if call.path["tag"] not in find(call).tags:
         raise NotFound(f"Could not find project tag: {call.path['tag']}.")
+
+
+def _managed(call: Call, verb: str) -> Project:
+    """The project of the path, if the caller may change its tags. Raises NotFound, Forbidden."""
+    project = managed(call)
+    if project.options.get("immutable"):
+        raise Forbidden(
+            f'Cannot {verb} project tags for {project.id}, project is immutable. Set "immutable" option to false '
+            "before creating project tags."
+        )
+    return project
 
 
 async def _set(call: Call, project: Project, tags: tuple[str, ...]) -> Project:
@@ -36,7 +47,7 @@ async def _set(call: Call, project: Project, tags: tuple[str, ...]) -> Project:
 
 async def replace(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Forbidden."""
-    project = managed(call, "update_project_tags")
+    project = _managed(call, "update")
     if not isinstance(body, dict):
         raise Invalid("It is no object.", kind="malformed")
     shapes.check("tags", body, {"tags": shapes.TAGS}, required=("tags",), extra=False)
@@ -45,12 +56,12 @@ async def replace(call: Call, body: Any) -> dict[str, Any]:
 
 async def remove_all(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    await _set(call, managed(call, "delete_project_tags"), ())
+    await _set(call, _managed(call, "update"), ())
 
 
 async def add(call: Call) -> Answer:
     """Raises NotFound, Invalid, Forbidden."""
-    project, tag = managed(call, "create_project_tag"), call.path["tag"]
+    project, tag = _managed(call, "create"), call.path["tag"]
     fault = shapes.TAG.fault(tag)
     if fault is not None:
         raise shapes.wrong("value", tag, fault)
@@ -65,7 +76,7 @@ async def add(call: Call) -> Answer:
 
 async def remove(call: Call) -> None:
     """Raises NotFound, Forbidden."""
-    project, tag = managed(call, "delete_project_tag"), call.path["tag"]
+    project, tag = _managed(call, "delete"), call.path["tag"]
     if project.domain:
         await call.do(projects, UntagProject(id=project.id, tag=tag))
     elif tag not in project.tags:

@@ -25,4 +25,4 @@ def route(
     if isinstance(who, str):
         return Route(method, path, function, ANYONE, status, fences=fences, past=past)
     name = f"identity:{policy}"
-    return Route(method, path, function, name, status, who, fences=fences, past=past, target=target)
+    return Route(method, path, function, name, status, fences=fences, past=past, target=target)

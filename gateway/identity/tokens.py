@@ -1,7 +1,8 @@
 """Tokens: sealed claims that any gateway can read, and whether they still hold, asked of the fold each time.
 
 Nothing of a token is kept but its revocation. What was unsealed is remembered by the token's text, for unsealing costs
-more than all the rest; whether user, scope and roles are still there is looked up anew.
+more than all the rest; whether user, scope and roles are still there is looked up anew when anything of identity has
+changed since.
 Source: Identity API reference, "Authentication and token management".
 """
 
@@ -14,9 +15,10 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from events.clock import Clock
-from events.fold import Fold
+from events.fold import Change, Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import expiring_membership as expiring_memberships
 from events.identity import identity_provider as identity_providers
 from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
@@ -40,6 +42,7 @@ from gateway.tokens import Token
 REMEMBERED = 20_000  # tokens whose seal was opened
 LONGEST = 4096  # characters of a token: one with many groups is long
 ZERO = timedelta(0)
+NO_MATTER = ("ev.identity.name.", "ev.identity.passcode.")  # no token rests on these
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -68,6 +71,17 @@ class Tokens:
         self.passwords = Passwords(settings.identity.bcrypt_cost)
         self.keys = keys
         self._opened: OrderedDict[str, Claims] = OrderedDict()
+        self._told: dict[str, tuple[int, Token]] = {}  # what was opened, when `_changes` stood there
+        self._changes = 0
+        fold.listeners.append(self._hear)
+        fold.taken_over.append(self._change)
+
+    def _hear(self, change: Change) -> None:
+        if change.subject.startswith("ev.identity.") and not change.subject.startswith(NO_MATTER):
+            self._change()
+
+    def _change(self) -> None:
+        self._changes += 1
 
     async def authenticate(self, text: str, service: str | None = None) -> Token:
         """Whose a token is and what it gives; expired or not, if a service shows its own with it.
@@ -75,8 +89,8 @@ class Tokens:
         Raises Unauthenticated.
         """
         try:
-            helps = service is not None and "service" in self.valid(self.read(service)).role_names
-            return self.valid(self.read(text), allow_expired=helps)
+            helps = service is not None and "service" in self.tell(service).role_names
+            return self.tell(text, allow_expired=helps)
         except (NotFound, Forbidden) as fault:
             raise Unauthenticated("The request you have made requires authentication.") from fault
 
@@ -87,7 +101,7 @@ class Tokens:
         ends = [now + self.lifetime, proven.expires_at, trust.expires_at if trust else None]
         claims = Claims(
             user=proven.user.id,
-            methods=tuple(proven.methods),
+            methods=tuple(dict.fromkeys(proven.methods)),
             scope=target.scope,
             scope_id=target.id,
             issued_at=now,
@@ -121,7 +135,18 @@ class Tokens:
     def _remember(self, text: str, claims: Claims) -> None:
         self._opened[text] = claims
         if len(self._opened) > REMEMBERED:
-            self._opened.popitem(last=False)
+            self._told.pop(self._opened.popitem(last=False)[0], None)
+
+    def tell(self, text: str, *, allow_expired: bool = False) -> Token:
+        """What a token gives now. Raises NotFound, Forbidden if it is none of ours, or does not hold any more."""
+        claims, now = self.read(text), self.clock.now()
+        told = self._told.get(text)
+        if told is not None and told[0] == self._changes and claims.expires_at > now and not self.fold.spoiled:
+            return told[1]
+        token = self.valid(claims, allow_expired=allow_expired)
+        if claims.federated is None and not self.fold.count(expiring_memberships, "user", claims.user):
+            self._told[text] = (self._changes, token)  # no time makes it give less before its end
+        return token
 
     def valid(self, claims: Claims, *, allow_expired: bool = False) -> Token:
         """What a token gives now. Raises NotFound, Forbidden if it does not hold any more."""

@@ -17,7 +17,6 @@ from gateway.identity.application_credential import expiry
 from gateway.identity.claims import moment
 from gateway.identity.delegation import is_secondary
 from gateway.identity.listing import asked, collection
-from gateway.identity.personas import allow, sees_all
 from gateway.identity.project import not_found as no_project
 from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
@@ -82,7 +81,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     required = ("trustor_user_id", "trustee_user_id", "impersonation")
     extra = shapes.check("trust", given, SHAPES, required=required)
     _guard_numbers(given)
-    allow(call.who.user == given["trustor_user_id"], "create_trust")
+    call.enforce({"target.trust.trustor_user_id": given["trustor_user_id"]})
     _guard_delegated(call)
     if given.get("project_id") and not given.get("roles"):
         raise Forbidden(
@@ -191,11 +190,10 @@ def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
 # Looking
 
 
-def _find(call: Call, operation: str, *, trustee: bool = True) -> Trust:
+def _find(call: Call) -> Trust:
     """A trust that gives tokens. Raises NotFound, Forbidden."""
     trust = trusting.find(call.fold, call.path["id"], call.cloud.clock.now())
-    own = (trust.trustor, trust.trustee) if trustee else (trust.trustor,)
-    allow(call.who.user in own or (sees_all(call.who) if trustee else call.who.is_admin), operation)
+    call.enforce({"target.trust.trustor_user_id": trust.trustor, "target.trust.trustee_user_id": trust.trustee})
     _guard_delegated(call)
     return trust
 
@@ -204,13 +202,13 @@ async def listed(call: Call) -> dict[str, Any]:
     """The trusts that a user gave or was given; all of them to who may see all. Raises Forbidden."""
     trustor, trustee = asked(call, "trustor_user_id"), asked(call, "trustee_user_id")
     if trustor is not None:
-        allow(call.who.user == trustor or sees_all(call.who), "list_trusts_for_trustor")
+        call.enforce({"target.trust.trustor_user_id": trustor}, "identity:list_trusts_for_trustor")
         found = call.fold.by(trusts, "trustor", trustor)
     elif trustee is not None:
-        allow(call.who.user == trustee or sees_all(call.who), "list_trusts_for_trustee")
+        call.enforce({"target.trust.trustee_user_id": trustee}, "identity:list_trusts_for_trustee")
         found = call.fold.by(trusts, "trustee", trustee)
     else:
-        allow(sees_all(call.who), "list_trusts")
+        call.enforce({})
         found = call.fold.all(trusts)
     _guard_delegated(call)
     both = [trust for trust in found if trustee is None or trust.trustee == trustee]
@@ -219,18 +217,18 @@ async def listed(call: Call) -> dict[str, Any]:
 
 async def show(call: Call) -> dict[str, Any]:
     """One trust. Raises NotFound, Forbidden."""
-    return {"trust": _whole(call, _find(call, "get_trust"))}
+    return {"trust": _whole(call, _find(call))}
 
 
 async def list_roles(call: Call) -> dict[str, Any]:
     """The roles that a trust gives. Raises NotFound, Forbidden."""
-    trust = _find(call, "list_roles_for_trust")
+    trust = _find(call)
     return {"roles": _roles(call, trust), "links": _roles_links(call, trust)}
 
 
 async def show_role(call: Call) -> dict[str, Any]:
     """One role that a trust gives. Raises NotFound, Forbidden."""
-    trust, id = _find(call, "get_role_for_trust"), call.path["role_id"]
+    trust, id = _find(call), call.path["role_id"]
     role = call.fold.get(roles, id)
     if role is None or id not in trust.roles:
         raise no_role(id)
@@ -239,4 +237,4 @@ async def show_role(call: Call) -> dict[str, Any]:
 
 async def delete(call: Call) -> None:
     """Delete a trust and all that hang on it. Raises NotFound, Forbidden."""
-    await cleaning.delete_trust(call, _find(call, "delete_trust", trustee=False))
+    await cleaning.delete_trust(call, _find(call))

@@ -16,7 +16,7 @@ from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
 from gateway.identity.federation import known
 from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
-from gateway.identity.personas import allow, domain_of, may_manage, may_read
+from gateway.identity.personas import domain_of, target
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
 
@@ -61,7 +61,6 @@ def view(call: Call, user: User) -> dict[str, Any]:
         shown["default_project_id"] = user.default_project
     shown["password_expires_at"] = compliance.moment(user.password_expires_at)
     shown["options"] = user.options
-    shown.update(known.view(call, user.id))
     shown["links"] = {"self": f"{call.root}/v3/users/{user.id}"}
     return shown
 
@@ -79,8 +78,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new user. Raises Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "user")
     extra = _extra(given, required=("name",))
+    links = known.take(call, extra)
     domain = given.get("domain_id") or project.home(call)
-    allow(may_manage(call, domain), "create_user")
+    call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
         raise NotFound(f"Could not find domain: {domain}.")
     _guard_default_project(call, given)
@@ -96,7 +96,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         **await _password(call, given, options),
     )
     key = ("user", domain, wish.name)
-    return {"user": view(call, await naming.create(call, users, wish, key, taken(wish.name, domain)))}
+    state = await naming.create(call, users, wish, key, taken(wish.name, domain))
+    await known.link(call, state.id, links)
+    return {"user": {**view(call, state), **known.view(call, state.id)}}
 
 
 def _guard_default_project(call: Call, given: dict[str, Any]) -> None:
@@ -147,18 +149,18 @@ async def list_of_group(call: Call) -> dict[str, Any]:
     """The users in a group. Raises NotFound, Forbidden."""
     id = call.path["id"]
     found = call.fold.get(groups, id)
-    allow(may_read(call, found.domain if found else None), "list_users_in_group")
+    call.enforce(target(found.domain if found else None))
     if found is None:
         raise group.not_found(id)
     members = (call.fold.get(users, membership.user) for membership in call.fold.by(memberships, "group", id))
     return _answer(call, [user for user in members if user is not None])
 
 
-def find(call: Call, operation: str) -> User:
+def find(call: Call) -> User:
     """The user of the path, if it is the caller or they may see them. Raises NotFound, Forbidden."""
     id = call.path["id"]
     user = call.fold.get(users, id)
-    allow(may_read(call, user.domain if user else None, user=id), operation)
+    call.enforce(target(user.domain if user else None, user=id))
     if user is None:
         raise not_found(id)
     return user
@@ -166,14 +168,15 @@ def find(call: Call, operation: str) -> User:
 
 async def show(call: Call) -> dict[str, Any]:
     """One user. Raises NotFound, Forbidden."""
-    return {"user": view(call, find(call, "get_user"))}
+    user = find(call)
+    return {"user": {**view(call, user), **known.view(call, user.id)}}
 
 
-def _managed(call: Call, operation: str) -> User:
+def _managed(call: Call) -> User:
     """The user of the path, if the caller may change them. Raises NotFound, Forbidden."""
     id = call.path["id"]
     user = call.fold.get(users, id)
-    allow(may_manage(call, user.domain if user else None), operation)
+    call.enforce(target(user.domain if user else None))
     if user is None:
         raise not_found(id)
     return user
@@ -183,11 +186,12 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "user")
     extra = _extra(given, least=1)
-    user = _managed(call, "update_user")
+    user = _managed(call)
     if given.get("id", user.id) != user.id:
         raise Invalid("Cannot change ID")
     if given.get("domain_id", user.domain) != user.domain:
         raise Invalid("Cannot change Domain ID")
+    links = known.take(call, extra, user.id)
     _guard_default_project(call, given)
     options = shapes.merged(user.options, given.get("options", {}))
     name, settings = given.get("name", user.name).strip(), call.cloud.settings.identity
@@ -205,12 +209,13 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     )
     old, new = ("user", user.domain, user.name), ("user", user.domain, name)
     state = await naming.change(call, users, wish, old, new, taken(name, user.domain))
-    return {"user": {**view(call, state), "extra": state.extra}}
+    await known.link(call, user.id, links)
+    return {"user": {**view(call, state), **known.view(call, user.id), "extra": state.extra}}
 
 
 async def delete(call: Call) -> None:
     """Delete a user and all that is theirs alone. Raises NotFound, Forbidden."""
-    await cleaning.delete_user(call, _managed(call, "delete_user"))
+    await cleaning.delete_user(call, _managed(call))
 
 
 async def change_password(call: Call, body: Any) -> None:
@@ -235,7 +240,7 @@ async def change_password(call: Call, body: Any) -> None:
 
 async def list_projects(call: Call) -> dict[str, Any]:
     """The projects in which a user has a role. Raises NotFound, Forbidden."""
-    user = find(call, "list_user_projects")
+    user = find(call)
     getters = {"name": lambda p: p.name, "enabled": lambda p: p.enabled, "domain_id": lambda p: p.domain}
     found = filtered(call, grants.projects_of(call.fold, user.id), getters)
     return collection(call, "projects", found, lambda p: project.view(call, p))
@@ -243,7 +248,7 @@ async def list_projects(call: Call) -> dict[str, Any]:
 
 async def list_groups(call: Call) -> dict[str, Any]:
     """The groups in which a user is. Raises NotFound, Forbidden."""
-    user = find(call, "list_groups_for_user")
+    user = find(call)
     mine = (call.fold.get(groups, membership.group) for membership in call.fold.by(memberships, "user", user.id))
     found = filtered(call, [g for g in mine if g is not None], {"name": lambda g: g.name})
     found += filtered(call, known.groups_of(call, user.id, found), {"name": lambda g: g.name})

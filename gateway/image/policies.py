@@ -22,7 +22,6 @@ RULES = (
         PROJECT,
         {
             "get_images": "list images",
-            "get_image_location": "see where an image's bytes are",
             "get_metadef_namespaces": "list namespaces of metadata definitions",
         },
     ),
@@ -52,7 +51,6 @@ RULES = (
             "reactivate": "open an image's bytes again",
             "add_member": "share an image with a project",
             "delete_member": "share an image no longer",
-            "set_image_location": "say where an image's bytes are",
         },
     ),
     *rules(

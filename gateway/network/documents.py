@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,10 +14,10 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from events.network.standard import Standard
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Invalid, NotFound
 from gateway import bodies
 from gateway.network.attributes import Attribute, wrong
-from gateway.policy import Table
+from gateway.network.rights import Columns, ask, columns_of, disallowed, may_set
 from gateway.rules import Target
 from gateway.serving import Call
 from projections.paging import Page, cut
@@ -121,14 +120,8 @@ def to_create(call: Call, resource: Resource, given: Document) -> Document:
             values[name] = attribute.convert(name, given[name]) if attribute.convert else given[name]
     for name in given:
         if values.get(name, UNSET) != resource.attributes[name].default:
-            _may_set(call, f"create_{resource.name}", name)
+            may_set(call, f"create_{resource.name}", name)
     return values
-
-
-def _may_set(call: Call, rule: str, attribute: str) -> None:
-    """Raises Forbidden if the attribute has a rule that says no, whosever the thing is."""
-    if f"{rule}:{attribute}" in call.table.rules and call.table.verdict(f"{rule}:{attribute}", call.who) is False:
-        raise disallowed(rule, attribute)
 
 
 def to_change(call: Call, resource: Resource, given: Document) -> Document:
@@ -140,7 +133,7 @@ def to_change(call: Call, resource: Resource, given: Document) -> Document:
         if not attribute.put:
             raise Invalid(f"Cannot update read-only attribute {name}")
         values[name] = attribute.convert(name, value) if attribute.convert else value
-        _may_set(call, f"update_{resource.name}", name)
+        may_set(call, f"update_{resource.name}", name)
     return values
 
 
@@ -165,12 +158,6 @@ def _project(call: Call, given: Document) -> str:
     return project
 
 
-def disallowed(rule: str, attribute: str | None = None) -> Forbidden:
-    """What policy says no to: a whole operation, or one attribute in it."""
-    text = f"(rule:{rule} and rule:{rule}:{attribute})" if attribute else f"rule:{rule}"
-    return Forbidden(f"{text} is disallowed by policy", kind="PolicyNotAuthorized")
-
-
 def expected(call: Call) -> int | None:
     """The revision that `If-Match` asks for. Raises Invalid."""
     for entry in (call.request.headers.get("if-match") or "").split(","):
@@ -190,11 +177,7 @@ def expected(call: Call) -> int | None:
 
 def document(call: Call, resource: Resource, state: Any, fields: tuple[str, ...] = ()) -> Document:
     """What is shown of a state: all that the caller may see, or what of that is asked for."""
-    return _document(call, resource, state, _columns(call, resource, fields))
-
-
-Columns = tuple[tuple[str, Any, str | None], ...]
-"""Attributes: name, getter, and the rule that has to be asked about each state, if any."""
+    return _document(call, resource, state, columns_of(call, resource, fields))
 
 
 def _document(call: Call, resource: Resource, state: Any, columns: Columns) -> Document:
@@ -205,30 +188,6 @@ def _document(call: Call, resource: Resource, state: Any, columns: Columns) -> D
     }
 
 
-def _columns(call: Call, resource: Resource, fields: tuple[str, ...]) -> Columns:
-    """What the caller may see of states."""
-    verdicts = [(name, call.table.verdict(rule, call.who)) for name, rule in _guarded(resource, call.table)]
-    hidden = frozenset(name for name, verdict in verdicts if verdict is False)
-    asked = frozenset(name for name, verdict in verdicts if verdict is None)
-    return _shown(resource, hidden, asked, fields)
-
-
-@lru_cache(maxsize=64)
-def _guarded(resource: Resource, table: Table) -> tuple[tuple[str, str], ...]:
-    """The attributes that have a rule of who sees them."""
-    rules = ((name, f"get_{resource.name}:{name}") for name in resource.attributes if name != "tags")
-    return tuple((name, rule) for name, rule in rules if rule in table.rules)
-
-
-@lru_cache(maxsize=1024)
-def _shown(resource: Resource, hidden: frozenset[str], asked: frozenset[str], fields: tuple[str, ...]) -> Columns:
-    return tuple(
-        (name, attribute.get, f"get_{resource.name}:{name}" if name in asked else None)
-        for name, attribute in resource.attributes.items()
-        if attribute.shown and name not in hidden and (not fields or name in fields)
-    )
-
-
 def find(call: Call, resource: Resource, id: str) -> Any:
     """The state that the caller may see, and do this to. Raises NotFound, Forbidden."""
     state = call.fold.get(resource.module, id)
@@ -236,14 +195,6 @@ def find(call: Call, resource: Resource, id: str) -> Any:
         raise resource.not_found(id)
     ask(call, resource, state, id)
     return state
-
-
-def ask(call: Call, resource: Resource, state: Any, id: str) -> None:
-    """Put a state to the call's rule. Raises Forbidden, and NotFound for who may not even see it."""
-    try:
-        call.enforce(resource.target(call, state))
-    except Forbidden as refusal:
-        raise (resource.not_found(id) if call.operation.startswith("get_") else refusal) from None
 
 
 def show(call: Call, resource: Resource) -> Document:
@@ -269,7 +220,7 @@ def listing(call: Call, resource: Resource) -> Document:
     if page is not None:
         found = cut(found, page, resource.not_found, lambda id: call.fold.get(resource.module, id)).items
     fields = tuple(name for name in _fields(given) if name in resource.attributes) or (("",) if _fields(given) else ())
-    columns = _columns(call, resource, fields)
+    columns = columns_of(call, resource, fields)
     answer: Document = {resource.plural: [_document(call, resource, state, columns) for state in found]}
     if page is not None and page.limit:
         answer[f"{resource.plural}_links"] = _links(call, page, [state.id for state in found])
@@ -409,6 +360,7 @@ def _link(call: Call, marker: str, *, reverse: bool) -> str:
 __all__ = [
     "Document",
     "Resource",
+    "ask",
     "disallowed",
     "document",
     "expected",

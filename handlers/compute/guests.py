@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from events import tracing
 from events.compute import server as servers
@@ -52,9 +53,14 @@ def orders(fold: Fold, key: str) -> list[Order]:
         return []
     server = known.state
     trace = tracing.of(server.request)
-    guest = msgspec.json.encode(guest_of(fold, server))
+    guest = guest_of(fold, server)
+    data = news = msgspec.json.encode(guest)
+    if guest.wanted == "gone":
+        news = msgspec.json.encode(replace(guest, built=False, interfaces=()))
+    elif guest.built:  # its agent has seen that, and asks when it begins anew
+        news = msgspec.json.encode(replace(guest, built=False))
     host = server.host or ""
-    return [Order(host=host, kind=KIND, id=server.id, data=guest, sequence=fold.position, trace=trace)]
+    return [Order(host=host, kind=KIND, id=server.id, data=data, news=news, sequence=fold.position, trace=trace)]
 
 
 def unsettled(fold: Fold) -> list[str]:

@@ -17,7 +17,8 @@ from tests.contract.clouds import RunningCloud, cumulog, running
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """A running cloud with three simulated hosts. What all tests left in its log must be sound."""
     state = tmp_path_factory.mktemp("contract") / "cloud"
-    with running(state, hosts=3) as one:
+    methods = "identity.methods=external,password,token,oauth1,mapped,application_credential,ec2credential,totp"
+    with running(state, hosts=3, arguments=("--set", methods)) as one:
         yield one
     checked = cumulog(state, "verify")
     assert checked.returncode == 0, checked.stdout + checked.stderr

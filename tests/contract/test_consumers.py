@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from events.wire import Credentials, Denied, Wire
 from tests.contract.clients import CLIENTS
 from tests.contract.clouds import RunningCloud, found
 from tests.contract.test_tenancy import tenant
@@ -116,12 +118,26 @@ def test_metering_over_http_misses_nothing_and_repeats_nothing(
     assert written == expected[: len(written)]
 
 
+async def is_admitted(credentials: Path) -> bool:
+    """Whether NATS knows a consumer by now."""
+    given = json.loads(credentials.read_text())
+    user = given["user"]
+    try:
+        wire = await Wire.connect(
+            given["servers"], Credentials(user=user, password=given["password"], inbox=f"_INBOX.{user}")
+        )
+    except Denied:
+        return False
+    await wire.close()
+    return True
+
+
 def test_metering_over_nats_misses_nothing(cloud: RunningCloud, owner: Owner, tmp_path: Path) -> None:
     made = cloud.run("credentials", "consumer", "metering", "--after", "0", "--set", "feed.patience=1")
     assert made.returncode == 0, made.stderr
     file = Path(made.stdout.strip())
     assert file.stat().st_mode & 0o777 == 0o600
-    time.sleep(2.5)  # the cloud looks at its consumers once a second
+    wait(lambda: asyncio.run(is_admitted(file)))
     survive(Program(tmp_path / "ledger", "metering_nats.py", str(file)), owner)
     assert cloud.run("credentials", "consumer", "metering", "--remove").returncode == 0
     assert not file.exists()

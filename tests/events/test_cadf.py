@@ -27,6 +27,7 @@ ACTIONS = {
     "deploy",
     "undeploy",
     "revoke",
+    "authenticate",
     "unknown",
 }
 OUTCOMES = {"success", "failure", "unknown", "pending"}

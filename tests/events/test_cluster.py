@@ -56,7 +56,8 @@ async def test_three_servers_lose_no_update_even_when_the_leader_dies(cluster: C
             await asyncio.sleep(dice.random() / 200)
 
     writers = [asyncio.create_task(write(n)) for n in range(6)]
-    await asyncio.sleep(1.0)
+    while len(written) < 100:
+        await asyncio.sleep(0.05)
     await cluster.kill_leader(wires[1], STREAM)
     killed, count = time.monotonic(), len(written)
     while len(written) < count + 200:
@@ -114,10 +115,17 @@ async def test_three_servers_close_an_epoch_while_a_leader_dies(cluster: Cluster
             except (Unavailable, TimeoutError):
                 await asyncio.sleep(0.1)
 
+    async def grown(by: int) -> None:
+        """So many further writes are acknowledged."""
+        count = len(acknowledged)
+        async with asyncio.timeout(20):
+            while len(acknowledged) < count + by:
+                await asyncio.sleep(0.02)
+
     writers = [asyncio.create_task(write(door, n)) for n, door in enumerate(doors)]
-    await asyncio.sleep(0.5)
+    await grown(50)
     await asyncio.gather(*map(shut, doors))
-    await asyncio.sleep(0.3)
+    await grown(30)
     leader = await cluster.leader(wires[1], stream(doors[1].fold.epoch.number))
     closing = asyncio.gather(*map(shut, doors))
     await asyncio.sleep(0.02)
@@ -125,10 +133,7 @@ async def test_three_servers_close_an_epoch_while_a_leader_dies(cluster: Cluster
     await asyncio.sleep(0.5)
     await cluster.start_one(leader)  # no epoch is ended while a server is away
     await closing
-    count = len(acknowledged)
-    async with asyncio.timeout(20):
-        while len(acknowledged) < count + 50:
-            await asyncio.sleep(0.02)
+    await grown(50)
     stop = True
     await asyncio.gather(*writers)
     assert doors[0].fold.epoch.number >= 3

@@ -17,7 +17,7 @@ from events.compute.flavor import CreateFlavor
 from events.decider import Executor
 from events.envelope import CLOUD
 from events.epochs import close
-from events.feed_stream import Behind, FeedStream
+from events.feed_stream import STREAM, Behind, FeedStream
 from events.fold import Fold
 from events.following import Following
 from events.jetstream import JetStreamJournal
@@ -129,7 +129,13 @@ async def test_a_consumer_of_a_project_hears_of_no_other(stream: FeedStream, ent
     assert tenants.sequences == [6, 9]
 
 
-async def test_what_was_not_acknowledged_is_told_again(stream: FeedStream, enter: Enter) -> None:
+async def unacknowledged(wire: Wire, name: str) -> int:
+    """How many messages JetStream will tell a consumer again."""
+    told: int = (await wire.api(f"CONSUMER.INFO.{STREAM}.{name}"))["num_ack_pending"]
+    return told
+
+
+async def test_what_was_not_acknowledged_is_told_again(stream: FeedStream, wire: Wire, enter: Enter) -> None:
     await stream.dismiss("other")
     await stream.admit("other", None, 5, Feed(patience=1))
     await stream.fill([one(6), one(7)], "/cumulog")
@@ -140,8 +146,9 @@ async def test_what_was_not_acknowledged_is_told_again(stream: FeedStream, enter
     await stream.fill([one(8)], "/cumulog")
     second = await Consumer(await enter("other"), "other").listen()
     await until(lambda: len(second.heard) == 2)
-    await asyncio.sleep(1.2)
     assert sorted(second.sequences) == [7, 8]
+    while await unacknowledged(wire, "other"):
+        await asyncio.sleep(0.01)
 
 
 async def test_without_consumers_there_is_no_stream(stream: FeedStream) -> None:

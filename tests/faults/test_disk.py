@@ -25,7 +25,9 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
     volume.remove()
 
 
-async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_room(volume: Volume) -> None:
+async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_room(
+    volume: Volume, caplog: pytest.LogCaptureFixture
+) -> None:
     server = NatsServer(volume.path)
     await server.start()
     wire = await Wire.connect([server.url], server.cloud)
@@ -42,7 +44,9 @@ async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_ro
     with pytest.raises(Unavailable):
         await write(range(9, 99))
     assert [entry.sequence for entry in await journal.of("ev.compute.server.3")] == [4]  # it can be read all the while
-    await asyncio.sleep(1.5)
+    async with asyncio.timeout(10):
+        while "nothing can be changed until its disk has room" not in caplog.text:  # it has noticed
+            await asyncio.sleep(0.02)
     volume.free()
     end = time.monotonic() + 20
     while "ev.compute.server.99" not in written:

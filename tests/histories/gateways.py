@@ -147,19 +147,6 @@ async def _process(state: Path, name: str, code: str, *words: str) -> tuple[asyn
     raise AssertionError((state.parent / f"{name}.log").read_text())
 
 
-async def revocation(cloud: Gateways) -> float:
-    """Seconds from the answer that a token is revoked, by one gateway, until the last of all others refuses it."""
-    headers = {"X-Auth-Token": await cloud.login()}
-    subject = {**headers, "X-Subject-Token": await cloud.login()}
-    revoked = await cloud.all[0].http.delete("/identity/v3/auth/tokens", headers=subject)
-    assert revoked.status_code == 204, revoked.text
-    begin = time.monotonic()
-    for gateway in cloud.all[1:]:
-        while (await gateway.http.get("/identity/v3/auth/tokens", headers=subject)).status_code == 200:
-            await asyncio.sleep(0.001)
-    return time.monotonic() - begin
-
-
 async def wanted(http: httpx.AsyncClient, headers: dict[str, str], *, vcpus: int = 1) -> dict[str, Any]:
     """What a server is asked for with: a flavor, an image, a network with a subnet; and quotas for many."""
     size = {"name": "size", "ram": 64, "vcpus": vcpus, "disk": 1}

@@ -78,6 +78,26 @@ def test_a_server_is_placed_built_and_deleted() -> None:
     run(story)
 
 
+def test_a_guest_that_was_lost_while_its_agent_was_away_is_not_made_again() -> None:
+    async def story() -> None:
+        cloud = SimulatedCloud(1)
+        await cloud.start()
+        await ask_for_server(cloud.processes[0], "s", (), False)
+        await settle(cloud)
+        (server,) = cloud.fold.all(servers)
+        assert server.status == "ACTIVE"
+        assert server.host is not None
+        await cloud.kill_agent(server.host)
+        cloud.memory.put(server.host, "s", None)
+        await cloud.start_agent(server.host)
+        await asyncio.sleep(30)
+        assert cloud.fold.all(servers)[0].status == "ERROR"
+        assert cloud.memory.guests[server.host] == {}
+        await cloud.stop()
+
+    run(story)
+
+
 async def deleted_while_its_host_was_down() -> None:
     """And while no order could be put: the host hears of it when it is back."""
     cloud = SimulatedCloud(1)

@@ -1,9 +1,9 @@
-"""Signing on with a browser, for a dashboard: to the OpenID provider and back, and with a token to the dashboard.
+"""Signing on with a browser, for a dashboard: to the identity provider and back, and with a token to the dashboard.
 
-The way out is remembered in `state`, which is sealed as tokens are, and in a cookie, so that only the browser that went
-out comes back; a state is used once. The code is redeemed with PKCE, the ID token must carry the nonce.
-Source: OpenID Connect Core 1.0, "Authentication using the Authorization Code Flow"; RFC 7636, 9700; Identity API
-reference, "Web Single Sign On authentication".
+The way out is sealed as tokens are, and bound to a cookie, so that only the browser that went out comes back; it ends
+once. A code is redeemed with PKCE, and the ID token must carry the nonce; an assertion must answer the very request.
+Source: OpenID Connect Core 1.0, "Authentication using the Authorization Code Flow"; RFC 7636, 9700; SAML 2.0 Profiles,
+"Web Browser SSO"; Identity API reference, "Web Single Sign On authentication".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
-from events.refusals import Invalid, Unauthenticated
+from events.refusals import Invalid
 from gateway.identity.federation import signon
 from gateway.identity.federation.fetching import Unreachable
 from gateway.identity.federation.openid import Provider, Untrue, attributes
@@ -54,20 +54,21 @@ def _origin(call: Call) -> str:
         raise Invalid("Request must have an origin query parameter")
     trusted = [url.strip() for url in call.cloud.settings.federation.trusted_dashboards.split(",")]
     if origin not in filter(None, trusted):
-        raise Unauthenticated(f"{origin} is not a trusted dashboard host")
+        signon.log.info("%r is no trusted dashboard", origin[:LONGEST])
+        raise unauthenticated()
     return origin
 
 
 async def start(call: Call) -> Answer:
     """Send a browser to the one provider that has the protocol. Raises Invalid, Unauthenticated, Busy."""
     _origin(call)
-    found = []
+    settings, found = call.cloud.settings.federation, []
     for protocol in call.fold.by(protocols, "id", call.path["protocol"]):
         provider = call.fold.get(identity_providers, protocol.provider)
-        if provider is not None and provider.enabled and provider.id in call.cloud.settings.federation.oidc:
+        if provider is not None and provider.enabled and (provider.id in settings.oidc or provider.id in settings.saml):
             found.append(provider)
     if len(found) != 1:
-        raise Unauthenticated("Missing entity ID from environment")
+        raise unauthenticated()
     return await _leave(call, found[0].id, call.path["protocol"])
 
 
@@ -79,12 +80,12 @@ async def start_at(call: Call) -> Answer:
 async def _leave(call: Call, provider: str, protocol: str) -> Answer:
     origin = _origin(call)
     signon.protocol_of(call, signon.provider_of(call, provider).id, protocol)
-    known = provider_of(call, provider)
-    if known is None:
-        raise unauthenticated()
     until = call.cloud.clock.now() + PATIENCE
     id, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     journey = Journey(provider, protocol, origin, id, nonce, verifier, until)
+    known = provider_of(call, provider)
+    if known is None:
+        return _leave_for_saml(call, journey)
     try:
         endpoint = (await known.published()).authorization_endpoint
     except Unreachable as fault:
@@ -97,22 +98,48 @@ async def _leave(call: Call, provider: str, protocol: str) -> Answer:
         "client_id": known.settings.client_id,
         "redirect_uri": _redirect(call, provider, protocol),
         "scope": known.settings.scopes,
-        "state": call.cloud.part(Tokens).keys.seal(msgspec.json.encode(journey)),
+        "state": _sealed(call, journey),
         "nonce": nonce,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    location = f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
-    return Answer(status=302, headers={"Location": location, "Set-Cookie": _cookie(call, id), **_UNSEEN})
+    return _away(endpoint, asked, _cookie(call, id))
+
+
+def _leave_for_saml(call: Call, journey: Journey) -> Answer:
+    """The journey itself is the cookie: what the provider passes on may be short only."""
+    from gateway.identity.federation import clouds, saml, xml
+
+    settings = call.cloud.settings.federation.saml.get(journey.provider)
+    public = call.cloud.settings.gateway.public_url.rstrip("/")
+    if settings is None or not settings.sso_url or not public:
+        raise unauthenticated()
+    where = f"{public}{call.face.path}{CALLBACK.format(id=journey.provider, protocol=journey.protocol)}"
+    wanted = saml.request(
+        f"_{journey.nonce}", clouds.audience(call), where, settings.sso_url, saml.POST, call.cloud.clock.now()
+    )
+    asked = {"SAMLRequest": saml.deflated(xml.written(wanted)), "RelayState": journey.id}
+    return _away(settings.sso_url, asked, _cookie(call, _sealed(call, journey), posted=True))
+
+
+def _away(url: str, asked: dict[str, str], cookie: str) -> Answer:
+    location = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(asked)}"
+    return Answer(status=302, headers={"Location": location, "Set-Cookie": cookie, **_UNSEEN})
+
+
+def _sealed(call: Call, journey: Journey) -> str:
+    return call.cloud.part(Tokens).keys.seal(msgspec.json.encode(journey))
 
 
 _UNSEEN = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
-def _cookie(call: Call, value: str, age: int = int(PATIENCE.total_seconds())) -> str:
+def _cookie(call: Call, value: str, age: int = int(PATIENCE.total_seconds()), *, posted: bool = False) -> str:
+    """One that comes back with a link, or if `posted` with a form of another site, which browsers do over TLS only."""
     secure = "; Secure" if call.base.startswith("https:") else ""
+    site = "None" if posted and secure else "Lax"
     path = f"{urlsplit(call.root).path}/v3/auth/OS-FEDERATION"
-    return f"{COOKIE}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+    return f"{COOKIE}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite={site}{secure}"
 
 
 def _redirect(call: Call, provider: str, protocol: str) -> str:
@@ -121,14 +148,15 @@ def _redirect(call: Call, provider: str, protocol: str) -> str:
 
 async def come_back(call: Call) -> Answer:
     """A page that takes a browser to the dashboard with a token. Raises Unauthenticated, Forbidden, Busy."""
-    journey = _journey(call)
+    journey = _journey(call, call.request.query_params.get("state", ""))
+    if not secrets.compare_digest(call.request.cookies.get(COOKIE, "").encode(), journey.id.encode()):
+        raise unauthenticated()
     provider = signon.provider_of(call, journey.provider)
     protocol = signon.protocol_of(call, journey.provider, journey.protocol)
     known = provider_of(call, provider.id)
     code = call.request.query_params.get("code", "")
     if known is None or not code or len(code) > LONGEST:
         raise unauthenticated()
-    await signon.use_once(call, ("websso", journey.id), journey.until)
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -139,7 +167,7 @@ async def come_back(call: Call) -> Answer:
     ours = await secret_of(call, provider.id)
     try:
         endpoint = (await known.published()).token_endpoint
-        answer = await known.fetch(endpoint, form=form, auth=(known.settings.client_id, ours) if ours else None)
+        answer = await known.fetch(endpoint, form=form, auth=known.credentials(ours) if ours else None)
         said = await known.claims(str(answer.get("id_token", "")), known.settings.client_id, journey.nonce)
         if known.settings.userinfo:
             said = {**await _told(known, str(answer.get("access_token", "")), said["sub"]), **said}
@@ -148,8 +176,25 @@ async def come_back(call: Call) -> Answer:
         raise unauthenticated() from fault
     except Unreachable as fault:
         raise signon.unreachable(provider.id, fault) from fault
+    await signon.use_once(call, ("websso", journey.id), journey.until)
     proven = await signon.vouched(call, provider, protocol, attributes(said), "HTTP_OIDC_ISS")
-    text, _ = signon.issue(call, proven)
+    text, _ = await signon.issue(call, proven)
+    return _page(call, journey.origin, text)
+
+
+async def posted_back(call: Call) -> Answer:
+    """The same from a SAML provider, which has the browser send a form. Raises Unauthenticated, Forbidden."""
+    from gateway.identity.federation import clouds
+
+    journey = _journey(call, call.request.cookies.get(COOKIE, ""))
+    provider = signon.provider_of(call, journey.provider)
+    protocol = signon.protocol_of(call, journey.provider, journey.protocol)
+    brought = await clouds.brought(call)
+    if not secrets.compare_digest(brought.relay_state.encode(), journey.id.encode()):
+        raise unauthenticated()
+    told = await clouds.attributes(call, provider, brought, f"_{journey.nonce}")
+    proven = await signon.vouched(call, provider, protocol, told, "MELLON_IDP")
+    text, _ = await signon.issue(call, proven)
     return _page(call, journey.origin, text)
 
 
@@ -161,17 +206,15 @@ async def _told(known: Provider, token: str, subject: str) -> dict[str, object]:
     return told
 
 
-def _journey(call: Call) -> Journey:
-    """The journey that ends here, if it began with this browser. Raises Unauthenticated."""
-    state = call.request.query_params.get("state", "")
-    data = call.cloud.part(Tokens).keys.unseal(state) if len(state) <= LONGEST else None
+def _journey(call: Call, sealed: str) -> Journey:
+    """The journey that ends here. Raises Unauthenticated."""
+    data = call.cloud.part(Tokens).keys.unseal(sealed) if len(sealed) <= LONGEST else None
     try:
         journey = msgspec.json.decode(data or b"", type=Journey)
     except (msgspec.DecodeError, UnicodeError) as fault:
         raise unauthenticated() from fault
-    mine = secrets.compare_digest(call.request.cookies.get(COOKIE, "").encode(), journey.id.encode())
     here = (journey.provider, journey.protocol) == (call.path["id"], call.path["protocol"])
-    if not (mine and here) or journey.until <= call.cloud.clock.now():
+    if not here or journey.until <= call.cloud.clock.now():
         raise unauthenticated()
     return journey
 

@@ -5,12 +5,9 @@ Source: Identity API reference, "OS-FEDERATION", "Generate assertions"; SAML 2.0
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import uuid4
 
 import msgspec
@@ -34,6 +31,7 @@ from gateway.serving import Answer, Call
 from gateway.tokens import Token
 
 LARGEST = 1 << 18  # bytes of a response
+LONGEST = 4096  # characters of a relay state
 
 
 class _Id(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,7 +96,8 @@ async def _response(call: Call, body: Any) -> tuple[xml.Element, ServiceProvider
     if provider is None:
         raise not_found(wanted.scope.service_provider.id)
     if not provider.enabled:
-        raise Forbidden(f"Service Provider {provider.id} is disabled")
+        signon.log.info("service provider %s is disabled", provider.id)
+        raise signon.forbidden()
     tokens = call.cloud.part(Tokens)
     token = tokens.valid(tokens.read(wanted.identity.token.id))
     if token.project is None or token.access_rules is not None:
@@ -134,25 +133,75 @@ def _told(fold: Fold, token: Token, call: Call) -> dict[str, list[str]]:
 # Taking others' assertions
 
 
-async def attributes(call: Call, provider: IdentityProvider) -> Attributes:
-    """What the response in the body says of whoever brings it, once. Raises Unauthenticated, TooLarge."""
-    settings = call.cloud.settings.federation
-    known, public = settings.saml.get(provider.id), call.cloud.settings.gateway.public_url
+def audience(call: Call) -> str:
+    """As which this cloud takes others' word."""
+    return f"{call.cloud.settings.gateway.public_url.rstrip('/')}{call.face.path}"
+
+
+async def brought(call: Call) -> saml.Brought:
+    """What the body brings. Raises Unauthenticated, TooLarge."""
+    data = await bodies.read(call.request, LARGEST)
+    try:
+        return saml.brought(data)
+    except xml.Unreadable as fault:
+        signon.log.info("what came is no response: %s", fault)
+        raise unauthenticated() from fault
+
+
+async def attributes(
+    call: Call, provider: IdentityProvider, came: saml.Brought, request: str | None = None
+) -> Attributes:
+    """What a response says of whoever brings it, once. Raises Unauthenticated."""
+    settings, public = call.cloud.settings.federation, call.cloud.settings.gateway.public_url.rstrip("/")
+    known = settings.saml.get(provider.id)
     if known is None or not public:  # an address that the request itself chose would prove nothing
         signon.log.info("%s: SAML needs a setting, and gateway.public_url", provider.id)
         raise unauthenticated()
-    data = await bodies.read(call.request, LARGEST)
-    skew, now = timedelta(seconds=settings.clock_skew), call.cloud.clock.now()
     try:
-        if data[:64].lstrip()[:1] != b"<":
-            given = parse_qs(data.decode("ascii"), max_num_fields=8).get("SAMLResponse", [""])[0]
-            data = base64.b64decode(given)
-        certificate = Path(known.certificate).read_text()
-        here = f"{public.rstrip('/')}{call.request.url.path}"
-        audience = f"{public.rstrip('/')}{call.face.path}"
-        found = saml.said(data, certificate, known.entity_id, here, audience, now, skew)
-    except (xml.Unreadable, binascii.Error, UnicodeError, ValueError) as fault:
+        expected = saml.Expected(
+            certificate=Path(known.certificate).read_text(),
+            issuer=known.entity_id,
+            recipient=f"{public}{call.request.url.path}",
+            audience=audience(call),
+            request=request,
+        )
+        found = saml.said(came.response, expected, call.cloud.clock.now(), timedelta(seconds=settings.clock_skew))
+    except (xml.Unreadable, OSError, UnicodeError) as fault:
         signon.log.info("an assertion of %s was refused: %s", provider.id, fault)
         raise unauthenticated() from fault
     await signon.use_once(call, ("assertion", provider.id, found.id), found.until)
     return found.attributes
+
+
+# Enhanced clients
+
+
+class Errand(msgspec.Struct, frozen=True, tag="saml2"):
+    """What is to be known when a client comes back from its identity provider."""
+
+    provider: str
+    request: str
+
+
+async def ask_client(call: Call, provider: IdentityProvider) -> Answer:
+    """A request for a client to carry to its identity provider. Raises Unauthenticated."""
+    if provider.id not in call.cloud.settings.federation.saml or not call.cloud.settings.gateway.public_url:
+        raise unauthenticated()
+    here = f"{call.cloud.settings.gateway.public_url.rstrip('/')}{call.request.url.path}"
+    id, issuer = f"_{uuid4().hex}", audience(call)
+    wanted = saml.request(id, issuer, here, "", saml.PAOS, call.cloud.clock.now())
+    state = call.cloud.part(Tokens).keys.seal(msgspec.json.encode(Errand(provider.id, id)))
+    answer = saml.asked_by_client(wanted, here, issuer, state)
+    return Answer(status=200, body=xml.written(answer), media_type="application/vnd.paos+xml")
+
+
+def errand(call: Call, provider: IdentityProvider, came: saml.Brought) -> str | None:
+    """The request that a client was sent with, if it was."""
+    data = call.cloud.part(Tokens).keys.unseal(came.relay_state) if len(came.relay_state) <= LONGEST else None
+    if data is None:
+        return None
+    try:
+        found = msgspec.json.decode(data, type=Errand)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    return found.request if found.provider == provider.id else None

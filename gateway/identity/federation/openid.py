@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from joserfc import jwk, jws, jwt
@@ -64,12 +64,18 @@ class Provider:
         self._published_at = clock.now()
         self._keys: list[jwk.Key] = []
         self._keys_at = clock.now() - KEPT
+        self._asked_at = clock.now() - KEPT  # for keys, whether they came or not
+        self._fault = ""  # why they did not come
 
     async def fetch(self, url: str, **how: Any) -> dict[str, Any]:
         """Raises Unreachable."""
         if not url:
             raise Unreachable(f"{self.settings.issuer} does not offer that")
         return await fetch(url, self._common.timeout, **how)
+
+    def credentials(self, secret: str) -> tuple[str, str]:
+        """As which this cloud asks. Source: RFC 6749, section 2.3.1."""
+        return quote(self.settings.client_id, safe=""), quote(secret, safe="")
 
     async def published(self) -> Published:
         """What the provider says of itself. Raises Unreachable."""
@@ -88,15 +94,17 @@ class Provider:
     async def _key(self, kid: str | None, algorithm: str) -> jwk.Key:
         """The key that a token names. Raises Untrue, Unreachable."""
         now = self.clock.now()
-        age = now - self._keys_at
         found = self._known(kid, algorithm)
-        if age > KEPT or (found is None and age > AGAIN):
+        if (found is None or now - self._keys_at > KEPT) and now - self._asked_at > AGAIN:
+            self._asked_at = now
             try:
                 await self._refresh()
-            except Unreachable:
-                if found is None:
-                    raise
+                self._fault = ""
+            except Unreachable as fault:
+                self._fault = str(fault)
             found = self._known(kid, algorithm)
+        if found is None and self._fault:
+            raise Unreachable(self._fault)
         if found is None:
             raise Untrue(f"the issuer has no key {kid!r} for {algorithm}")
         return found
@@ -107,8 +115,10 @@ class Provider:
 
     async def _refresh(self) -> None:
         document = await self.fetch((await self.published()).jwks_uri)
-        keys = []
-        for one in document.get("keys", ())[:MOST]:
+        published, keys = document.get("keys"), []
+        if not isinstance(published, list):
+            raise Unreachable("the issuer's keys are no list")
+        for one in published[:MOST]:
             try:
                 if one.get("use", "sig") == "sig" and one.get("kty") != "oct":
                     keys.append(jwk.import_key(one))
@@ -181,7 +191,7 @@ class Provider:
         if len(token) > LONGEST or secret is None:
             raise Untrue("it cannot be asked about")
         url = (await self.published()).introspection_endpoint
-        said = await self.fetch(url, form={"token": token}, auth=(self.settings.client_id, secret))
+        said = await self.fetch(url, form={"token": token}, auth=self.credentials(secret))
         if said.get("active") is not True:
             raise Untrue("the issuer says that it does not hold")
         mine = said.get("aud", said.get("client_id"))

@@ -65,6 +65,7 @@ _SIGN_ON = (
     Route("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}", _later("browsing", "start"), ANYONE),
     Route("GET", _WEBSSO, _later("browsing", "start_at"), ANYONE),
     Route("GET", f"{_WEBSSO}/callback", _later("browsing", "come_back"), ANYONE),
+    Route("POST", f"{_WEBSSO}/callback", _later("browsing", "posted_back"), ANYONE),
     Route("GET", "/v3/OS-FEDERATION/saml2/metadata", _later("clouds", "metadata"), ANYONE),
     Route("POST", _SAML, _later_with_body("clouds", "assert_"), ANYONE),
     Route("POST", f"{_SAML}/ecp", _later_with_body("clouds", "assert_enveloped"), ANYONE),

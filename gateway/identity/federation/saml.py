@@ -7,8 +7,11 @@ Source: SAML 2.0 Core, Bindings, Profiles ("Enhanced Client or Proxy"); Identity
 from __future__ import annotations
 
 import asyncio
+import base64
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 from uuid import uuid4
 
 import msgspec
@@ -24,6 +27,7 @@ from gateway.identity.federation.xml import Element, Unreadable, make, one, text
 
 KEY = ("identity", "federation", "saml", "key")  # in the vault
 LIFETIME = timedelta(minutes=5)  # of an assertion: as long as it takes to carry it over
+LONGEST_ID = 255
 YEARS = timedelta(days=3650)  # of the certificate, which others pin
 
 _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -47,6 +51,23 @@ class Said(Struct, frozen=True):
     id: str
     until: datetime
     attributes: dict[str, list[str]]
+
+
+class Expected(Struct, frozen=True, kw_only=True):
+    """What an assertion must be, to be taken."""
+
+    certificate: str  # of the key that signed it
+    issuer: str
+    recipient: str
+    audience: str
+    request: str | None = None  # that it answers; None: it answers none
+
+
+class Brought(Struct, frozen=True):
+    """What a body brings."""
+
+    response: Element
+    relay_state: str = ""
 
 
 async def signing(vault: Vault) -> Signing:
@@ -131,11 +152,49 @@ def response(
 
 def enveloped(answer: Element, relay_state: str) -> Element:
     """A response as an enhanced client carries it over."""
-    actor = {xml.name("soap:actor"): _ACTOR, xml.name("soap:mustUnderstand"): "1"}
-    state = make("ecp:RelayState", relay_state)
-    for name, value in actor.items():
-        state.set(name, value)
+    told = {xml.name("soap:actor"): _ACTOR, xml.name("soap:mustUnderstand"): "1"}
+    state = make("ecp:RelayState", relay_state, **told)
     return make("soap:Envelope", make("soap:Header", state), make("soap:Body", answer))
+
+
+POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+PAOS = "urn:oasis:names:tc:SAML:2.0:bindings:PAOS"
+
+
+def request(id: str, issuer: str, consumer: str, destination: str, binding: str, now: datetime) -> Element:
+    """What asks an identity provider to vouch for somebody."""
+    asked = make(
+        "samlp:AuthnRequest",
+        make("saml:Issuer", issuer),
+        make("samlp:NameIDPolicy", AllowCreate="true"),
+        ID=id,
+        IssueInstant=moment(now),
+        Version="2.0",
+        AssertionConsumerServiceURL=consumer,
+        ProtocolBinding=binding,
+    )
+    if destination:
+        asked.set("Destination", destination)
+    return asked
+
+
+def deflated(data: bytes) -> str:
+    """A request as it stands in a URL."""
+    packer = zlib.compressobj(wbits=-15)
+    return base64.b64encode(packer.compress(data) + packer.flush()).decode()
+
+
+def asked_by_client(wanted: Element, consumer: str, issuer: str, relay_state: str) -> Element:
+    """A request as an enhanced client carries it to the identity provider of its choice."""
+    told = {xml.name("soap:actor"): _ACTOR, xml.name("soap:mustUnderstand"): "1"}
+    service = xml.SPACES["ecp"]
+    header = make(
+        "soap:Header",
+        make("paos:Request", **told, responseConsumerURL=consumer, service=service),
+        make("ecp:Request", make("saml:Issuer", issuer), **told, IsPassive="0"),
+        make("ecp:RelayState", relay_state, **told),
+    )
+    return make("soap:Envelope", header, make("soap:Body", wanted))
 
 
 def metadata(signer: Signing, entity: str, location: str) -> Element:
@@ -155,13 +214,25 @@ def metadata(signer: Signing, entity: str, location: str) -> Element:
 # What others say
 
 
-def said(
-    data: bytes, certificate: str, issuer: str, recipient: str, audience: str, now: datetime, skew: timedelta
-) -> Said:
-    """What a response says, enveloped or not. Raises Unreadable if it proves nothing."""
+def brought(data: bytes) -> Brought:
+    """A response in an envelope, in a form, or as it is. Raises Unreadable."""
+    if data.lstrip()[:1] != b"<":
+        try:
+            form = parse_qs(data.decode("ascii"), max_num_fields=8)
+            given = base64.b64decode(form.get("SAMLResponse", [""])[0])
+        except ValueError as fault:
+            raise Unreadable(f"it is no form: {fault}") from fault
+        return Brought(xml.read(given), form.get("RelayState", [""])[0])
     root = xml.read(data)
-    if root.tag == xml.name("soap:Envelope"):
-        root = one(root, "soap:Body/samlp:Response")
+    if root.tag != xml.name("soap:Envelope"):
+        return Brought(root)
+    state = root.find("soap:Header/ecp:RelayState", xml.SPACES)
+    return Brought(one(root, "soap:Body/samlp:Response"), "" if state is None else text(state))
+
+
+def said(root: Element, expected: Expected, now: datetime, skew: timedelta) -> Said:
+    """What a response says. Raises Unreadable if it proves nothing."""
+    certificate, issuer = expected.certificate, expected.issuer
     if root.tag != xml.name("samlp:Response"):
         raise Unreadable("it is no response")
     if one(root, "samlp:Status/samlp:StatusCode").get("Value") != _SUCCESS:
@@ -173,9 +244,12 @@ def said(
         assertion = one(xml.proven(root, certificate), "saml:Assertion")
     if text(one(assertion, "saml:Issuer")) != issuer:
         raise Unreadable("it is another issuer's")
-    until = _confirmed(assertion, recipient, now, skew)
+    id = assertion.get("ID", "")
+    if not 0 < len(id) <= LONGEST_ID:
+        raise Unreadable("it has no id by which it is known again")
+    until = _confirmed(assertion, expected, now, skew)
     for conditions in assertion.findall("saml:Conditions", xml.SPACES):
-        _hold(conditions, audience, now, skew)
+        _hold(conditions, expected.audience, now, skew)
     found: dict[str, list[str]] = {"MELLON_IDP": [issuer], "Shib-Identity-Provider": [issuer]}
     for name in assertion.findall("saml:Subject/saml:NameID", xml.SPACES):
         found["MELLON_NAME_ID"] = found["REMOTE_USER"] = [text(name)]
@@ -185,17 +259,17 @@ def said(
         found.setdefault(f"MELLON_{name}", []).extend(values)
         if name not in ("REMOTE_USER", "Shib-Identity-Provider") and not name.startswith("MELLON_"):
             found.setdefault(name, []).extend(values)
-    return Said(id=assertion.get("ID", ""), until=until + skew, attributes=found)
+    return Said(id=id, until=until + skew, attributes=found)
 
 
-def _confirmed(assertion: Element, recipient: str, now: datetime, skew: timedelta) -> datetime:
+def _confirmed(assertion: Element, expected: Expected, now: datetime, skew: timedelta) -> datetime:
     """Until when whoever brings it here is its subject."""
     for confirmation in assertion.findall("saml:Subject/saml:SubjectConfirmation", xml.SPACES):
         data = confirmation.find("saml:SubjectConfirmationData", xml.SPACES)
-        if confirmation.get("Method") != _BEARER or data is None or data.get("Recipient") != recipient:
+        if confirmation.get("Method") != _BEARER or data is None or data.get("Recipient") != expected.recipient:
             continue
         until = _time(data.get("NotOnOrAfter", ""))
-        if until + skew > now and data.get("InResponseTo") is None and _begun(data, now, skew):
+        if until + skew > now and data.get("InResponseTo") == expected.request and _begun(data, now, skew):
             return until
     raise Unreadable("it is for somebody else, or its time has passed")
 

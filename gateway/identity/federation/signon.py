@@ -18,7 +18,7 @@ from events.identity.identity_provider import IdentityProvider
 from events.identity.name import Take
 from events.ids import new_id
 from events.refusals import Busy, Conflict, Forbidden, NotFound
-from gateway.identity import methods, receipts
+from gateway.identity import compliance, methods, receipts
 from gateway.identity.claims import METHODS, Federated
 from gateway.identity.federation import people, rules
 from gateway.identity.federation.rules import Attributes, Unmapped
@@ -33,13 +33,19 @@ _FORM = "application/x-www-form-urlencoded"
 SYNC = "3.0"  # version of mappings by which what is not told any more is taken back
 
 
+def forbidden() -> Forbidden:
+    """What is said to strangers: why stands in the log."""
+    return Forbidden("You are not authorized to perform the requested action.")
+
+
 def provider_of(call: Call, id: str) -> IdentityProvider:
     """An enabled provider. Raises NotFound, Forbidden."""
     provider = call.fold.get(identity_providers, id)
     if provider is None:
         raise NotFound(f"Could not find Identity Provider: {id}.")
     if not provider.enabled:
-        raise Forbidden(f"Identity Provider {id} is disabled")
+        log.info("identity provider %s is disabled", id)
+        raise forbidden()
     return provider
 
 
@@ -58,7 +64,9 @@ async def prove(call: Call, provider_id: str, protocol_id: str) -> Proven:
     if _brings_response(call):
         from gateway.identity.federation import clouds  # libraries that most clouds need not load
 
-        return await vouched(call, provider, protocol, await clouds.attributes(call, provider), "MELLON_IDP")
+        came = await clouds.brought(call)
+        told = await clouds.attributes(call, provider, came, clouds.errand(call, provider, came))
+        return await vouched(call, provider, protocol, told, "MELLON_IDP")
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated()
@@ -114,7 +122,8 @@ async def vouched(
     if provider.remote_ids and not named:
         raise unauthenticated()
     if provider.remote_ids and not set(named or ()) <= set(provider.remote_ids):
-        raise Forbidden("Incoming identity provider identifier not included among the accepted identifiers.")
+        log.info("%s was vouched for by %s, which is none of its remote ids", provider.id, named)
+        raise forbidden()
     mapping = call.fold.get(mappings, protocol.mapping)
     if mapping is None:
         raise NotFound(f"Could not find mapping: {protocol.mapping}.")
@@ -151,8 +160,9 @@ def still(call: Call, told: Federated) -> None:
     protocol_of(call, provider_of(call, told.provider).id, told.protocol)
 
 
-def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
+async def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
     """An unscoped token, and what it says. Raises Unauthenticated."""
+    await compliance.admit(call, proven)
     tokens = call.cloud.part(Tokens)
     offered = methods.offered(call.cloud.settings)
     if not receipts.suffices(proven.user, proven.methods, offered):
@@ -165,6 +175,12 @@ def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
 
 
 async def sign_on(call: Call) -> Answer:
-    """An unscoped token for whom the provider of the path vouches. Raises as `prove`."""
-    text, body = issue(call, await prove(call, call.path["id"], call.path["protocol"]))
+    """An unscoped token for whom the provider of the path vouches; an enhanced client is sent there. As `prove`."""
+    if call.request.method == "GET" and "paos" in call.request.headers:
+        from gateway.identity.federation import clouds  # libraries that most clouds need not load
+
+        provider = provider_of(call, call.path["id"])
+        protocol_of(call, provider.id, call.path["protocol"])
+        return await clouds.ask_client(call, provider)
+    text, body = await issue(call, await prove(call, call.path["id"], call.path["protocol"]))
     return Answer(status=201, body=body, headers={"X-Subject-Token": text})

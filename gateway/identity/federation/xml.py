@@ -21,6 +21,7 @@ SPACES = {
     "md": "urn:oasis:names:tc:SAML:2.0:metadata",
     "ds": "http://www.w3.org/2000/09/xmldsig#",
     "soap": "http://schemas.xmlsoap.org/soap/envelope/",
+    "paos": "urn:liberty:paos:2003-08",
     "ecp": "urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp",
 }
 EXCLUSIVE = CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0

@@ -193,3 +193,11 @@ def test_what_is_said_to_be_active_before_it_ever_was_is_still_to_be_built() -> 
     seen = ReportServer(id=S, host=placed.host or "", generation=1, seen="running")
     assert given(ASK, BUILT[1], ResetServerState(id=S, status="ACTIVE"), seen).phase is None
     assert given(ASK, ResetServerState(id=S, status="ACTIVE")).phase == "place"
+
+
+def test_a_placement_of_before_a_reset_is_too_late() -> None:
+    reset = ResetServerState(id=S, status="ACTIVE", deadline=NOW)
+    server = given(ASK, FailServer(id=S, phase="place", generation=1, message="x"), reset)
+    with pytest.raises(Conflict, match="given back"):
+        when(server, BUILT[1])
+    assert when(server, PlaceServer(id=S, host=H, due=NOW)) == [servers.ServerPlaced(host=H)]

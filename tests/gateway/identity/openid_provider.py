@@ -22,7 +22,7 @@ from authlib.oidc.core.grants import OpenIDCode
 from joserfc.jwk import KeySet, RSAKey
 from werkzeug.serving import make_server
 
-CLIENT, SECRET = "cumulog", "a client's secret"
+CLIENT, SECRET = "cumulog", "client-secret-of-acme"
 PEOPLE: dict[str, dict[str, Any]] = {
     "ann": {"password": "ann's own", "email": "ann@acme.example", "groups": ["staff", "admins"]},
     "bob": {"password": "bob's own", "email": "bob@acme.example", "groups": ["guests"]},

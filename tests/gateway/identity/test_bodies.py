@@ -28,6 +28,7 @@ KEYS = (
         "domain",
     ),
     *("methods", "token", "user", "application_credential", "identity", "scope", "project", "system", "unrestricted"),
+    *("trustor_user_id", "trustee_user_id", "impersonation", "remaining_uses", "allow_redelegation"),
     *("resource_name", "default_limit", "resource_limit", "tenant_id", "original_password", "immutable", "all"),
 )
 LEAVES = (
@@ -55,6 +56,7 @@ TARGETS = (
     ("PUT", "/projects/{project}/tags", None),
     ("POST", "/auth/tokens", "auth"),
     ("POST", "/limits", "limits"),
+    ("POST", "/OS-TRUST/trusts", "trust"),
 )
 AUTHS = st.fixed_dictionaries(
     {

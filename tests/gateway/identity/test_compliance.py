@@ -13,6 +13,7 @@ import pytest
 from events.clock import ManualClock
 from events.identity import user as users
 from events.journal import MemoryJournal
+from gateway.identity.bootstrap import bootstrap
 from gateway.identity.proof import Proven
 from gateway.identity.tokens import Target
 from tests.gateway.identity.people import PASSWORD, People, demanding, gone, people
@@ -70,6 +71,18 @@ async def test_an_administrator_unlocks_who_is_enabled(tmp_path: Path) -> None:
         assert words(await them.ask(ann, PASSWORD)) == f"The account is locked for user: {ann}."
         await them.call("PATCH", f"/users/{ann}", {"user": {"enabled": True}})
         assert (await them.ask(ann, PASSWORD)).status_code == 201
+
+
+async def test_an_operator_mends_a_cloud_whose_admin_is_locked(tmp_path: Path) -> None:
+    clock = ManualClock()
+    demands = demanding(lockout_failure_attempts=1, lockout_duration=0, disable_user_account_days_inactive=5)
+    async with people(tmp_path, clock, settings=demands) as them:
+        admin = them.fold.by(users, "name", "admin")[0].id
+        await fail(them, admin)
+        clock.advance(9 * DAY)
+        assert (await them.ask(admin, PASSWORD)).status_code == 401
+        await bootstrap(them.world.execute, demands, "mended", mend=True)
+        assert (await them.ask(admin, "mended")).status_code == 201
 
 
 async def test_who_is_exempt_is_never_locked(tmp_path: Path) -> None:
@@ -214,6 +227,12 @@ async def test_who_stays_away_for_too_long_is_disabled(tmp_path: Path) -> None:
         for _ in range(3):
             assert (await them.ask(ann, PASSWORD)).status_code == 201
         assert them.fold.position == before + 1  # once a day
+        project = (await them.make("project", name="p"))["id"]
+        await them.grant(f"projects/{project}/users/{ann}", "member")
+        token = await them.login(ann, PASSWORD, {"project": {"id": project}})
+        body = {"application_credential": {"name": "c"}}
+        made = await them.call("POST", f"/users/{ann}/application_credentials", body, token=token)
+        credential = made.json()["application_credential"]
         clock.advance(9 * DAY)
         assert (await them.ask(ann, PASSWORD)).status_code == 201
         clock.advance(10 * DAY)
@@ -224,7 +243,11 @@ async def test_who_stays_away_for_too_long_is_disabled(tmp_path: Path) -> None:
         listed = (await them.call("GET", "/users?enabled=false")).json()["users"]
         assert {user["name"] for user in listed} == {"admin", "ann"}
         assert (await them.ask(bob, PASSWORD)).status_code == 201
+        secret = {"application_credential": {"id": credential["id"], "secret": credential["secret"]}}
+        auth = {"auth": {"identity": {"methods": ["application_credential"], **secret}}}
+        assert (await them.call("POST", "/auth/tokens", auth, token="")).status_code == 401
         await them.call("PATCH", f"/users/{ann}", {"user": {"enabled": True}})
+        assert (await them.call("POST", "/auth/tokens", auth, token="")).status_code == 201
         assert (await them.ask(ann, PASSWORD)).status_code == 201
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.gateway.identity.people import PASSWORD, People, people
 
 F = "/OS-FEDERATION"
@@ -36,7 +34,7 @@ async def test_a_provider_without_a_domain_gets_one_and_it_goes_with_neither(tmp
             "description": None,
             "remote_ids": [],
             "authorization_ttl": None,
-            "links": {"self": url, "protocols": f"{url}/protocols"},
+            "links": {"self": url},
         }
         domain = (await answered(them, "GET", f"/domains/{made['domain_id']}"))[1]["domain"]
         assert (domain["name"], domain["enabled"]) == (made["domain_id"], True)
@@ -73,42 +71,40 @@ async def test_a_remote_id_is_of_one_provider_and_free_once_it_is_given_back(tmp
         ] == 200
 
 
-@pytest.mark.parametrize(
-    ("members", "status", "words"),
-    [
-        ({"domain_id": "nonesuch"}, 404, "Could not find domain: nonesuch."),
-        (
-            {"foo": 1},
-            400,
-            "Invalid input for field/attribute identity_provider. Value: {'foo': 1}. "
-            "Additional properties are not allowed ('foo' was unexpected)",
-        ),
-        (
-            {"authorization_ttl": -1},
-            400,
-            "Invalid input for field/attribute authorization_ttl. Value: -1. -1 is less than the minimum of 0",
-        ),
-        (
-            {"remote_ids": ["a", "a"]},
-            400,
-            "Invalid input for field/attribute remote_ids. Value: ['a', 'a']. ['a', 'a'] has non-unique elements",
-        ),
-        (
-            {"enabled": "yes"},
-            400,
-            "Invalid input for field/attribute enabled. Value: yes. 'yes' is not of type 'boolean'",
-        ),
-        ({"authorization_ttl": 1 << 70}, 400, None),
-        ({"remote_ids": [7]}, 400, None),
-    ],
+IMPOSSIBLE: tuple[tuple[dict[str, Any], int, str | None], ...] = (
+    ({"domain_id": "nonesuch"}, 404, "Could not find domain: nonesuch."),
+    (
+        {"foo": 1},
+        400,
+        "Invalid input for field/attribute identity_provider. Value: {'foo': 1}. "
+        "Additional properties are not allowed ('foo' was unexpected)",
+    ),
+    (
+        {"authorization_ttl": -1},
+        400,
+        "Invalid input for field/attribute authorization_ttl. Value: -1. -1 is less than the minimum of 0",
+    ),
+    (
+        {"remote_ids": ["a", "a"]},
+        400,
+        "Invalid input for field/attribute remote_ids. Value: ['a', 'a']. ['a', 'a'] has non-unique elements",
+    ),
+    (
+        {"enabled": "yes"},
+        400,
+        "Invalid input for field/attribute enabled. Value: yes. 'yes' is not of type 'boolean'",
+    ),
+    ({"authorization_ttl": 1 << 70}, 400, None),
+    ({"remote_ids": [7]}, 400, None),
 )
-async def test_what_no_provider_can_be_is_said(
-    tmp_path: Path, members: dict[str, Any], status: int, words: str | None
-) -> None:
+
+
+async def test_what_no_provider_can_be_is_said(tmp_path: Path) -> None:
     async with people(tmp_path) as them:
-        answer = said(await answered(them, "PUT", f"{IDP}/acme", {"identity_provider": members}))
-        assert answer[0] == status
-        assert words is None or answer[1] == words
+        for members, status, words in IMPOSSIBLE:
+            answer = said(await answered(them, "PUT", f"{IDP}/acme", {"identity_provider": members}))
+            assert answer[0] == status, members
+            assert words is None or answer[1] == words
         assert (await answered(them, "PUT", f"{IDP}/{'x' * 65}", {}))[0] == 400
         assert (await answered(them, "PATCH", f"{IDP}/acme", {"identity_provider": {"domain_id": "default"}}))[0] == 400
 
@@ -201,3 +197,34 @@ async def test_a_domain_takes_its_providers_along(tmp_path: Path) -> None:
         await answered(them, "PATCH", f"/domains/{domain}", {"domain": {"enabled": False}})
         assert (await answered(them, "DELETE", f"/domains/{domain}"))[0] == 204
         assert (await answered(them, "GET", f"{IDP}/acme"))[0] == 404
+
+
+async def test_an_operator_may_say_who_vouches_for_a_user(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        await answered(them, "PUT", f"{F}/mappings/people", {"mapping": {"rules": RULES}})
+        await answered(them, "PUT", f"{IDP}/acme", {})
+        await answered(them, "PUT", f"{IDP}/acme/protocols/openid", {"protocol": {"mapping_id": "people"}})
+
+        def known(unique_id: str, idp: str = "acme", protocol: str = "openid") -> list[dict[str, Any]]:
+            return [{"idp_id": idp, "protocols": [{"protocol_id": protocol, "unique_id": unique_id}]}]
+
+        user = await them.make("user", name="ann", federated=known("a1"))
+        path = f"/users/{user['id']}"
+        assert user["federated"] == known("a1")
+        assert (await answered(them, "GET", path))[1]["user"]["federated"] == known("a1")
+        for wrong, status in (
+            (known("a1"), 409),
+            (known("b", idp="other"), 400),
+            (known("b", protocol="other"), 400),
+            ([{"idp_id": "acme"}], 400),
+            ("x", 400),
+        ):
+            body = {"user": {"name": "bob", "federated": wrong}}
+            assert (await answered(them, "POST", "/users", body))[0] == status, wrong
+        changed = (await answered(them, "PATCH", path, {"user": {"federated": known("a2")}}))[1]["user"]
+        assert (changed["federated"], changed["extra"]) == (known("a2"), {})
+        assert (await answered(them, "GET", "/users?unique_id=a1"))[1]["users"] == []
+        assert len((await answered(them, "GET", "/users?unique_id=a2"))[1]["users"]) == 1
+        await answered(them, "DELETE", f"{IDP}/acme/protocols/openid")
+        assert "federated" not in (await answered(them, "GET", path))[1]["user"]  # a local user stays
+        assert (await answered(them, "DELETE", path))[0] == 204

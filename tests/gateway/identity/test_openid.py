@@ -156,7 +156,7 @@ async def test_a_provider_that_is_disabled_or_gone_vouches_for_nobody(tmp_path: 
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"enabled": False}})
         answer = await sign_on(them, token)
-        assert (answer.status_code, answer.json()["error"]["message"]) == (403, "Identity Provider acme is disabled")
+        assert answer.status_code == 403
         assert (await rescoped(them, unscoped)).status_code == 403
         await them.call("PATCH", idp, {"identity_provider": {"enabled": True, "remote_ids": ["https://other"]}})
         assert (await sign_on(them, token)).status_code == 403
@@ -172,6 +172,10 @@ async def test_memberships_last_as_long_as_the_operator_wants(tmp_path: Path, pr
         groups = (await them.call("GET", f"/users/{id}/groups")).json()["groups"]
         assert [group["name"] for group in groups] == ["staff"]
         assert groups[0]["membership_expires_at"] is not None
+        group = groups[0]["id"]
+        assert (await them.call("HEAD", f"/groups/{group}/users/{id}")).status_code == 204
+        listed = (await them.call("GET", f"/role_assignments?user.id={id}&effective")).json()["role_assignments"]
+        assert len(listed) == 2  # member, and reader by it
         idp = "/OS-FEDERATION/identity_providers/acme"
         await them.call("PATCH", idp, {"identity_provider": {"authorization_ttl": 0}})
         await sign_on(them, provider.token("ann"))
@@ -266,6 +270,34 @@ async def test_only_a_token_of_the_issuer_for_this_cloud_that_has_not_ended_is_p
             assert answer.status_code == 401, claims
 
 
+async def test_claims_of_any_form_are_somebody_or_nobody(tmp_path: Path, provider: OpenIdProvider) -> None:
+    key = provider.keys[0]
+    odd: list[Any] = [
+        [],
+        {},
+        [[1]],
+        {"a": [1]},
+        7,
+        True,
+        1.5,
+        "",
+        "x" * 9000,
+        ["x"] * 500,
+        "\x00",
+        "é",
+        [None],
+        "a/b c",
+    ]
+    async with federated(tmp_path, provider) as them:
+        for value in odd:
+            for claim in ("email", "groups", "sub", "jti", "aud", "Groups"):
+                token = forged(provider, {"alg": "RS256", "kid": key.kid}, key, **{claim: value})
+                answer = await sign_on(them, token)
+                assert answer.status_code in (201, 401), (claim, value, answer.text)
+        both = forged(provider, {"alg": "RS256", "kid": key.kid}, key, **{"g-roups": ["x"], "G_ROUPS": ["y"]})
+        assert (await sign_on(them, both)).status_code == 201
+
+
 async def test_no_other_signature_counts(tmp_path: Path, provider: OpenIdProvider) -> None:
     key = provider.keys[0]
     async with federated(tmp_path, provider) as them:
@@ -302,7 +334,7 @@ async def test_keys_that_are_not_known_are_asked_for_but_not_again_and_again(
         provider.rotate()
         for part in known.values():  # as if some time had passed
             if type(part).__name__ == "Providers":
-                part.by_id["acme"]._keys_at -= timedelta(seconds=11)
+                part.by_id["acme"]._asked_at -= timedelta(seconds=11)
         assert (await sign_on(them, provider.token("ann"))).status_code == 201
         assert provider.asked.count("/jwks") == 2
         other = ECKey.generate_key("P-256", {"kid": "unknown"})
@@ -311,12 +343,15 @@ async def test_keys_that_are_not_known_are_asked_for_but_not_again_and_again(
         assert provider.asked.count("/jwks") == 2
 
 
-@pytest.mark.parametrize("fuzz", ["", "x", "a.b.c", "....", "é.é.é", "x" * 20_000, "eyJhbGciOiJSUzI1NiJ9..", "\x7f"])
-async def test_nonsense_is_refused(tmp_path: Path, provider: OpenIdProvider, fuzz: str) -> None:
+NONSENSE = ("", "x", "a.b.c", "....", "é.é.é", "x" * 20_000, "eyJhbGciOiJSUzI1NiJ9..", "\x7f")
+
+
+async def test_nonsense_is_refused(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider) as them:
-        for header in (f"Bearer {fuzz}", fuzz, f"Basic {fuzz}"):
-            answer = await them.call("POST", f"{PATH}/auth", token="", Authorization=header)
-            assert answer.status_code == 401, (header, answer.text)
+        for nonsense in NONSENSE:
+            for header in (f"Bearer {nonsense}", nonsense, f"Basic {nonsense}"):
+                answer = await them.call("POST", f"{PATH}/auth", token="", Authorization=header)
+                assert answer.status_code == 401, (header, answer.text)
 
 
 async def test_tokens_that_cannot_be_read_are_asked_about_if_the_operator_wants_it(
@@ -402,7 +437,7 @@ async def test_only_the_browser_that_went_out_comes_back(tmp_path: Path, provide
 async def test_no_token_goes_where_the_operator_does_not_trust(tmp_path: Path, provider: OpenIdProvider) -> None:
     async with federated(tmp_path, provider) as them:
         answer = await journey(them, origin="https://evil.example/")
-        assert (answer.status_code, "not a trusted dashboard" in answer.text) == (401, True)
+        assert answer.status_code == 401
         answer = await journey(them, f"/auth{PATH}/websso", origin="")
         assert answer.status_code == 400
         assert (await journey(them, "/auth/OS-FEDERATION/websso/saml2")).status_code == 401

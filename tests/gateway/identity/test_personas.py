@@ -122,6 +122,7 @@ def test_few_routes_are_open_to_who_has_no_token() -> None:
         ("GET", "/v3/auth/OS-FEDERATION/websso/{protocol}"),
         ("GET", f"{websso}/websso"),
         ("GET", f"{websso}/websso/callback"),
+        ("POST", f"{websso}/websso/callback"),
         ("GET", "/v3/OS-FEDERATION/saml2/metadata"),
         ("POST", "/v3/auth/OS-FEDERATION/saml2"),
         ("POST", "/v3/auth/OS-FEDERATION/saml2/ecp"),

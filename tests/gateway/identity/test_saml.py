@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import copy
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import msgspec
@@ -25,6 +27,7 @@ HOME = "http://cloud.test/identity/v3/OS-FEDERATION/saml2/idp"  # as which the o
 ABROAD = "http://b.test"
 AUTH = "/OS-FEDERATION/identity_providers/home/protocols/saml2/auth"
 RECIPIENT = f"{ABROAD}/identity/v3{AUTH}"
+ORIGIN = "https://dashboard.example/auth/websso/"
 PAOS = "application/vnd.paos+xml"
 RULES = [
     {
@@ -43,9 +46,11 @@ RULES = [
 async def two_clouds(tmp: Path) -> AsyncIterator[tuple[People, People, str]]:
     """The cloud where users are, the one that takes its word, and the token of a user of the first, in group `crew`."""
     certificate = tmp / "home.pem"
-    known = SamlProvider(entity_id=HOME, certificate=str(certificate))
+    known = SamlProvider(entity_id=HOME, certificate=str(certificate), sso_url="https://home.example/sso")
     settings = Settings(
-        identity=SETTINGS.identity, gateway=Gateway(public_url=ABROAD), federation=Federation(saml={"home": known})
+        identity=SETTINGS.identity,
+        gateway=Gateway(public_url=ABROAD),
+        federation=Federation(saml={"home": known}, trusted_dashboards=ORIGIN),
     )
     async with people(tmp / "a") as home, people(tmp / "b", settings=settings) as abroad:
         await home.world.cloud.vault.put(saml.KEY, msgspec.json.encode(await one_signing()))
@@ -138,6 +143,72 @@ async def test_only_a_project_token_makes_an_assertion_for_an_enabled_provider(t
             assert answer.status_code == 400, wrong
 
 
+# What an identity provider answers who was sent to it
+
+
+async def vouched(request: Any, **told: list[str]) -> Any:
+    """The answer of the identity provider to a request that it was brought, for `ann`."""
+    signer = await one_signing()
+    here = {"openstack_user": ["ann"], "openstack_roles": ["member"], "openstack_user_domain": ["Default"]}
+    groups = {"openstack_groups": ['JSON:{"name":"crew","domain":{"name":"Default"}}']}
+    consumer = request.get("AssertionConsumerServiceURL")
+    answer = saml.response(signer, HOME, consumer, "ann", {**here, **groups, **told}, datetime.now(UTC))
+    assertion = answer.find("{*}Assertion")
+    unsigned(assertion)
+    assertion.find(".//{*}SubjectConfirmationData").set("InResponseTo", request.get("ID"))
+    answer.replace(assertion, xml.signed(assertion, signer.key.encode(), signer.certificate))
+    return answer
+
+
+async def test_an_enhanced_client_is_sent_to_its_provider_and_comes_back(tmp_path: Path) -> None:
+    async with two_clouds(tmp_path) as (_, abroad, _):
+        paos = {"Accept": PAOS, "PAOS": 'ver="urn:liberty:paos:2003-08"'}
+        asked = await abroad.world.http.get(f"/identity/v3{AUTH}", headers=paos)
+        assert (asked.status_code, asked.headers["content-type"]) == (200, PAOS)
+        envelope = xml.read(asked.content)
+        assert envelope.find(".//{urn:liberty:paos:2003-08}Request").get("responseConsumerURL") == RECIPIENT
+        state = envelope.find(".//{*}RelayState")
+        request = envelope.find(".//{*}AuthnRequest")
+        assert issuer_of(envelope) == f"{ABROAD}/identity"
+        data = xml.written(saml.enveloped(await vouched(request), state.text))
+        forgotten = xml.written(saml.enveloped(await vouched(request), "another"))
+        assert (await shown(abroad, forgotten)).status_code == 401  # it answers what nobody remembers
+        answer = await shown(abroad, data)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["token"]["user"]["name"] == "ann"
+        assert (await shown(abroad, data)).status_code == 401
+
+
+def issuer_of(envelope: Any) -> str:
+    return str(envelope.find(".//{*}AuthnRequest/{*}Issuer").text)
+
+
+async def test_a_browser_comes_to_the_dashboard_with_a_token(tmp_path: Path) -> None:
+    async with two_clouds(tmp_path) as (_, abroad, _):
+        http = abroad.world.http
+        out = await http.get("/identity/v3/auth/OS-FEDERATION/websso/saml2", params={"origin": ORIGIN})
+        assert out.status_code == 302, out.text
+        query = parse_qs(urlsplit(out.headers["location"]).query)
+        request = xml.read(zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -15))
+        consumer = str(request.get("AssertionConsumerServiceURL"))
+        answer = base64.b64encode(xml.written(await vouched(request))).decode()
+        form = {"SAMLResponse": answer, "RelayState": query["RelayState"][0]}
+        path = urlsplit(consumer).path
+        assert (await http.post(path, data={**form, "RelayState": "another"})).status_code == 401
+        (sealed,) = (value for value in http.cookies.values() if value)
+        http.cookies.clear()
+        assert (await http.post(path, data=form)).status_code == 401  # of another browser
+        page = await http.post(path, data=form, headers={"Cookie": f"cumulog_websso={sealed}"})
+        assert page.status_code == 200, page.text
+        assert f'action="{ORIGIN}"' in page.text
+        found = re.search(r'name="token" value="([^"]+)"', page.text)
+        assert found is not None
+        said = (await abroad.call("GET", "/auth/tokens", X_Subject_Token=found[1])).json()["token"]
+        assert (said["user"]["name"], said["methods"]) == ("ann", ["saml2"])
+        again = await http.post(path, data=form, headers={"Cookie": f"cumulog_websso={sealed}"})
+        assert again.status_code == 401
+
+
 # What proves nothing
 
 
@@ -181,23 +252,23 @@ def replaced(old: str, new: str) -> Callable[[Any], bytes]:
     return change
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        replaced(">ann<", ">admin<"),
-        replaced(">member<", ">admin<"),
-        replaced("b.test", "c.test"),
-        replaced("rsa-sha256", "rsa-sha1"),
-        replaced("<", "<!DOCTYPE x [<!ENTITY e 'x'>]><"),
-        elsewhere,
-        wrapped,
-        unsigned,
-    ],
+CHANGES = (
+    replaced(">ann<", ">admin<"),
+    replaced(">member<", ">admin<"),
+    replaced("b.test", "c.test"),
+    replaced("rsa-sha256", "rsa-sha1"),
+    replaced("<", "<!DOCTYPE x [<!ENTITY e 'x'>]><"),
+    elsewhere,
+    wrapped,
+    unsigned,
 )
-async def test_who_changes_an_assertion_has_none(tmp_path: Path, change: Callable[[Any], bytes]) -> None:
+
+
+async def test_who_changes_an_assertion_has_none(tmp_path: Path) -> None:
     async with two_clouds(tmp_path) as (home, abroad, token):
         data = (await asked(home, token)).content
-        assert (await shown(abroad, change(etree.fromstring(data)))).status_code == 401
+        for number, change in enumerate(CHANGES):
+            assert (await shown(abroad, change(etree.fromstring(data)))).status_code == 401, number
         assert (await abroad.call("GET", "/users?idp_id=home")).json()["users"] == []
         assert (await shown(abroad, data)).status_code == 201
 
@@ -221,7 +292,8 @@ async def test_time_issuer_recipient_and_key_count() -> None:
         *, at: datetime = NOW, by: saml.Signing = signer, issuer: str = HOME, recipient: str = RECIPIENT
     ) -> saml.Said:
         data = xml.written(saml.response(by, issuer, recipient, "ann", TOLD, at))
-        return saml.said(data, signer.certificate, HOME, RECIPIENT, "audience", NOW, SKEW)
+        expected = saml.Expected(certificate=signer.certificate, issuer=HOME, recipient=RECIPIENT, audience="us")
+        return saml.said(saml.brought(data).response, expected, NOW, SKEW)
 
     assert said().attributes["openstack_user"] == ["ann"]
     assert said().attributes["MELLON_IDP"] == [HOME]
