@@ -36,6 +36,7 @@ soak: install
 	$(BIN)/python -m tests.simulation.soak --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0) --nice $(or $(NICE),10)
 	$(BIN)/python -m tests.faults $(or $(PROCESSES),20) --first $(or $(FIRST),0)
 	$(BIN)/pytest tests/watching/test_overload.py --crowd $(or $(CROWD),2000) $(ARGS)
+	$(BIN)/pytest tests/gateway/test_openapi.py --seeds $(or $(REQUESTS),50)
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -232,8 +232,8 @@ def load(file: Path | None, environment: Mapping[str, str], assignments: Iterabl
             raise BadSetting(f"--set takes section.name=value, not {assignment!r}")
         values.setdefault(section, {})[field] = value
     try:
-        for table in values.values():
-            table.update({name: _table(value) for name, value in table.items()})
+        told = values.get("federation", {})
+        told.update({name: _table(told[name]) for name in ("oidc", "saml") if name in told})
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise BadSetting(str(fault)) from fault

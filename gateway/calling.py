@@ -74,6 +74,7 @@ class Face(Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()  # its policy
     admin: str = "context_is_admin"  # the rule that says who sees and may everything
     target: About = "own"  # of its routes that do not say
+    describe: Callable[[Route], dict[str, Any] | None] = lambda route: None  # the schema of a body that has no type
 
 
 class Answer(Struct, kw_only=True):

@@ -24,7 +24,7 @@ from events.decider import Step
 from events.envelope import State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
-from gateway import access_rules, bodies, faults, past
+from gateway import access_rules, bodies, faults, openapi, past
 from gateway.calling import FIRST, LAST, Answer, Call, Face, Route
 from gateway.cloud import Cloud
 from gateway.entrance import passage
@@ -83,7 +83,7 @@ class Service:
         if unruled:
             raise BadRule(f"{unruled[0].method} {face.path}{unruled[0].path} has no rule `{unruled[0].policy}`")
         endpoints: dict[str, _Endpoint] = {}
-        for route in face.routes:
+        for route in (openapi.ROUTE, *face.routes):
             endpoints.setdefault(route.path, _Endpoint(self, route.path)).add(route)
         self.router = Router(
             [StarletteRoute(path or "/", endpoint) for path, endpoint in endpoints.items()],

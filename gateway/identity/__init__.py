@@ -32,6 +32,7 @@ from gateway.identity import (
     trust,
     user,
 )
+from gateway.identity.describing import describe
 from gateway.identity.federation import routes as federation
 from gateway.identity.personas import (
     ADMIN_OR_SERVICE,
@@ -284,4 +285,5 @@ FACE = Face(
     rules=RULES,
     admin="admin_required",
     target="found",
+    describe=describe,
 )

@@ -75,5 +75,6 @@ FACE = Face(
     statuses={OutOfRange: 416},
     rules=RULES,
     target="found",
+    describe=lambda route: {**schema.IMAGE, "type": "object"} if route.function is image.create else None,
     denial="You are not authorized to complete {operation} action.",
 )

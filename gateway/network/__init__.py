@@ -20,6 +20,7 @@ from gateway.network import (
     subnet,
     tag,
 )
+from gateway.network.describing import describe
 from gateway.network.documents import Resource
 from gateway.network.policies import RULES
 from gateway.policy import ANYONE
@@ -124,4 +125,5 @@ FACE = Face(
     statuses={OverQuota: 409, NoCapacity: 503},
     rules=RULES,
     target="found",
+    describe=describe,
 )
