@@ -47,5 +47,7 @@ class Diary:
 
     def _put(self, server: str, taken: Taken) -> None:
         steps = self._steps.setdefault(server, [])
+        if steps and steps[-1].step == taken.step and steps[-1].failure is None:
+            steps.pop()  # of what is done again and again, as the members of a group come and go, the last stands
         steps.append(taken)
         del steps[:-MOST]

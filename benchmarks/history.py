@@ -24,7 +24,7 @@ from events.compute import host_room
 from events.compute import quota as compute_quota
 from events.compute import server as servers
 from events.compute.server import Attachment, Size
-from events.envelope import Command, Commit, Origin, Part
+from events.envelope import LINK, Command, Commit, Origin, Part
 from events.fold import Fold
 from events.ids import derived, new_token
 from events.journal import Entry
@@ -91,7 +91,7 @@ class Pen:
             project=first.project,
             request=first.request,
             owner=state.owner,
-            previous=known.hash if known else None,
+            previous=known.hash[:LINK] if known else None,
             events=tuple(events),
             parts=tuple(parts),
         )

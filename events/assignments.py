@@ -45,6 +45,49 @@ class Assignment(Struct, frozen=True, gc=False):
 Deliver = Callable[[Assignment], None]
 
 
+Take = Callable[[str, str, bytes | None], None]  # kind, id, what stands there
+
+
+class MemoryAssignments:
+    """The assignments' meaning, in memory: for replays, tests and simulations."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str, str], tuple[int, bytes | None]] = {}
+        self._takers: dict[str, list[Take]] = {}  # by host
+
+    async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
+        newest, _ = self.entries.get((host, kind, id), (0, None))
+        return newest < sequence and self._write(host, kind, id, data, sequence)
+
+    async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
+        newest, _ = self.entries.get((host, kind, id), (0, None))
+        return newest <= sequence and self._write(host, kind, id, None, sequence)
+
+    async def names(self, kind: str) -> list[tuple[str, str]]:
+        return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
+
+    def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
+        self.entries[host, kind, id] = (sequence, data)
+        for take in self._takers.get(host, ()):
+            take(kind, id, data)
+        return True
+
+    def follow(self, host: str, take: Take) -> None:
+        """Have `take` called with all that stands for a host, and with what comes."""
+        self._takers.setdefault(host, []).append(take)
+        self.tell(host, take)
+
+    def tell(self, host: str, take: Take) -> None:
+        """Call `take` with all that stands for a host, what was taken away too."""
+        for (one, kind, id), (_, data) in list(self.entries.items()):
+            if one == host:
+                take(kind, id, data)
+
+    def leave(self, host: str, take: Take) -> None:
+        """Call it no more."""
+        self._takers[host].remove(take)
+
+
 class Assignments:
     """What all hosts are to hold: for gateway and handlers."""
 

@@ -87,3 +87,10 @@ def evolve(claim: Claim | None, event: Events, at: datetime) -> Claim:
             assert claim is not None, "Released before Claimed"
             return replace(claim, deleted=True)
     assert_never(event)
+
+
+def evolve_in_group(claim: Claim | None, event: Events, at: datetime) -> Claim:
+    """As `evolve`, of claims whose group is the first part of their key."""
+    if isinstance(event, Claimed):
+        return Claim(key=event.key, holder=event.holder, group=event.key[0], until=event.until)
+    return evolve(claim, event, at)

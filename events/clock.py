@@ -13,6 +13,12 @@ class Clock(Protocol):
         """The present moment, aware, in UTC."""
 
 
+def after(now: datetime, patience: timedelta) -> datetime:
+    """A deadline: the first whole second when so much time has passed."""
+    end = now + patience
+    return end.replace(microsecond=0) + timedelta(seconds=1) if end.microsecond else end
+
+
 class SystemClock:
     """The machine's clock."""
 

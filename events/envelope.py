@@ -77,7 +77,7 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
     cause: int | None = None
     owner: str | None = None
     trace: str | None = None
-    previous: str | None = None  # digest of the commit before it on its subject
+    previous: str | None = None  # how the digest of the commit before it on its subject begins: see `follows`
     events: tuple[E, ...]
     parts: tuple[Part, ...] = ()  # the commands after the first
 
@@ -101,6 +101,19 @@ class Commit(Struct, Generic[E], frozen=True, gc=False, kw_only=True, omit_defau
                 parts=(),
             )
             begin += part.events
+
+
+LINK = 22  # characters of a digest: 132 bits, which nobody finds another commit for
+
+
+def follows(previous: str | None, digest: str | None) -> bool:
+    """Whether a commit that says so of the one before it stands behind the commit of this digest; None: behind none.
+
+    Older commits say the whole digest.
+    """
+    if previous is None or digest is None:
+        return previous is digest
+    return len(previous) >= LINK and digest.startswith(previous)
 
 
 def digest(data: bytes) -> str:

@@ -36,6 +36,12 @@ class Archive(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commits: int = 0  # after so many an epoch is closed and archived; 0: only when asked for
 
 
+class Image(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bytes of images."""
+
+    store: str = ""  # a directory, or `s3://BUCKET/PREFIX` with the usual AWS_… variables; empty: `images` in DIR
+
+
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The HTTP face."""
 
@@ -190,6 +196,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     journal: Journal = Journal()
     archive: Archive = Archive()
+    image: Image = Image()
     gateway: Gateway = Gateway()
     policy: Policy = Policy()
     feed: Feed = Feed()
@@ -225,8 +232,8 @@ def load(file: Path | None, environment: Mapping[str, str], assignments: Iterabl
             raise BadSetting(f"--set takes section.name=value, not {assignment!r}")
         values.setdefault(section, {})[field] = value
     try:
-        for table in values.values():
-            table.update({name: _table(value) for name, value in table.items()})
+        told = values.get("federation", {})
+        told.update({name: _table(told[name]) for name in ("oidc", "saml") if name in told})
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
         raise BadSetting(str(fault)) from fault

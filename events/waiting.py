@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from events.envelope import Command, Commit, Key, Origin, Part
+from events.envelope import LINK, Command, Commit, Key, Origin, Part
 from events.fold import Known
 from events.ids import new_token
 from events.shelf import Shelf
@@ -112,7 +112,7 @@ class Draft(Struct):
             cause=first.origin.cause,
             trace=first.origin.trace,
             owner=self.state.owner,
-            previous=known.hash if known else None,
+            previous=known.hash[:LINK] if known else None,
             events=tuple(self.events),
             parts=tuple([wish.part(events) for wish, events in self.made[1:]]),
         )

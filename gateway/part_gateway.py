@@ -27,7 +27,7 @@ from gateway.identity.bootstrap import bootstrap
 from gateway.identity.keys import RECEIPTS, KeyRing
 from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
-from gateway.image import links, recovery
+from gateway.image import bucket, links, recovery
 from gateway.image.store import ImageStore
 from gateway.parts import CannotStart, Parts
 from gateway.past import Past, chronicle_of
@@ -50,7 +50,7 @@ async def assemble(ground: Ground) -> Cloud:
     cloud.put(Receipts(ground.settings, execute.clock, receipts))
     cloud.put(tables)
     cloud.put(Consoles(wire))
-    cloud.put(ImageStore(ground.path / IMAGES))
+    cloud.put(bucket.store(ground.settings.image.store, ground.path / IMAGES), ImageStore)
     cloud.health = ground.health
     await ground.parts.service(wire, mending.QUERY, mending.QUERY, lambda _, sql: mending.answer_query(tables, sql))
     _put_past(ground, cloud)

@@ -21,6 +21,7 @@ from agents.compute.simulated import Memory, SimulatedHypervisor
 from agents.link import Take
 from agents.runner import Agent
 from events import virtual
+from events.assignments import MemoryAssignments
 from events.clock import Clock
 from events.compute import host as hosts
 from events.compute import server as servers
@@ -83,35 +84,10 @@ class _Journal(MemoryJournal):
         return self._store(subject, b"")
 
 
-class _Assignments:
-    """Orders in memory."""
-
-    def __init__(self) -> None:
-        self.entries: dict[tuple[str, str, str], tuple[int, bytes | None]] = {}
-        self.links: dict[str, _Link] = {}
-
-    async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
-        newest, _ = self.entries.get((host, kind, id), (0, None))
-        return newest < sequence and self._write(host, kind, id, data, sequence)
-
-    async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
-        newest, _ = self.entries.get((host, kind, id), (0, None))
-        return newest <= sequence and self._write(host, kind, id, None, sequence)
-
-    async def names(self, kind: str) -> list[tuple[str, str]]:
-        return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
-
-    def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
-        self.entries[host, kind, id] = (sequence, data)
-        if host in self.links:
-            self.links[host].hear(kind, id, data)
-        return True
-
-
 class _Link:
     """A host's tie to the handlers."""
 
-    def __init__(self, host: str, assignments: _Assignments, desk: Desk) -> None:
+    def __init__(self, host: str, assignments: MemoryAssignments, desk: Desk) -> None:
         self._host = host
         self._assignments = assignments
         self._desk = desk
@@ -119,17 +95,10 @@ class _Link:
 
     async def follow(self, take: Take) -> None:
         self._take = take
-        self._assignments.links[self._host] = self
-        for (host, kind, id), (_, data) in list(self._assignments.entries.items()):
-            if host == self._host:
-                take(kind, id, data)
+        self._assignments.follow(self._host, take)
 
     async def caught_up(self) -> None:
         """All has been heard."""
-
-    def hear(self, kind: str, id: str, data: bytes | None) -> None:
-        if self._take is not None:
-            self._take(kind, id, data)
 
     async def report(self, payload: bytes) -> bytes:
         await asyncio.sleep(ANSWER)
@@ -142,7 +111,9 @@ class _Link:
         self._desk.hear(self._host)
 
     async def close(self) -> None:
-        self._assignments.links.pop(self._host, None)
+        if self._take is not None:
+            self._assignments.leave(self._host, self._take)
+            self._take = None
 
 
 class _Hypervisor(SimulatedHypervisor):
@@ -172,7 +143,7 @@ class _Cloud:
         self.fold = Fold(deciders())
         self.execute = Executor(self.journal, self.fold, self.clock)
         self.memory = Memory()
-        self.assignments = _Assignments()
+        self.assignments = MemoryAssignments()
         salt = f"{options.seed} " if options.seed else ""
         dice = Random(options.seed)
         sight = Sight(fold=self.fold, settings=settings, random=dice, salt=salt, vault=MemoryVault())

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.chronicle import JournalChronicle
+from events.envelope import follows
 from events.fold import Change, Fold, Known
 from events.journal import Entry, Epoch, Journal
 from events.passage import is_of_passage
@@ -211,7 +212,7 @@ class _Keeping:
                 shelf.put(shelf.decode_known(*found))
 
     def _hear(self, change: Change) -> None:
-        if change.commit.previous != (change.before.hash if change.before else None):
+        if not follows(change.commit.previous, change.before.hash if change.before else None):
             self.broken = f"commit {change.sequence} does not continue the chain of {change.subject}"
         self.known[change.subject] = change.after
         if (history := self.histories.get(change.subject[: -len(change.after.key) - 1])) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -26,13 +27,15 @@ if TYPE_CHECKING:  # importing it takes 60 ms and 17 MiB: done when the store is
 _log = logging.getLogger(__name__)
 
 # More threads are slower for small work. No file but its own is within reach of any statement, and no setting can be
-# changed by one. An early checkpoint keeps the time short that opening takes after a crash.
+# changed by one. An early checkpoint keeps the time short that opening takes after a crash; it takes more memory than
+# there is for a table of some 120 000 rows, which goes to a folder beside the file meanwhile.
 _SETTINGS = {
     "threads": "1",
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "temp_directory": "",
+    "max_temp_directory_size": "4GB",
     "checkpoint_threshold": "4MB",
     "disabled_optimizers": "row_group_pruner",  # of DuckDB 2.0: ORDER BY … LIMIT lost rows where others were deleted
 }
@@ -72,6 +75,9 @@ class Store:
         self.logs = {log.struct: log for log in logs}
         self._made: list[Table[Any] | Log[Any]] = [*self.tables.values(), *self.logs.values()]
         self._settings: dict[str, Any] = {**_SETTINGS, "memory_limit": memory}
+        self._spill = path.with_name(path.name + ".spill") if path is not None else None
+        if self._spill is not None:
+            self._settings["temp_directory"] = str(self._spill)
         self._connection: DuckDBPyConnection | None = None
         self._weight = 0  # characters of text written since the last rest
         self._torn = False  # in the midst of a write of several transactions, or left there by a failure
@@ -100,6 +106,8 @@ class Store:
             raise PermissionError(f"{self.path} cannot be read and written.")
         try:
             self._connect()
+            if self._spill is not None:
+                shutil.rmtree(self._spill, ignore_errors=True)  # of a process that was killed
             if self._found() == self.fingerprint:
                 return self.bookmark()
             _log.warning("The tables in %s are of another version: they are made anew from the journal.", self.path)

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from events.checkpoint import Checkpoint
+from events.envelope import follows
 from events.fold import Change, Fold, Known
 from events.journal import Entry, Journal
 from events.passage import is_of_passage
@@ -152,7 +153,7 @@ class _Walk:
 
     def _check(self, change: Change) -> None:
         before, commit = change.before, change.commit
-        if commit.previous != (before.hash if before else None):
+        if not follows(commit.previous, before.hash if before else None):
             self._find(change.sequence, change.subject, "it does not continue the chain of its subject")
         if before is not None and commit.at <= before.updated_at:
             self._find(change.sequence, change.subject, "it is not later than the one before it")

@@ -117,11 +117,12 @@ def decide(assignment: Assignment | None, command: Commands) -> list[Events]:
                     inherited=command.inherited,
                 )
             ]
-        case RevokeRole(id=(_, actor, _, target, role, _)):
+        case RevokeRole(id=(_, actor, kind, target, role, _)):
             if not granted:
+                where = "system" if kind == "system" else target
                 raise NotFound(
                     f"Could not find role assignment with role: {role}, user or group: {actor}, "
-                    f"project, domain, or system: {target}."
+                    f"project, domain, or system: {where}."
                 )
             return [RoleRevoked()]
     raise AssertionError(command)

@@ -8,7 +8,8 @@ Source: DESIGN, "Hard cases, decided", 1 and 2.
 
 from __future__ import annotations
 
-from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide, evolve
+from events.claims import Claim, Claimed, Commands, Events, Release, Released, Take, decide
+from events.claims import evolve_in_group as evolve
 
 INDEXES = ("holder", "group", "due")
 SHARED = ("group",)

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
+from events.clock import after
 from events.compute import quota as quotas
 from events.compute import server as servers
 from events.compute.quota import ClaimRoom, ReturnRoom
@@ -78,7 +79,7 @@ def find_unlocked(call: Call) -> Known[Server]:
 
 def deadline(call: Call) -> datetime:
     """Until when what is asked for now is to have come about."""
-    return call.cloud.clock.now() + timedelta(seconds=call.cloud.settings.compute.build_deadline)
+    return after(call.cloud.clock.now(), timedelta(seconds=call.cloud.settings.compute.build_deadline))
 
 
 async def create(call: Call, body: CreateServer) -> Answer:
@@ -111,7 +112,7 @@ def _numbered(wish: Wish, number: int, count: int) -> RequestServer:
 
 async def _request(call: Call, wishes: list[RequestServer]) -> None:
     """Room in the project's quota for each, then each. Raises OverQuota."""
-    until = call.cloud.clock.now() + CLAIM
+    until = after(call.cloud.clock.now(), CLAIM)
     limits = quota.limits(call, call.project)
     claims = [
         Step(

@@ -17,7 +17,7 @@ from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.assignment import RevokeRole, grant
-from events.refusals import NotFound
+from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, role
 from gateway.identity.listing import collection
 from gateway.serving import Answer, Call
@@ -87,11 +87,24 @@ def _ask(call: Call, where: Place) -> None:
 
 
 async def put(call: Call) -> None:
-    """Grant a role; nothing if it is granted. Raises NotFound, Forbidden."""
+    """Grant a role; nothing if it is granted. Raises NotFound, Forbidden, Invalid."""
     where = place(call)
     _ask(call, where)
     _must_exist(call, where)
+    _must_belong(call, where)
     await call.do(assignments, grant(where.actor, where.target, call.path["role_id"], where.inherited))
+
+
+def _must_belong(call: Call, where: Place) -> None:
+    """A role of a domain is for its own projects, and never for the system. Raises Forbidden, Invalid."""
+    wanted = call.find(roles, call.path["role_id"], role.not_found(call.path["role_id"]))
+    kind, id = where.target
+    if wanted.domain is not None and kind == "system":
+        raise Invalid(
+            f"Role {wanted.id} is a domain-specific role. Unable to use a domain-specific role in a system assignment."
+        )
+    if wanted.domain is not None and kind == "project" and wanted.domain != where.target_domain:
+        raise Forbidden(f"Project {id} must be in the same domain as the role {wanted.id} being assigned.")
 
 
 async def check(call: Call) -> Answer:
@@ -101,9 +114,10 @@ async def check(call: Call) -> Answer:
     _must_exist(call, where)
     key = grant(where.actor, where.target, call.path["role_id"], where.inherited).id
     if call.fold.get(assignments, key) is None:
+        target = "system" if key[2] == "system" else key[3]
         raise NotFound(
             f"Could not find role assignment with role: {key[4]}, user or group: {key[1]}, "
-            f"project, domain, or system: {key[3]}."
+            f"project, domain, or system: {target}."
         )
     return Answer(status=204)
 

@@ -5,6 +5,7 @@ Source: Identity API reference, "List role assignments".
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,8 @@ from gateway.identity import grants
 from gateway.identity.listing import asked, flag, self_link
 from gateway.identity.personas import domain_of
 from gateway.serving import Call
+
+SOME = 500  # assignments that are looked at before others have a turn
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -108,17 +111,24 @@ async def listed(call: Call) -> dict[str, Any]:
     reach = domain_of(call)  # to which the list is narrowed for the caller
     if want.effective and want.group is not None:
         raise Invalid("Combining effective and group filter will always result in an empty list.")
-    found = [_grant(assignment) for assignment in _candidates(fold, want) if _alive(fold, assignment)]
     if want.effective:
         _must_exist(fold, want)
-        found = [grant for one in found for grant in _effects(fold, one, want)]
-        if not want.system:
-            found = [grant for grant in found if grant.target_kind != "system"]
-    if reach is not None:
-        found = [grant for grant in found if _home(fold, grant) == reach]
-    view = _View(call, names=want.names)
-    shown = [view(grant) for grant in found if _fits(fold, want, grant)]
+    view, shown = _View(call, names=want.names), []
+    for number, assignment in enumerate(_candidates(fold, want)):
+        if number % SOME == SOME - 1:
+            await asyncio.sleep(0)  # others have their turn
+        if _alive(fold, assignment):
+            shown += [view(grant) for grant in _given(fold, want, assignment, reach)]
     return {"role_assignments": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+
+
+def _given(fold: Fold, want: Asked, assignment: Assignment, reach: str | None) -> Iterator[Grant]:
+    """What of an assignment, or of its effects, is asked for and within the caller's reach."""
+    for grant in _effects(fold, _grant(assignment), want) if want.effective else (_grant(assignment),):
+        if want.effective and not want.system and grant.target_kind == "system":
+            continue
+        if (reach is None or _home(fold, grant) == reach) and _fits(fold, want, grant):
+            yield grant
 
 
 def _home(fold: Fold, grant: Grant) -> str | None:

@@ -22,12 +22,13 @@ from events.identity import service as services
 from events.identity import user as users
 from events.identity.assignment import grant
 from events.identity.domain import ChangeDomain, CreateDomain
-from events.identity.endpoint import CreateEndpoint, Interface
+from events.identity.endpoint import EndpointCreated, Interface
 from events.identity.name import Take
 from events.identity.project import ChangeProject, CreateProject
-from events.identity.region import CreateRegion
+from events.identity.record import Make
+from events.identity.region import RegionCreated
 from events.identity.role import CreateRole, ImplyRole
-from events.identity.service import CreateService
+from events.identity.service import ServiceCreated
 from events.identity.user import ChangeUser, CreateUser
 from events.ids import derived
 from events.refusals import Conflict
@@ -143,25 +144,24 @@ class _Bootstrap:
     async def catalog(self) -> None:
         region = self.settings.identity.region
         if self.fold.get(regions, region) is None:
-            await self.do(regions, CreateRegion(id=region))
+            await self.do(regions, Make(id=region, made=RegionCreated(id=region)))
         for service in SERVICES:
             found = next(iter(self.fold.by(services, "kind", service.type)), None)
             id = found.id if found else _id("service", service.type)
             if found is None:
-                await self.do(services, CreateService(id=id, kind=service.type, name=service.catalog_name))
+                made = ServiceCreated(id=id, kind=service.type, name=service.catalog_name)
+                await self.do(services, Make(id=id, made=made))
             there = {e.interface for e in self.fold.by(endpoints, "service", id) if e.region == region}
             for interface in INTERFACES:
                 if interface not in there:
-                    await self.do(
-                        endpoints,
-                        CreateEndpoint(
-                            id=_id("endpoint", service.type, region, interface),
-                            service=id,
-                            interface=interface,
-                            url=service.path + service.version_path,
-                            region=region,
-                        ),
+                    end = EndpointCreated(
+                        id=_id("endpoint", service.type, region, interface),
+                        service=id,
+                        interface=interface,
+                        url=service.path + service.version_path,
+                        region=region,
                     )
+                    await self.do(endpoints, Make(id=end.id, made=end))
 
 
 def _id(*parts: str) -> str:

@@ -97,7 +97,7 @@ def to_bytes(claims: Claims) -> bytes:
     sealed = _Sealed(
         version=1,
         user=_pack(claims.user),
-        methods=sum(1 << METHODS.index(method) for method in claims.methods),
+        methods=sum(1 << METHODS.index(method) for method in set(claims.methods)),
         scope=SCOPES.index(claims.scope),
         scope_id=_pack(claims.scope_id),
         issued=(claims.issued_at - EPOCH) // MICROSECOND,

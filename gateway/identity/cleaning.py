@@ -33,7 +33,7 @@ from events.identity.assignment import Assignment, RevokeRole
 from events.identity.association import Association, Dissociate
 from events.identity.credential import Credential, DeleteCredential
 from events.identity.domain_config import DomainConfig
-from events.identity.endpoint import DeleteEndpoint, Endpoint
+from events.identity.endpoint import Endpoint
 from events.identity.expiring_membership import EndMembership, ExpiringMembership
 from events.identity.federated_user import UnlinkUser
 from events.identity.group import DeleteGroup, Group
@@ -179,7 +179,7 @@ async def delete_access_token(call: Call, token: AccessToken) -> None:
 
 
 async def delete_endpoint(call: Call, endpoint: Endpoint) -> None:
-    await call.do(endpoints, DeleteEndpoint(id=endpoint.id))
+    await call.do(endpoints, Delete(id=endpoint.id))
     await dissociate(call, call.fold.by(associations, "into", f"endpoint:{endpoint.id}"))
     await dissociate(call, call.fold.by(associations, "out", f"policy:endpoint:{endpoint.id}"))
 

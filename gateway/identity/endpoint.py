@@ -9,8 +9,9 @@ from msgspec import UNSET
 from events.identity import endpoint as endpoints
 from events.identity import region as regions
 from events.identity import service as services
-from events.identity.endpoint import ChangeEndpoint, CreateEndpoint, Endpoint
-from events.identity.region import CreateRegion
+from events.identity.endpoint import Endpoint, EndpointChanged, EndpointCreated
+from events.identity.record import Change, Make
+from events.identity.region import RegionCreated
 from events.ids import new_hex
 from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
@@ -62,7 +63,7 @@ async def _region(call: Call, given: dict[str, Any]) -> str | None:
         return id
     older: str | None = given.get("region")
     if older and call.fold.get(regions, older) is None:
-        await call.do(regions, CreateRegion(id=older))
+        await call.do(regions, Make(id=older, made=RegionCreated(id=older)))
     return older or None
 
 
@@ -70,7 +71,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new endpoint. Raises Invalid."""
     given = shapes.inner(body, "endpoint")
     extra = shapes.check("endpoint", given, SHAPES, required=("interface", "service_id", "url"))
-    wish = CreateEndpoint(
+    made = EndpointCreated(
         id=new_hex(),
         service=_service(call, given["service_id"]),
         interface=given["interface"],
@@ -79,7 +80,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         enabled=given.get("enabled", True),
         extra=extra,
     )
-    return {"endpoint": view(call, await call.do(endpoints, wish))}
+    return {"endpoint": view(call, await call.do(endpoints, Make(id=made.id, made=made)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -114,8 +115,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     extra = shapes.check("endpoint", given, SHAPES, least=1)
     endpoint = find(call)
     moved = "region_id" in given or "region" in given
-    wish = ChangeEndpoint(
-        id=endpoint.id,
+    event = EndpointChanged(
         service=_service(call, given["service_id"]) if "service_id" in given else UNSET,
         interface=given.get("interface", UNSET),
         url=given.get("url", UNSET),
@@ -123,7 +123,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         enabled=given.get("enabled", UNSET),
         extra={**endpoint.extra, **extra} if extra else UNSET,
     )
-    return {"endpoint": view(call, await call.do(endpoints, wish))}
+    return {"endpoint": view(call, await call.do(endpoints, Change(id=endpoint.id, to=event)))}
 
 
 async def delete(call: Call) -> None:

@@ -9,7 +9,8 @@ from msgspec import UNSET
 from events.identity import endpoint as endpoints
 from events.identity import region as regions
 from events.identity import service as services
-from events.identity.region import ChangeRegion, CreateRegion, DeleteRegion, Region
+from events.identity.record import Change, Delete, Make
+from events.identity.region import Region, RegionChanged, RegionCreated
 from events.ids import new_hex
 from events.refusals import Conflict, Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, shapes
@@ -60,8 +61,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if call.fold.get(regions, id) is not None:
         raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {id}..")
     parent = _parent(call, given.get("parent_region_id"), id)
-    wish = CreateRegion(id=id, description=given.get("description") or "", parent=parent, extra=extra)
-    return {"region": view(call, await call.do(regions, wish))}
+    made = RegionCreated(id=id, description=given.get("description") or "", parent=parent, extra=extra)
+    return {"region": view(call, await call.do(regions, Make(id=id, made=made)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -92,13 +93,12 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     extra = shapes.check("region", given, SHAPES, least=1)
     region = find(call)
     parent = given.get("parent_region_id", UNSET)
-    wish = ChangeRegion(
-        id=region.id,
+    event = RegionChanged(
         description=(given["description"] or "") if "description" in given else UNSET,
         parent=parent if parent is UNSET else _parent(call, parent, region.id),
         extra={**region.extra, **extra} if extra else UNSET,
     )
-    return {"region": view(call, await call.do(regions, wish))}
+    return {"region": view(call, await call.do(regions, Change(id=region.id, to=event)))}
 
 
 async def delete(call: Call) -> None:
@@ -110,5 +110,5 @@ async def delete(call: Call) -> None:
         if call.fold.count(endpoints, "region", one):
             raise Forbidden(f"Unable to delete region {id} because it or its child regions have associated endpoints.")
     for one in reversed(inside):
-        await call.do(regions, DeleteRegion(id=one))
+        await call.do(regions, Delete(id=one))
         await cleaning.delete_policies_of(call, [service.id for service in call.fold.all(services)], [one])

@@ -10,7 +10,7 @@ from events.identity import domain as domains
 from events.identity import role as roles
 from events.identity.role import ChangeRole, CreateRole, ImplyRole, Role, StopImplyingRole
 from events.ids import new_hex
-from events.refusals import Forbidden, NotFound
+from events.refusals import Conflict, Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, grants, naming, shapes
 from gateway.identity.listing import asked, collection, filtered
 from gateway.serving import Answer, Call
@@ -105,6 +105,8 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "role")
     extra = shapes.check("role", given, SHAPES, least=1)
     role = _asked(call)
+    if given.get("domain_id", role.domain) != role.domain:
+        raise Invalid("Update of `domain_id` is not allowed.")
     name = given.get("name", role.name)
     wish = ChangeRole(
         id=role.id,
@@ -161,10 +163,12 @@ async def list_inferences(call: Call) -> dict[str, Any]:
 
 
 async def imply(call: Call) -> Answer:
-    """Raises NotFound, and Forbidden if the other implies this one, or is `admin`."""
+    """Raises NotFound, Conflict, and Forbidden if the other implies this one, or is `admin`."""
     prior, implied = _find(call), _find(call, "implied")
     if implied.name == "admin" or prior.id in grants.expand(call.fold, [implied.id]):
         raise Forbidden(f"{implied.id} cannot be an implied roles.")
+    if implied.id in prior.implies:
+        raise Conflict("Conflict occurred attempting to store implied_role - Duplicate entry.")
     await call.do(roles, ImplyRole(id=prior.id, role=implied.id))
     return Answer(status=201, body=_inference(call, prior, implied))
 

@@ -9,7 +9,8 @@ from msgspec import UNSET
 from events.identity import endpoint as endpoints
 from events.identity import region as regions
 from events.identity import service as services
-from events.identity.service import ChangeService, CreateService, DeleteService, Service
+from events.identity.record import Change, Delete, Make
+from events.identity.service import Service, ServiceChanged, ServiceCreated
 from events.ids import new_hex
 from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
@@ -42,14 +43,14 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new service. Raises Invalid."""
     given = shapes.inner(body, "service")
     extra = shapes.check("service", given, SHAPES, required=("type",))
-    wish = CreateService(
+    made = ServiceCreated(
         id=new_hex(),
         kind=given["type"],
         name=given.get("name"),
         enabled=given.get("enabled", True),
         extra=_described(extra),
     )
-    return {"service": view(call, await call.do(services, wish))}
+    return {"service": view(call, await call.do(services, Make(id=made.id, made=made)))}
 
 
 def _described(extra: dict[str, Any]) -> dict[str, Any]:
@@ -83,20 +84,19 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "service")
     extra = _described(shapes.check("service", given, SHAPES, least=1))
     service = find(call)
-    wish = ChangeService(
-        id=service.id,
+    event = ServiceChanged(
         kind=given.get("type", UNSET),
         name=given.get("name", UNSET),
         enabled=given.get("enabled", UNSET),
         extra={**service.extra, **extra} if extra else UNSET,
     )
-    return {"service": view(call, await call.do(services, wish))}
+    return {"service": view(call, await call.do(services, Change(id=service.id, to=event)))}
 
 
 async def delete(call: Call) -> None:
     """Delete a service and its endpoints. Raises NotFound."""
     service = find(call)
-    await call.do(services, DeleteService(id=service.id))
+    await call.do(services, Delete(id=service.id))
     for endpoint in call.fold.by(endpoints, "service", service.id):
         await cleaning.delete_endpoint(call, endpoint)
     await cleaning.delete_policies_of(call, [service.id], [None, *(region.id for region in call.fold.all(regions))])

@@ -101,7 +101,7 @@ class Tokens:
         ends = [now + self.lifetime, proven.expires_at, trust.expires_at if trust else None]
         claims = Claims(
             user=proven.user.id,
-            methods=tuple(proven.methods),
+            methods=tuple(dict.fromkeys(proven.methods)),
             scope=target.scope,
             scope_id=target.id,
             issued_at=now,

@@ -33,9 +33,11 @@ async def stores(call: Call) -> View:
 
 async def stores_in_detail(call: Call) -> View:
     """The only store, and where it is."""
-    folder = str(call.cloud.part(ImageStore).images)
-    properties = {"data_dir": folder, "chunk_size": CHUNK, "thin_provisioning": False}
-    return {"stores": [{"id": STORE, "default": "true", "type": "file", "properties": properties, "weight": 0}]}
+    store = call.cloud.part(ImageStore)
+    properties = {"data_dir": store.place, "chunk_size": CHUNK, "thin_provisioning": False}
+    if store.kind == "s3":
+        properties = {"s3_store_bucket": store.place}
+    return {"stores": [{"id": STORE, "default": "true", "type": store.kind, "properties": properties, "weight": 0}]}
 
 
 async def usage(call: Call) -> View:

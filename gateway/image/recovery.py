@@ -41,7 +41,7 @@ async def _recover(cloud: Cloud, store: ImageStore) -> None:
     files, uploads = await store.run(store.listing)
     waiting = [image for status in ("saving", "uploading") for image in cloud.fold.by(images, "status", status)]
     dead = [image for image in waiting if await _is_dead(store, image)]
-    late = [image for image in waiting if image.store != store.id and _is_late(cloud, image)]
+    late = [image for image in waiting if not store.is_of(image) and _is_late(cloud, image)]
     await cloud.fold.fence(cloud.execute.journal)
     for image in dead:
         if _still_waits(cloud, image):
@@ -72,7 +72,7 @@ def _is_late(cloud: Cloud, image: Image) -> bool:
 
 
 async def _is_dead(store: ImageStore, image: Image) -> bool:
-    if image.store != store.id or image.bytes is not None or image.upload is None:
+    if not store.is_of(image) or image.bytes is not None or image.upload is None:
         return False
     return await store.run(store.is_dead, image.upload)
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from events.ids import new_hex
-from events.image.image import Bytes
+from events.image.image import Bytes, Image
 from events.refusals import Invalid, NotFound, TooLarge
 from gateway.directory import stored
 from gateway.image import formats
@@ -60,8 +60,11 @@ class Store(Protocol):
 class ImageStore:
     """A store in a directory."""
 
+    kind = "file"
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.place = str(directory / "images")
         self.images = directory / "images"
         self.uploads = directory / "uploads"
         for folder in (self.images, self.uploads):
@@ -72,9 +75,20 @@ class ImageStore:
     async def upload(self) -> Upload:
         """A place for bytes to come. Raises TooLarge: the disk is full."""
         try:
-            return await self.run(Upload, self, new_hex())
+            return await self.run(self._new_upload)
         except OSError as fault:
             raise _full(fault) from fault
+
+    def _new_upload(self) -> Upload:
+        return Upload(self, new_hex())
+
+    def is_of(self, image: Image) -> bool:
+        """Whether the upload that an image waits for comes in here."""
+        return image.store == self.id
+
+    async def stage(self, upload: str) -> None:
+        """Have an upload's bytes stay for an import."""
+        await self.run(_sync, self.uploads)
 
     async def open(self, image: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
@@ -225,7 +239,7 @@ class Upload:
 
     async def keep(self) -> None:
         """Leave the file where it is, for good."""
-        await self._store.run(_sync, self._store.uploads)
+        await self._store.stage(self.id)
         self._kept = True
 
     async def __aenter__(self) -> Upload:

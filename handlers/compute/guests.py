@@ -55,7 +55,9 @@ def orders(fold: Fold, key: str) -> list[Order]:
     trace = tracing.of(server.request)
     guest = guest_of(fold, server)
     data = news = msgspec.json.encode(guest)
-    if guest.built:  # its agent has seen that, and asks when it begins anew
+    if guest.wanted == "gone":
+        news = msgspec.json.encode(replace(guest, built=False, interfaces=()))
+    elif guest.built:  # its agent has seen that, and asks when it begins anew
         news = msgspec.json.encode(replace(guest, built=False))
     host = server.host or ""
     return [Order(host=host, kind=KIND, id=server.id, data=data, news=news, sequence=fold.position, trace=trace)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from random import Random
 
+from events.clock import after
 from events.compute import host as hosts
 from events.compute import host_room, quota
 from events.compute import server as servers
@@ -173,7 +174,7 @@ def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> It
     """Room on the host, the server's ports, and the server itself. Nothing is undone: see leftovers.py."""
     host = chosen.host.id
     claim = ClaimRoom(
-        id=host, holder=server.id, amounts=scheduler.amounts(server), defaults=chosen.limits, until=now + CLAIM
+        id=host, holder=server.id, amounts=scheduler.amounts(server), defaults=chosen.limits, until=after(now, CLAIM)
     )
     attaching = ports.steps_to_attach(sight, server, chosen.host, now)
     first = next(attaching, None)
@@ -182,7 +183,7 @@ def _steps(sight: Sight, server: Server, chosen: Candidate, now: datetime) -> It
     if first is not None and not sums:
         yield first
     yield from attaching
-    deadline = now + timedelta(seconds=sight.settings.compute.build_deadline)
+    deadline = after(now, timedelta(seconds=sight.settings.compute.build_deadline))
     made = ports.ids(sight.fold, server)
     yield Step(servers, PlaceServer(id=server.id, host=host, ports=made, due=server.deadline, deadline=deadline))
 

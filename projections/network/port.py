@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.clock import after
 from events.compute import server as servers
 from events.decider import Executor, Step, Stride
 from events.envelope import Origin
@@ -100,7 +101,7 @@ def steps_to_create(fold: Fold, new: NewPort, *, now: datetime, rng: Random = RA
     steps.append(  # first: who has no quota left is not to have an address either, were it for a moment
         Step(
             quota,
-            quota.ClaimShares(id=new.project, holders=((share, "port"),), until=now + PATIENCE),
+            quota.ClaimShares(id=new.project, holders=((share, "port"),), until=after(now, PATIENCE)),
             quota.ReturnShares(id=new.project, holders=(share,)),
         )
     )
@@ -299,7 +300,7 @@ def claim_mac(fold: Fold, network: str, mac: str, port: str, claim: str, now: da
     key, name = macs.key(network, mac), holder(port, claim)
     if fold.get(macs, key) is not None or mac_used(fold, network, mac):
         raise Conflict(_mac_in_use(network, mac), kind="MacAddressInUse")
-    take = macs.Take(id=key, holder=name, group=network, until=now + PATIENCE)
+    take = macs.Take(id=key, holder=name, until=after(now, PATIENCE))
     return Step(macs, take, macs.Release(id=key, holder=name))
 
 
@@ -326,7 +327,7 @@ def _mac_in_use(network: str, mac: str) -> str:
 
 def claim_address(subnet: str, ip: str, port: str, claim: str, now: datetime) -> Step:
     key, name = addresses.key(subnet, ip), holder(port, claim)
-    take = addresses.Take(id=key, holder=name, group=subnet, until=now + PATIENCE)
+    take = addresses.Take(id=key, holder=name, until=after(now, PATIENCE))
     return Step(addresses, take, addresses.Release(id=key, holder=name))
 
 

@@ -11,7 +11,7 @@ import pytest
 from events import claims, room
 from events.compute import flavor
 from events.decider import Executor, Step, Unsure
-from events.envelope import CLOUD
+from events.envelope import CLOUD, LINK, digest, follows
 from events.fold import Fold
 from events.journal import MemoryJournal, Unavailable
 from events.refusals import Conflict, NotFound
@@ -127,3 +127,14 @@ def test_room_is_never_exceeded() -> None:
     assert room.decide(state, claim) == []
     state = room.evolve(state, room.RoomReturned(holder="s1"), NOW)
     assert state.used == {"cores": 0}
+
+
+def test_a_commit_follows_the_one_whose_digest_it_names_or_begins_to_name() -> None:
+    whole = digest(b"a commit")
+    assert follows(whole, whole)
+    assert follows(whole[:LINK], whole)
+    assert follows(None, None)
+    assert not follows(whole[: LINK - 1], whole)
+    assert not follows(digest(b"another")[:LINK], whole)
+    assert not follows(None, whole)
+    assert not follows(whole, None)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from random import Random
-from types import TracebackType
 
 import msgspec
 
@@ -17,7 +16,7 @@ from gateway.clouds import Clouds
 from gateway.directory import Directory
 from tests.faults.harms import Cut, Full, Harm, Jump, Kill, Pause
 from tests.faults.network import Network
-from tests.faults.parts import CUMULOG, Process, command
+from tests.faults.parts import CUMULOG, Lived, Process, command
 from tests.faults.surroundings import SteppedClock, Volume, clock_library
 from tests.faults.together import SETTINGS
 
@@ -47,7 +46,7 @@ class NatsNode(Process):
         return ""
 
 
-class Apart:
+class Apart(Lived):
     """One cloud, entered when it is ready and left when it is dead."""
 
     def __init__(self, state: Path) -> None:
@@ -104,19 +103,11 @@ class Apart:
     def _configuration(self, name: str) -> Path:
         return self.state.with_name(f"{name}.conf")
 
-    async def __aenter__(self) -> Apart:
-        try:
-            await self._prepare()
-            await self.start()
-        except BaseException:
-            await self._leave()
-            raise
-        return self
+    async def enter(self) -> None:
+        await self._prepare()
+        await self.start()
 
-    async def __aexit__(self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None) -> None:
-        await self._leave()
-
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
         await asyncio.gather(*(process.kill() for process in self.processes))
         self.volume.remove()
         self.network.remove()

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from events import process
 
@@ -191,3 +192,24 @@ async def command(*words: str | Path, timeout: float = 120.0) -> tuple[int, str]
         return -1, f"{words[0]} did not end within {timeout} s"
     assert child.returncode is not None
     return child.returncode, output.decode(errors="replace")
+
+
+class Lived:
+    """A cloud of real processes, entered when it is ready and left when it is dead."""
+
+    async def enter(self) -> None:
+        raise NotImplementedError
+
+    async def leave(self) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.enter()
+        except BaseException:
+            await self.leave()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None) -> None:
+        await self.leave()

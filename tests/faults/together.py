@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from types import TracebackType
 
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from tests.faults.harms import Full, Harm, Jump, Kill, Pause
-from tests.faults.parts import CUMULOG, Child, Part, Process, command
+from tests.faults.parts import CUMULOG, Child, Lived, Part, Process, command
 from tests.faults.surroundings import SteppedClock, Volume, clock_library, need
 
 SETTINGS = ("--set", "identity.bcrypt_cost=4", "--set", "journal.deadline=3")
@@ -18,7 +17,7 @@ SIMULATED = ("--driver", "simulated", "--hosts", "3")
 THREE = ("gateway-1", "gateway-2", "handlers-1", "handlers-2", "agent-1", "agent-2", "agent-3")
 
 
-class Together:
+class Together(Lived):
     """One cloud in one directory, entered when it is ready and left when it is dead."""
 
     def __init__(self, state: Path, *options: str, nodes: int = 1, faulty: bool = False) -> None:
@@ -48,18 +47,10 @@ class Together:
         if faulty:
             self.harms += [kind(part) for part in self.parts for kind in (Kill, Pause)]
 
-    async def __aenter__(self) -> Together:
-        try:
-            await self.start()
-        except BaseException:
-            await self._leave()
-            raise
-        return self
+    async def enter(self) -> None:
+        await self.start()
 
-    async def __aexit__(self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None) -> None:
-        await self._leave()
-
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
         for part in self.parts:
             part.resume()
         await self.main.kill()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from random import Random
 
 import msgspec
 
-from events.assignments import Assignments
+from events.assignments import Assignments, MemoryAssignments
 from events.compute import server as servers
 from events.compute.server import DeleteServer, ForgetServer, RequestServer
 from events.decider import Executor
@@ -28,14 +27,14 @@ from events.wire import Wire
 from handlers.network import groups as orders_of_groups
 from handlers.orders import Orders
 from handlers.sweeper import Sweeper
-from tests.simulation.clouds import SMALL, MemoryAssignments
+from tests.simulation.clouds import SMALL
 
 
 @asynccontextmanager
 async def cloud() -> AsyncIterator[tuple[Executor, MemoryVault, MemoryAssignments, Orders, Sweeper]]:
     journal, fold, vault = MemoryJournal(), Fold(deciders()), MemoryVault()
     await fold.follow(journal)
-    execute, assignments = Executor(journal, fold), MemoryAssignments(Random(0))
+    execute, assignments = Executor(journal, fold), MemoryAssignments()
     orders = Orders(fold, assignments, [orders_of_groups])
     yield execute, vault, assignments, orders, Sweeper(execute, vault, orders)
     await fold.stop()

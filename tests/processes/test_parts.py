@@ -109,6 +109,18 @@ def test_what_one_gateway_answered_the_other_knows_at_once(
             assert pair[n % 2].get(f"/identity/v3/projects/{made['id']}").status_code == 404
 
 
+def test_keys_are_rotated_when_every_gateway_knows_the_staged_one(cloud: RunningCloud, admin: httpx.Client) -> None:
+    listed = cloud.run("keys", "list")
+    assert (listed.returncode, listed.stdout[:18]) == (0, "tokens: primary 1,")
+    rotated = cloud.run("keys", "rotate")
+    if rotated.returncode:  # the keys are younger than a minute
+        assert "in " in rotated.stderr
+        assert "every gateway knows the staged key" in rotated.stderr
+    else:
+        assert rotated.stdout.startswith("tokens: primary 2, former 1, one staged")
+    assert admin.get("/identity/v3/auth/projects").status_code == 200
+
+
 def test_every_process_makes_its_tables_anew_and_says_so(cloud: RunningCloud, gateway: Part) -> None:
     said = cloud.run("rebuild").stdout.splitlines()
     assert sorted(line.partition(": ")[0] for line in said) == ["cloud", "second"]

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
-from events.ids import new_hex
 from events.journal import MemoryJournal, Unavailable
 from projections.archive import Archive, Chronicle
 from projections.cold import Bucket, Cold, Directory, cold
+from tests.buckets import bucket, endpoint
 from tests.projections.test_archive import Place, all_of, lived
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """The URL of an S3-compatible server on loopback."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a part of an empty bucket there."""
-    words = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
-    for name, word in {**words, "AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true"}.items():
-        monkeypatch.setenv(name, word)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    name = f"cold-{new_hex()}"
-    assert httpx.put(f"{endpoint}/{name}").status_code == 200
-    return f"s3://{name}/clouds/one"
 
 
 @pytest.fixture(params=["directory", "s3"])
@@ -78,6 +53,9 @@ async def test_an_archive_on_s3_is_read_as_any_other(bucket: str, tmp_path: Path
     await place.fold.stop()
     for archive in (place.archive, other):
         await archive.close()
+
+
+__all__ = ["bucket", "endpoint"]
 
 
 def test_a_setting_names_the_storage(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from agents.compute.hypervisor import Capacity, DriverError, Guest
 from agents.compute.simulated import Dice, SimulatedHypervisor
 from agents.link import Take
 from agents.runner import Agent
+from events.assignments import MemoryAssignments
 from events.compute import host as hosts
 from events.compute import host_room
 from events.compute import quota as compute_quota
@@ -59,34 +60,18 @@ RESOURCES: list[Any] = [
 ]
 
 
-class MemoryAssignments:
-    """Orders in memory, with the guard that NATS' bucket has."""
+class ShakyAssignments(MemoryAssignments):
+    """Orders in memory that cannot always be put."""
 
     def __init__(self, random: Random) -> None:
+        super().__init__()
         self.random = random
         self.unreachable = 0.0  # probability that an order cannot be put
-        self.entries: dict[tuple[str, str, str], tuple[int, bytes | None]] = {}
-        self.links: list[MemoryLink] = []
 
     async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
         if self.random.random() < self.unreachable:
             raise Unavailable("there is no way to the orders")
-        newest, _ = self.entries.get((host, kind, id), (0, None))
-        return newest < sequence and self._write(host, kind, id, data, sequence)
-
-    async def purge(self, host: str, kind: str, id: str, sequence: int) -> bool:
-        newest, _ = self.entries.get((host, kind, id), (0, None))
-        return newest <= sequence and self._write(host, kind, id, None, sequence)
-
-    async def names(self, kind: str) -> list[tuple[str, str]]:
-        return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
-
-    def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
-        self.entries[host, kind, id] = (sequence, data)
-        for link in self.links:
-            if link.host == host:
-                link.hear(kind, id, data)
-        return True
+        return await super().put(host, kind, id, data, sequence)
 
 
 class MemoryLink:
@@ -100,8 +85,8 @@ class MemoryLink:
 
     async def follow(self, take: Take) -> None:
         self._take = take
-        self._cloud.assignments.links.append(self)
-        self.heal()
+        self.is_cut = False
+        self._cloud.assignments.follow(self.host, self.hear)
 
     async def caught_up(self) -> None:
         """All has been heard."""
@@ -113,9 +98,7 @@ class MemoryLink:
     def heal(self) -> None:
         """It hears all again, of what was taken away too: as after a reconnect."""
         self.is_cut = False
-        for (host, kind, id), (_, data) in list(self._cloud.assignments.entries.items()):
-            if host == self.host:
-                self.hear(kind, id, data)
+        self._cloud.assignments.tell(self.host, self.hear)
 
     async def report(self, payload: bytes) -> bytes:
         await asyncio.sleep(self._cloud.random.random() * 0.002)
@@ -142,13 +125,13 @@ class MemoryLink:
 
     async def close(self) -> None:
         self._take = None
-        self._cloud.assignments.links.remove(self)
+        self._cloud.assignments.leave(self.host, self.hear)
 
 
 class Process:
     """One process of gateway and handlers: its own way to the journal, its own fold, its own plans."""
 
-    def __init__(self, journal: Recorded, assignments: MemoryAssignments, seed: int) -> None:
+    def __init__(self, journal: Recorded, assignments: ShakyAssignments, seed: int) -> None:
         self.random = Random(seed)
         self.shaky = Shaky(journal, self.random)
         self.fold = Fold(RESOURCES)
@@ -253,7 +236,7 @@ class SimulatedCloud:
         self.memory = WatchedMemory()
         limits = scheduler.limits(_host(), SETTINGS.compute)
         self.witness = Witness(self.journal, RESOURCES, self.memory, limits, {**QUOTA})
-        self.assignments = MemoryAssignments(Random(seed + 2))
+        self.assignments = ShakyAssignments(Random(seed + 2))
         self.dice = Dice(random=Random(seed + 1))
         self.processes = [self._process() for _ in range(processes)]
         self.names = [f"host-{i}" for i in range(hosts)]

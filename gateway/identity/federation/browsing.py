@@ -178,7 +178,8 @@ async def come_back(call: Call) -> Answer:
         raise signon.unreachable(provider.id, fault) from fault
     await signon.use_once(call, ("websso", journey.id), journey.until)
     proven = await signon.vouched(call, provider, protocol, attributes(said), "HTTP_OIDC_ISS")
-    return _page(call, journey.origin, signon.issue(call, proven)[0])
+    text, _ = await signon.issue(call, proven)
+    return _page(call, journey.origin, text)
 
 
 async def posted_back(call: Call) -> Answer:
@@ -193,7 +194,8 @@ async def posted_back(call: Call) -> Answer:
         raise unauthenticated()
     told = await clouds.attributes(call, provider, brought, f"_{journey.nonce}")
     proven = await signon.vouched(call, provider, protocol, told, "MELLON_IDP")
-    return _page(call, journey.origin, signon.issue(call, proven)[0])
+    text, _ = await signon.issue(call, proven)
+    return _page(call, journey.origin, text)
 
 
 async def _told(known: Provider, token: str, subject: str) -> dict[str, object]:

@@ -52,7 +52,7 @@ def view(call: Call, provider: IdentityProvider) -> dict[str, Any]:
         "description": provider.description,
         "remote_ids": sorted(provider.remote_ids),
         "authorization_ttl": provider.authorization_ttl,
-        "links": {"self": url, "protocols": f"{url}/protocols"},
+        "links": {"self": url},
     }
 
 
@@ -113,7 +113,12 @@ async def _with_domain(call: Call, steps: list[Step], wish: CreateIdentityProvid
 async def listed(call: Call) -> dict[str, Any]:
     """The providers that the query asks for."""
     found = filtered(call, call.fold.all(identity_providers), {"id": lambda p: p.id, "enabled": lambda p: p.enabled})
-    return collection(call, "identity_providers", found, lambda provider: view(call, provider))
+
+    def shown(provider: IdentityProvider) -> dict[str, Any]:
+        one = view(call, provider)
+        return {**one, "links": {**one["links"], "protocols": f"{one['links']['self']}/protocols"}}
+
+    return collection(call, "identity_providers", found, shown)
 
 
 async def show(call: Call) -> dict[str, Any]:

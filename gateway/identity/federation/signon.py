@@ -18,7 +18,7 @@ from events.identity.identity_provider import IdentityProvider
 from events.identity.name import Take
 from events.ids import new_id
 from events.refusals import Busy, Conflict, Forbidden, NotFound
-from gateway.identity import methods, receipts
+from gateway.identity import compliance, methods, receipts
 from gateway.identity.claims import METHODS, Federated
 from gateway.identity.federation import people, rules
 from gateway.identity.federation.rules import Attributes, Unmapped
@@ -160,8 +160,9 @@ def still(call: Call, told: Federated) -> None:
     protocol_of(call, provider_of(call, told.provider).id, told.protocol)
 
 
-def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
+async def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
     """An unscoped token, and what it says. Raises Unauthenticated."""
+    await compliance.admit(call, proven)
     tokens = call.cloud.part(Tokens)
     offered = methods.offered(call.cloud.settings)
     if not receipts.suffices(proven.user, proven.methods, offered):
@@ -181,5 +182,5 @@ async def sign_on(call: Call) -> Answer:
         provider = provider_of(call, call.path["id"])
         protocol_of(call, provider.id, call.path["protocol"])
         return await clouds.ask_client(call, provider)
-    text, body = issue(call, await prove(call, call.path["id"], call.path["protocol"]))
+    text, body = await issue(call, await prove(call, call.path["id"], call.path["protocol"]))
     return Answer(status=201, body=body, headers={"X-Subject-Token": text})

@@ -34,7 +34,7 @@ async def test_a_provider_without_a_domain_gets_one_and_it_goes_with_neither(tmp
             "description": None,
             "remote_ids": [],
             "authorization_ttl": None,
-            "links": {"self": url, "protocols": f"{url}/protocols"},
+            "links": {"self": url},
         }
         domain = (await answered(them, "GET", f"/domains/{made['domain_id']}"))[1]["domain"]
         assert (domain["name"], domain["enabled"]) == (made["domain_id"], True)

@@ -74,7 +74,7 @@ async def test_the_answers_are_those_of_the_real_service(recording: Path, tmp_pa
     async with people(tmp_path) as them:
         me = (await them.call("GET", "/auth/tokens", X_Subject_Token=them.admin)).json()["token"]
         names = Names("0a1b2c3d", user=me["user"]["id"], project=me["project"]["id"], password=PASSWORD)
-        wrong: list[tuple[Any, ...]] = []
+        wrong: list[Any] = []
         for step in map(json.loads, recording.read_text().splitlines()):
             answer = await ask(them, names, step)
             if answer.status_code != step["status"]:

@@ -20,7 +20,7 @@ from gateway.identity.claims import Claims, from_bytes, to_bytes
 from gateway.identity.keys import SETTLED, ZERO, KeyRing
 from gateway.identity.passwords import Passwords
 from gateway.identity.tokens import Tokens
-from tests.gateway.identity.people import PASSWORD, SETTINGS, gone, names, people
+from tests.gateway.identity.people import PASSWORD, SETTINGS, demanding, gone, names, people
 
 ADMIN_ROLES = {"admin", "manager", "member", "reader"}
 
@@ -311,6 +311,84 @@ async def test_what_our_key_sealed_but_is_no_token_opens_nothing(tmp_path: Path)
     async with people(tmp_path) as them:
         for data in (b"", b"\x00", b"\x93\x01\x02\x03", b"nonsense"):
             await gone(them, them.tokens.keys.seal(data), words="Could not recognize Fernet token")
+
+
+async def test_revoking_a_token_revokes_what_was_made_of_it_unless_told_not_to(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, project, _ = await them.member()
+        scope = {"project": {"id": project["id"]}}
+
+        async def made_of(token: str) -> str:
+            auth = {"identity": {"methods": ["token"], "token": {"id": token}}, "scope": scope}
+            return str((await them.call("POST", "/auth/tokens", {"auth": auth}, token="")).headers["x-subject-token"])
+
+        for query, status in (("", 401), ("?cascade=false", 200)):
+            first = await them.login(user["id"], PASSWORD, "unscoped")
+            second = await made_of(first)
+            third = await made_of(second)
+            await them.call("DELETE", f"/auth/tokens{query}", token=first, X_Subject_Token=first)
+            await gone(them, first)
+            for token in (second, third):
+                assert (await them.call("GET", "/auth/projects", token=token)).status_code == status
+        events = (await them.call("GET", "/OS-REVOKE/events")).json()["events"]
+        assert [sorted(event)[0] for event in events] == ["audit_id", "audit_chain_id", "audit_id"]
+
+
+async def test_what_voided_tokens_is_told_to_services_and_admins(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with people(tmp_path, clock) as them:
+        user, project, _ = await them.member()
+        clock.advance(1)
+        await them.call("PATCH", f"/users/{user['id']}", {"user": {"password": "another"}})
+        clock.advance(1)
+        await them.call("DELETE", f"/projects/{project['id']}")
+        events = (await them.call("GET", "/OS-REVOKE/events")).json()["events"]
+        at = {"issued_before": "2026-01-01T00:00:02.000000Z", "revoked_at": "2026-01-01T00:00:02.000000Z"}
+        assert events[0]["user_id"] == user["id"]
+        assert events[1] == {"project_id": project["id"], **at}
+        later = await them.call("GET", "/OS-REVOKE/events?since=2026-01-01T00:00:02Z")
+        assert later.json()["events"] == events[1:]
+        assert (await them.call("GET", "/OS-REVOKE/events?since=x")).status_code == 400
+        unscoped = await them.login(user["id"], "another")
+        assert (await them.call("GET", "/OS-REVOKE/events", token=unscoped)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/auth/tokens/OS-PKI/revoked", 403), ("/OS-SIMPLE-CERT/ca", 410), ("/OS-SIMPLE-CERT/certificates", 410)],
+)
+async def test_kinds_of_tokens_that_are_no_more_are_answered_for(tmp_path: Path, path: str, status: int) -> None:
+    async with people(tmp_path) as them:
+        assert (await them.call("GET", path, token="")).status_code == status
+
+
+async def test_scoped_tokens_are_exchanged_only_if_the_settings_say_so(tmp_path: Path) -> None:
+    for allowed, status in ((True, 201), (False, 403)):
+        settings = demanding(allow_rescope_scoped_token=allowed)
+        async with people(tmp_path / str(allowed), settings=settings) as them:
+            user, project, token = await them.member()
+            unscoped = await them.login(user["id"], PASSWORD, "unscoped")
+            for shown, answer in ((unscoped, 201), (token, status)):
+                identity = {"methods": ["token"], "token": {"id": shown}}
+                auth = {"identity": identity, "scope": {"project": {"id": project["id"]}}}
+                assert (await them.call("POST", "/auth/tokens", {"auth": auth}, token="")).status_code == answer
+
+
+async def test_a_token_of_the_system_is_exchanged_for_none_of_a_project(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        admin = them.tokens.read(them.admin).user
+        system = await them.login(admin, PASSWORD, {"system": {"all": True}})
+        identity = {"methods": ["token"], "token": {"id": system}}
+        project = them.tokens.read(them.admin).scope_id
+        scopes: tuple[tuple[Any, int], ...] = (
+            ({"project": {"id": project}}, 403),
+            ({"domain": {"id": "default"}}, 403),
+            ({"system": {"all": True}}, 201),
+            ("unscoped", 201),
+        )
+        for scope, status in scopes:
+            auth = {"identity": identity, "scope": scope}
+            assert (await them.call("POST", "/auth/tokens", {"auth": auth}, token="")).status_code == status
 
 
 async def test_who_shows_no_token_learns_nothing(tmp_path: Path) -> None:
