@@ -151,24 +151,3 @@ def own(token: Token) -> dict[str, str]:
     if token.domain is not None:
         found["domain_id"] = token.domain
     return found
-
-
-class Who(Struct, frozen=True, kw_only=True):
-    """A persona: a role on a scope."""
-
-    name: str
-    role: str | None  # None: any token
-    scopes: frozenset[str] = frozenset({"project"})
-
-    def admits(self, token: Token) -> bool:
-        return (self.role is None or self.role in token.role_names) and (not self.scopes or token.scope in self.scopes)
-
-
-ANY_TOKEN = Who(name="any token", role=None, scopes=frozenset())
-READER = Who(name="reader", role="reader")
-MEMBER = Who(name="member", role="member")
-MANAGER = Who(name="manager", role="manager")
-ADMIN = Who(name="admin", role="admin")
-SERVICE = Who(name="service", role="service")
-ANY_ADMIN = Who(name="admin of any scope", role="admin", scopes=frozenset())
-ANY_READER = Who(name="reader of any scope", role="reader", scopes=frozenset())
