@@ -127,19 +127,22 @@ class Service:
             response = self._answer(faults.mistake(error, self._format(request), call.id))
         response.headers.update(self.face.headers)
         response.headers["x-openstack-request-id"] = call.id
-        if self.face.versions is not None and response.status_code != 401:  # of whom nobody knows, none is asked which
+        if self.face.versions is not None:
             self._version_headers(call, response)
         await response(scope, receive, send)
 
     def _version_headers(self, call: Call, response: Response) -> None:
         versions = self.face.versions
         assert versions is not None
+        if versions.legacy:
+            response.headers[f"x-{versions.service}-request-id"] = call.id
+        if response.status_code == 401:
+            return  # whom nobody knows is not told which version was asked
         response.headers["openstack-api-version"] = f"{versions.service} {version_name(call.version)}"
         vary = "OpenStack-API-Version"
         if versions.legacy:
             response.headers[versions.legacy] = version_name(call.version)
             vary += f", {versions.legacy}"
-            response.headers[f"x-{versions.service}-request-id"] = call.id
         response.headers["vary"] = vary
 
     async def _currently(self, call: Call, endpoint: _Endpoint | None) -> Response:
