@@ -16,7 +16,7 @@ from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
-from gateway.identity.personas import domain_of, target
+from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
 DEEPEST = 5  # levels of projects, the first below its domain
