@@ -22,6 +22,10 @@ CLOUD = frozenset({"system", "project"})
 EVERY = frozenset({"system", "domain", "project"})
 
 
+Given = Mapping[str, str | Mapping[str, str]]
+"""An operator's word: checks by the names of rules, or by service and name."""
+
+
 class Rule(Struct, frozen=True):
     """A line of a service's table."""
 
@@ -39,13 +43,13 @@ def rules(check: str, scopes: frozenset[str], does: Mapping[str, str]) -> tuple[
 class Table:
     """One service's rules, compiled, with what an operator has put in their place."""
 
-    def __init__(self, service: str, defaults: Iterable[Rule]) -> None:
+    def __init__(self, service: str, defaults: Iterable[Rule], given: Given | None = None) -> None:
         self.service = service
         self.rules = {rule.name: rule for rule in defaults}
         self.overrides: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.guards: dict[str, Check] = {}
-        self.override({})
+        self.override(_about(service, given or {}))
 
     def override(self, given: Mapping[str, str]) -> None:
         """Put these checks in the place of defaults, and nothing in that of others; further names are there to be
@@ -88,10 +92,6 @@ def _within(scopes: frozenset[str], check: Check) -> Check:
     return guard
 
 
-Given = Mapping[str, str | Mapping[str, str]]
-"""An operator's word: checks by the names of rules, or by service and name."""
-
-
 class Policy:
     """The tables of all services, and the operator's word on them."""
 
@@ -102,13 +102,13 @@ class Policy:
     def table(self, service: str, defaults: Iterable[Rule]) -> Table:
         """The table of a service, made at the first question. Raises BadRule."""
         if service not in self.tables:
-            table = Table(service, defaults)
-            table.override(_about(service, self.given))
-            self.tables[service] = table
+            self.tables[service] = Table(service, defaults, self.given)
         return self.tables[service]
 
     def override(self, given: Given) -> None:
         """Take the operator's new word instead of the old one. Raises BadRule; then the old one stands."""
+        if given == self.given:
+            return
         try:
             for table in self.tables.values():
                 table.override(_about(table.service, given))
@@ -151,24 +151,3 @@ def own(token: Token) -> dict[str, str]:
     if token.domain is not None:
         found["domain_id"] = token.domain
     return found
-
-
-class Who(Struct, frozen=True, kw_only=True):
-    """A persona: a role on a scope."""
-
-    name: str
-    role: str | None  # None: any token
-    scopes: frozenset[str] = frozenset({"project"})
-
-    def admits(self, token: Token) -> bool:
-        return (self.role is None or self.role in token.role_names) and (not self.scopes or token.scope in self.scopes)
-
-
-ANY_TOKEN = Who(name="any token", role=None, scopes=frozenset())
-READER = Who(name="reader", role="reader")
-MEMBER = Who(name="member", role="member")
-MANAGER = Who(name="manager", role="manager")
-ADMIN = Who(name="admin", role="admin")
-SERVICE = Who(name="service", role="service")
-ANY_ADMIN = Who(name="admin of any scope", role="admin", scopes=frozenset())
-ANY_READER = Who(name="reader of any scope", role="reader", scopes=frozenset())

@@ -85,6 +85,7 @@ _HOLE = re.compile(r"%\(([^()]*)\)s")
 # From text to nodes
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
     """The rule that `text` spells; an empty one is `@`. Raises BadRule."""
     if text == "":

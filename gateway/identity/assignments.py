@@ -26,7 +26,7 @@ from events.identity.assignment import Assignment
 from events.refusals import Invalid, NotFound
 from gateway.identity import grants
 from gateway.identity.listing import asked, flag, self_link
-from gateway.identity.personas import domain_of
+from gateway.identity.targets import domain_of
 from gateway.serving import Call
 
 SOME = 500  # assignments that are looked at before others have a turn

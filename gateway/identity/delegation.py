@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from events.refusals import Refusal
-from gateway.identity.personas import forbidden
+from gateway.identity.targets import forbidden
 from gateway.tokens import Token
 
 PRIMARY = frozenset({"external", "kerberos", "mapped", "openid", "password", "saml2", "token", "totp", "x509"})

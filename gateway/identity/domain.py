@@ -20,7 +20,7 @@ from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import domain_of
+from gateway.identity.targets import domain_of
 from gateway.serving import Call
 
 SHAPES = {

@@ -17,16 +17,16 @@ from gateway.identity import (
     oauth_consumer,
     policy,
 )
-from gateway.identity.personas import ADMIN, ANYONE, CLOUD_ADMIN, OWN, SELF, SYSTEM_READER
 from gateway.identity.routing import route
+from gateway.policy import ANYONE
 from gateway.serving import Route
 
 _POLICIES = (
-    route("POST", "/v3/policies", policy.create, CLOUD_ADMIN, "create_policy", 201),
-    route("GET", "/v3/policies", policy.listed, SYSTEM_READER, "list_policies"),
-    route("GET", "/v3/policies/{id}", policy.show, SYSTEM_READER, "get_policy"),
-    route("PATCH", "/v3/policies/{id}", policy.change, CLOUD_ADMIN, "update_policy"),
-    route("DELETE", "/v3/policies/{id}", policy.delete, CLOUD_ADMIN, "delete_policy", 204),
+    route("POST", "/v3/policies", policy.create, "create_policy", 201),
+    route("GET", "/v3/policies", policy.listed, "list_policies"),
+    route("GET", "/v3/policies/{id}", policy.show, "get_policy"),
+    route("PATCH", "/v3/policies/{id}", policy.change, "update_policy"),
+    route("DELETE", "/v3/policies/{id}", policy.delete, "delete_policy", 204),
 )
 
 
@@ -34,9 +34,9 @@ def _policy_of(path: str, name: str) -> tuple[Route, ...]:
     """The routes by which what is at `path` gets a policy."""
     path, name = f"/v3/policies/{{id}}/OS-ENDPOINT-POLICY/{path}", f"policy_association_for_{name}"
     return (
-        route("PUT", path, endpoint_policy.put, CLOUD_ADMIN, f"create_{name}", 204),
-        route("GET", path, endpoint_policy.check, SYSTEM_READER, f"check_{name}", 204),
-        route("DELETE", path, endpoint_policy.delete, CLOUD_ADMIN, f"delete_{name}", 204),
+        route("PUT", path, endpoint_policy.put, f"create_{name}", 204),
+        route("GET", path, endpoint_policy.check, f"check_{name}", 204),
+        route("DELETE", path, endpoint_policy.delete, f"delete_{name}", 204),
     )
 
 
@@ -48,14 +48,12 @@ _ENDPOINT_POLICY = (
         "GET",
         "/v3/policies/{id}/OS-ENDPOINT-POLICY/endpoints",
         endpoint_policy.list_endpoints,
-        SYSTEM_READER,
         "list_endpoints_for_policy",
     ),
     route(
         "GET",
         "/v3/endpoints/{id}/OS-ENDPOINT-POLICY/policy",
         endpoint_policy.show,
-        SYSTEM_READER,
         "get_policy_for_endpoint",
     ),
 )
@@ -67,46 +65,40 @@ _PAIR = f"{_OF_PROJECT}/endpoints/{{endpoint_id}}"
 _GROUP_PAIR = f"{_GROUP}/projects/{{project_id}}"
 
 _FILTER = (
-    route("POST", _GROUPS, endpoint_group.create, CLOUD_ADMIN, "create_endpoint_group", 201),
-    route("GET", _GROUPS, endpoint_group.listed, SYSTEM_READER, "list_endpoint_groups"),
-    route("GET", _GROUP, endpoint_group.show, SYSTEM_READER, "get_endpoint_group"),
-    route("PATCH", _GROUP, endpoint_group.change, CLOUD_ADMIN, "update_endpoint_group"),
-    route("DELETE", _GROUP, endpoint_group.delete, CLOUD_ADMIN, "delete_endpoint_group", 204),
-    route("PUT", _PAIR, endpoint_filter.add_endpoint, CLOUD_ADMIN, "add_endpoint_to_project", 204),
-    route("GET", _PAIR, endpoint_filter.check_endpoint, SYSTEM_READER, "check_endpoint_in_project", 204),
-    route("DELETE", _PAIR, endpoint_filter.remove_endpoint, CLOUD_ADMIN, "remove_endpoint_from_project", 204),
-    route(
-        "GET", f"{_OF_PROJECT}/endpoints", endpoint_filter.list_endpoints, SYSTEM_READER, "list_endpoints_for_project"
-    ),
+    route("POST", _GROUPS, endpoint_group.create, "create_endpoint_group", 201),
+    route("GET", _GROUPS, endpoint_group.listed, "list_endpoint_groups"),
+    route("GET", _GROUP, endpoint_group.show, "get_endpoint_group"),
+    route("PATCH", _GROUP, endpoint_group.change, "update_endpoint_group"),
+    route("DELETE", _GROUP, endpoint_group.delete, "delete_endpoint_group", 204),
+    route("PUT", _PAIR, endpoint_filter.add_endpoint, "add_endpoint_to_project", 204),
+    route("GET", _PAIR, endpoint_filter.check_endpoint, "check_endpoint_in_project", 204),
+    route("DELETE", _PAIR, endpoint_filter.remove_endpoint, "remove_endpoint_from_project", 204),
+    route("GET", f"{_OF_PROJECT}/endpoints", endpoint_filter.list_endpoints, "list_endpoints_for_project"),
     route(
         "GET",
         "/v3/OS-EP-FILTER/endpoints/{id}/projects",
         endpoint_filter.list_projects,
-        SYSTEM_READER,
         "list_projects_for_endpoint",
     ),
-    route("PUT", _GROUP_PAIR, endpoint_filter.add_group, CLOUD_ADMIN, "add_endpoint_group_to_project", 204),
-    route("GET", _GROUP_PAIR, endpoint_filter.show_group, SYSTEM_READER, "get_endpoint_group_in_project"),
-    route("DELETE", _GROUP_PAIR, endpoint_filter.remove_group, CLOUD_ADMIN, "remove_endpoint_group_from_project", 204),
+    route("PUT", _GROUP_PAIR, endpoint_filter.add_group, "add_endpoint_group_to_project", 204),
+    route("GET", _GROUP_PAIR, endpoint_filter.show_group, "get_endpoint_group_in_project"),
+    route("DELETE", _GROUP_PAIR, endpoint_filter.remove_group, "remove_endpoint_group_from_project", 204),
     route(
         "GET",
         f"{_GROUP}/projects",
         endpoint_filter.list_projects_of_group,
-        SYSTEM_READER,
         "list_projects_associated_with_endpoint_group",
     ),
     route(
         "GET",
         f"{_GROUP}/endpoints",
         endpoint_filter.list_endpoints_of_group,
-        SYSTEM_READER,
         "list_endpoints_associated_with_endpoint_group",
     ),
     route(
         "GET",
         f"{_OF_PROJECT}/endpoint_groups",
         endpoint_filter.list_groups,
-        SYSTEM_READER,
         "list_endpoint_groups_for_project",
     ),
 )
@@ -115,28 +107,24 @@ _CONFIG = "/v3/domains/{id}/config"
 _DEFAULT = "get_domain_config_default"
 _PARTS = ("", "/{group}", "/{group}/{option}")
 _DOMAIN_CONFIG = (
-    *(
-        route("GET", f"/v3/domains/config{part}/default", domain_config.show_default, SYSTEM_READER, _DEFAULT)
-        for part in _PARTS
-    ),
+    *(route("GET", f"/v3/domains/config{part}/default", domain_config.show_default, _DEFAULT) for part in _PARTS),
     *(
         route(
             "GET",
             f"{_CONFIG}/security_compliance{part}",
             domain_config.show_compliance,
-            SELF,
             "get_security_compliance_domain_config",
         )
         for part in ("", "/{option}")
     ),
-    route("PUT", _CONFIG, domain_config.create, CLOUD_ADMIN, "create_domain_config", 201),
+    route("PUT", _CONFIG, domain_config.create, "create_domain_config", 201),
     *(
         one
         for part in _PARTS
         for one in (
-            route("GET", f"{_CONFIG}{part}", domain_config.show, SYSTEM_READER, "get_domain_config"),
-            route("PATCH", f"{_CONFIG}{part}", domain_config.change, CLOUD_ADMIN, "update_domain_config"),
-            route("DELETE", f"{_CONFIG}{part}", domain_config.delete, CLOUD_ADMIN, "delete_domain_config", 204),
+            route("GET", f"{_CONFIG}{part}", domain_config.show, "get_domain_config"),
+            route("PATCH", f"{_CONFIG}{part}", domain_config.change, "update_domain_config"),
+            route("DELETE", f"{_CONFIG}{part}", domain_config.delete, "delete_domain_config", 204),
         )
     ),
 )
@@ -144,21 +132,19 @@ _DOMAIN_CONFIG = (
 _CONSUMERS = "/v3/OS-OAUTH1/consumers"
 _LENT = "/v3/users/{id}/OS-OAUTH1/access_tokens"
 _OAUTH = (
-    route("POST", _CONSUMERS, oauth_consumer.create, CLOUD_ADMIN, "create_consumer", 201),
-    route("GET", _CONSUMERS, oauth_consumer.listed, SYSTEM_READER, "list_consumers"),
-    route("GET", f"{_CONSUMERS}/{{id}}", oauth_consumer.show, SYSTEM_READER, "get_consumer"),
-    route("PATCH", f"{_CONSUMERS}/{{id}}", oauth_consumer.change, CLOUD_ADMIN, "update_consumer"),
-    route("DELETE", f"{_CONSUMERS}/{{id}}", oauth_consumer.delete, CLOUD_ADMIN, "delete_consumer", 204),
+    route("POST", _CONSUMERS, oauth_consumer.create, "create_consumer", 201),
+    route("GET", _CONSUMERS, oauth_consumer.listed, "list_consumers"),
+    route("GET", f"{_CONSUMERS}/{{id}}", oauth_consumer.show, "get_consumer"),
+    route("PATCH", f"{_CONSUMERS}/{{id}}", oauth_consumer.change, "update_consumer"),
+    route("DELETE", f"{_CONSUMERS}/{{id}}", oauth_consumer.delete, "delete_consumer", 204),
     Route("POST", "/v3/OS-OAUTH1/request_token", oauth1.request, ANYONE, 201),
     Route("POST", "/v3/OS-OAUTH1/access_token", oauth1.access, ANYONE, 201),
-    route("PUT", "/v3/OS-OAUTH1/authorize/{token_id}", oauth1.authorize, ADMIN, "authorize_request_token"),
-    route("GET", _LENT, oauth_access_token.listed, ADMIN, "list_access_tokens"),
-    route("GET", f"{_LENT}/{{token_id}}", oauth_access_token.show, ADMIN, "get_access_token"),
-    route("DELETE", f"{_LENT}/{{token_id}}", oauth_access_token.delete, OWN, "ec2_delete_credential", 204),
-    route("GET", f"{_LENT}/{{token_id}}/roles", oauth_access_token.list_roles, ADMIN, "list_access_token_roles"),
-    route(
-        "GET", f"{_LENT}/{{token_id}}/roles/{{role_id}}", oauth_access_token.show_role, ADMIN, "get_access_token_role"
-    ),
+    route("PUT", "/v3/OS-OAUTH1/authorize/{token_id}", oauth1.authorize, "authorize_request_token"),
+    route("GET", _LENT, oauth_access_token.listed, "list_access_tokens"),
+    route("GET", f"{_LENT}/{{token_id}}", oauth_access_token.show, "get_access_token"),
+    route("DELETE", f"{_LENT}/{{token_id}}", oauth_access_token.delete, "ec2_delete_credential", 204),
+    route("GET", f"{_LENT}/{{token_id}}/roles", oauth_access_token.list_roles, "list_access_token_roles"),
+    route("GET", f"{_LENT}/{{token_id}}/roles/{{role_id}}", oauth_access_token.show_role, "get_access_token_role"),
     Route("POST", "/v3/OS-OAUTH2/token", oauth2.issue, ANYONE),
     *(Route(method, "/v3/OS-OAUTH2/token", oauth2.refuse, ANYONE) for method in ("GET", "PUT", "PATCH", "DELETE")),
 )

@@ -16,7 +16,7 @@ from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, grants, naming, project, shapes
 from gateway.identity.listing import asked, collection, filtered
-from gateway.identity.personas import domain_of, target
+from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
 SHAPES = {"name": shapes.PROJECT_NAME, "domain_id": shapes.OPTIONAL_ID, "description": shapes.DESCRIPTION}

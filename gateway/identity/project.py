@@ -16,7 +16,7 @@ from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
-from gateway.identity.personas import domain_of, target
+from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
 DEEPEST = 5  # levels of projects, the first below its domain
@@ -112,7 +112,7 @@ async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any])
     call.enforce({})
     if given.get("parent_id") or given.get("domain_id"):
         raise Invalid("only root projects are allowed to act as domains.")
-    return await domain.make(call, given, extra)
+    return await domain.make(call, {name: given[name] for name in given if name in SHAPES}, extra)
 
 
 def _place(call: Call, given: dict[str, Any]) -> tuple[str | None, str]:

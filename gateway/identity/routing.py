@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gateway.calling import About
-from gateway.policy import ANYONE, Who
 from gateway.serving import Route
 
 
@@ -14,7 +13,6 @@ def route(
     method: str,
     path: str,
     function: Callable[..., Awaitable[Any]],
-    who: Who | str,
     policy: str,
     status: int = 200,
     *,
@@ -22,7 +20,4 @@ def route(
     past: bool = True,
     target: About | None = None,
 ) -> Route:
-    if isinstance(who, str):
-        return Route(method, path, function, ANYONE, status, fences=fences, past=past)
-    name = f"identity:{policy}"
-    return Route(method, path, function, name, status, fences=fences, past=past, target=target)
+    return Route(method, path, function, f"identity:{policy}", status, fences=fences, past=past, target=target)

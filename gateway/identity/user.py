@@ -16,7 +16,7 @@ from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
 from gateway.identity.federation import known
 from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
-from gateway.identity.personas import domain_of, target
+from gateway.identity.targets import domain_of, target
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.identity import token
 from gateway.identity.federation import identity_provider, mapping, protocol, service_provider, signon
-from gateway.identity.personas import ANYONE, CLOUD_ADMIN, SELF, SYSTEM_READER
 from gateway.identity.routing import route as _route
+from gateway.policy import ANYONE
 from gateway.serving import Answer, Call, Route
 
 Function = Callable[..., Awaitable[Any]]
@@ -21,11 +21,11 @@ _PROTOCOLS = f"{_PROVIDERS}/{{id}}/protocols"
 def _resource(module: Any, path: str, one: str, name: str, many: str) -> tuple[Route, ...]:
     """The five operations of what is named by whoever makes it."""
     return (
-        _route("GET", path, module.listed, SYSTEM_READER, f"list_{many}"),
-        _route("PUT", one, module.create, CLOUD_ADMIN, f"create_{name}", 201),
-        _route("GET", one, module.show, SYSTEM_READER, f"get_{name}"),
-        _route("PATCH", one, module.change, CLOUD_ADMIN, f"update_{name}"),
-        _route("DELETE", one, module.delete, CLOUD_ADMIN, f"delete_{name}", 204),
+        _route("GET", path, module.listed, f"list_{many}"),
+        _route("PUT", one, module.create, f"create_{name}", 201),
+        _route("GET", one, module.show, f"get_{name}"),
+        _route("PATCH", one, module.change, f"update_{name}"),
+        _route("DELETE", one, module.delete, f"delete_{name}", 204),
     )
 
 
@@ -77,6 +77,6 @@ ROUTES = (
     *_resource(protocol, _PROTOCOLS, f"{_PROTOCOLS}/{{protocol}}", "protocol", "protocols"),
     *_named(mapping, "mapping", "mappings"),
     *_named(service_provider, "service_provider", "service_providers"),
-    _route("GET", "/v3/OS-FEDERATION/projects", token.list_projects, SELF, "get_auth_projects", past=False),
-    _route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, SELF, "get_auth_domains", past=False),
+    _route("GET", "/v3/OS-FEDERATION/projects", token.list_projects, "get_auth_projects", past=False),
+    _route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, "get_auth_domains", past=False),
 )
