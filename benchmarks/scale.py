@@ -1,10 +1,10 @@
 """How a cloud does as it grows: `python -m benchmarks.scale --hosts 1000 --sizes 1000,10000,100000 --dead 1000000`.
 
 One NATS server with every commit fsynced, one gateway, one process of handlers, and simulated hosts. What lived and
-died before is written as benchmarks/history.py says, and epochs of it are closed and archived as in life. At each size
-all parts are started anew, and then servers are made one at a time, and by sixteen people at once. What is measured
-goes into a JSON file, of which benchmarks/curves.py draws pictures. `--ground DIR` keeps the dead for further runs,
-each of which measures a copy; making it may be broken off and gone on with. `--prepare` does no more than that.
+died before is written as benchmarks/history.py says; with `--archive`, epochs of it are closed and archived. At each
+size all parts are started anew, and then servers are made one at a time, and by sixteen people at once. What is
+measured goes into a JSON file, of which benchmarks/curves.py draws pictures. `--ground DIR` keeps the dead for further
+runs, each of which measures a copy; making it may be broken off and gone on with. `--prepare` does no more than that.
 `--cluster` measures three NATS nodes instead, on a small cloud.
 """
 
@@ -43,6 +43,7 @@ from handlers.archivist import Archivist
 from projections.archive import Archive
 from projections.archiving import keep
 from projections.cold import Directory
+from projections.rebuild import rebuild
 
 POLL = 0.02  # seconds between two looks of each of those who make many
 AT_ONCE = 16
@@ -79,7 +80,7 @@ class Notes(Struct, kw_only=True):
     network: str
     group: str
     dead: int = 0
-    archived: int = 0  # of the dead
+    done: int = 0  # of the dead: those that are archived, or in tables
     living: int = 0
 
 
@@ -129,13 +130,13 @@ class Ground:
         draft.write_bytes(msgspec.json.encode(notes))
         draft.replace(self.state / NOTES)
 
-    async def bury(self, dead: int) -> None:
-        """Have so many servers that are gone, and archive them."""
+    async def bury(self, dead: int, *, is_archived: bool) -> None:
+        """Have so many servers that are gone: in the archive, or in tables as they would be had the cloud run."""
         notes = self.notes
         assert notes is not None
-        while notes.dead < dead or notes.archived < notes.dead:
+        while notes.dead < dead or notes.done < notes.dead:
             async with _Log(self.split) as log:
-                most = max(notes.dead, min(dead, notes.archived + EPOCH))
+                most = max(notes.dead, min(dead, notes.done + EPOCH) if is_archived else dead)
                 past = History(log.fold, datetime.now(UTC) - AGO)
                 for begin in range(notes.dead, most, PORTION):
                     for entries in past.dead(min(PORTION, most - begin), begin=begin):
@@ -144,11 +145,11 @@ class Ground:
                     notes = replace(notes, dead=min(begin + PORTION, most))
                     self._note(notes)
                     print(f"{notes.dead} dead", flush=True)
-                await log.archive(self.state)
-            notes = replace(notes, archived=notes.dead)
+                for old in self.state.glob(f"*/{TABLES}*"):
+                    old.unlink()  # who is started now begins with the archive
+                await (log.archive(self.state) if is_archived else log.tables(self.state))
+            notes = replace(notes, done=notes.dead)
             self._note(notes)
-            for old in self.state.glob(f"*/{TABLES}*"):
-                old.unlink()  # who is started now begins with the archive
 
     async def grow(self, living: int) -> None:
         """Have so many servers."""
@@ -248,6 +249,16 @@ class _Log:
         await self.wire.client.flush(60)
         await stored(self.journal, self.fold.position)
 
+    async def tables(self, state: Path) -> None:
+        """Make the tables of the parts."""
+        archive = Archive(Directory(state / "archive"), state / "copies")
+        first, *others = (state / part / TABLES for part in ("gateway", "handlers"))
+        made = await rebuild(self.journal, archive, first)
+        for other in others:
+            shutil.copyfile(first, other)
+        print(f"tables of {made.position} commits: {made.seconds:.0f} s", flush=True)
+        await archive.close()
+
     async def archive(self, state: Path) -> None:
         """Close the epoch, and move it to the archive, as an archivist does."""
         archive = Archive(Directory(state / "archive"), state / "copies")
@@ -286,7 +297,7 @@ async def prepared(options: argparse.Namespace, state: Path) -> Ground:
     try:
         await ground.begin()
         began = time.perf_counter()
-        await ground.bury(options.dead)
+        await ground.bury(options.dead, is_archived=options.archive)
         print(f"{options.dead} dead: {time.perf_counter() - began:.0f} s", flush=True)
     except BaseException:
         await ground.split.stop()
@@ -359,6 +370,7 @@ def main() -> None:
     parser.add_argument("--singles", type=int, default=200, help="servers made one at a time")
     parser.add_argument("--many", type=int, default=1500, help="servers made sixteen at once")
     parser.add_argument("--ground", type=Path, help="a directory that keeps a cloud with its dead")
+    parser.add_argument("--archive", action="store_true", help="have the dead archived")
     parser.add_argument("--prepare", action="store_true", help="make that, and measure nothing")
     parser.add_argument("--scratch", type=Path, help="where the cloud that is measured is kept meanwhile")
     parser.add_argument("--cluster", action="store_true")

@@ -93,6 +93,7 @@ class Projector:
         self._many = asyncio.Event()
         self._spoils = Spoils(path)
         self._since: list[Change] | None = None  # what came while new tables are being built
+        self._replacing = False  # what is asked now would be answered by new tables, which lack what came since
         self._floor = 0  # what came up to here is in the tables that were built
         self.pouring: Whole | None = None  # what fills empty tables at a start
         self._thread = ThreadPoolExecutor(1, "tables")  # the store is used there alone
@@ -197,7 +198,7 @@ class Projector:
                 await asyncio.shield(self._flushing)
             replacing = asyncio.get_running_loop().run_in_executor(self._thread, self.store.replace, draft)
             replacing.add_done_callback(partial(self._replaced, made))
-            self._flushing = replacing  # whoever wants to write waits for it
+            self._flushing, self._replacing = replacing, True  # whoever wants to write or to ask waits for it
             await asyncio.shield(replacing)
             if self._floor != made.position:
                 raise Busy("A long question holds on to the old tables: try again.")
@@ -206,6 +207,7 @@ class Projector:
             self._since = None
 
     def _replaced(self, made: Rebuilt, replacing: asyncio.Future[Bookmark]) -> None:
+        self._replacing = False
         if replacing.exception() is not None or replacing.result().sequence != made.position:
             return  # what is open is what was open before
         self._floor, self._written = made.position, replacing.result()
@@ -241,7 +243,7 @@ class Projector:
     async def flush(self) -> None:
         """Return once the tables hold what the fold holds now."""
         heard = self._heard.sequence
-        while self._written.sequence < heard or self._late:
+        while self._written.sequence < heard or self._late or self._replacing:
             if self._flushing is None or self._flushing.done():
                 self._flushing = self._write()
             await asyncio.shield(self._flushing)  # others may wait for it too

@@ -54,6 +54,7 @@ async def make(call: Call, user: str, given: list[dict[str, Any]] | None) -> tup
 
 
 def _rule(call: Call, user: str, given: dict[str, Any]) -> Rule:
+    shapes.check("access_rules", given, {"id": shapes.ID})
     if set(given) == {"id"}:
         known = call.fold.get(access_rules, given["id"])
         if known is None or known.user != user:

@@ -134,9 +134,9 @@ def expiry(call: Call, text: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as fault:
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as fault:
         raise malformed("Timestamp not in expected format.") from fault
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     if time <= call.cloud.clock.now():
         raise malformed("The 'expires_at' must not be before now.")
     return time

@@ -170,7 +170,7 @@ def _guard_time(call: Call, signed: Signed) -> None:
         return
     try:
         time = signatures.moment(signed.timestamp)
-    except ValueError as fault:
+    except (ValueError, OverflowError) as fault:
         raise unauthenticated() from fault
-    if call.cloud.clock.now() > time + FRESH:
+    if call.cloud.clock.now() - FRESH > time:
         raise unauthenticated()

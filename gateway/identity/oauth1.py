@@ -86,7 +86,7 @@ def said(call: Call) -> dict[str, str]:
     """The parameters of OAuth in the header of a request. Raises Invalid."""
     try:
         return dict(parse_authorization_header(call.request.headers.get("authorization", "")))
-    except ValueError as fault:
+    except (ValueError, IndexError) as fault:
         raise expecting("oauth_consumer_key", "request") from fault
 
 
@@ -108,10 +108,13 @@ async def verify(call: Call, consumer: str, token: str | None = None) -> Kept | 
     validator = _Validator(secret.decode(), kept.secret if kept else None)
     url = call.base + call.request.url.path + (f"?{call.request.url.query}" if call.request.url.query else "")
     request = (url, call.request.method, None, {"Authorization": call.request.headers["authorization"]})
-    if kept is None:
-        right, _ = SignatureOnlyEndpoint(validator).validate_request(*request)
-    else:
-        right, _ = ResourceEndpoint(validator).validate_protected_resource_request(*request)
+    try:
+        if kept is None:
+            right, _ = SignatureOnlyEndpoint(validator).validate_request(*request)
+        else:
+            right, _ = ResourceEndpoint(validator).validate_protected_resource_request(*request)
+    except ValueError as fault:  # a query that cannot be read
+        raise unauthenticated() from fault
     if not right:
         raise unauthenticated()
     return kept

@@ -112,7 +112,7 @@ async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any])
     call.enforce({})
     if given.get("parent_id") or given.get("domain_id"):
         raise Invalid("only root projects are allowed to act as domains.")
-    return await domain.make(call, given, extra)
+    return await domain.make(call, {name: given[name] for name in given if name in SHAPES}, extra)
 
 
 def _place(call: Call, given: dict[str, Any]) -> tuple[str | None, str]:

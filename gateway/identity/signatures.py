@@ -49,15 +49,21 @@ def moment(text: str) -> datetime:
 def is_right(signed: Signed, secret: str) -> bool:
     """Whether a request to EC2 was signed with the secret; some clients leave the host's port out."""
     hosts = {signed.host, signed.host.rpartition(":")[0] or signed.host}
-    return any(_same(signed.signature, _signature(signed, host, secret)) for host in hosts)
+    try:
+        return any(_same(signed.signature, _signature(signed, host, secret)) for host in hosts)
+    except UnicodeError:
+        return False
 
 
 def is_right_for_s3(signed: Signed, secret: str) -> bool:
     """Whether the text that a request to S3 was boiled down to was signed with the secret."""
     try:
-        text = urlsafe_b64decode(signed.token)
+        return _is_right_for_s3(signed, secret, urlsafe_b64decode(signed.token))
     except (Error, ValueError):
         return False
+
+
+def _is_right_for_s3(signed: Signed, secret: str, text: bytes) -> bool:
     if not text.startswith(b"AWS4"):
         return _same(signed.signature, b64encode(hmac.digest(secret.encode(), text, sha1)).decode())
     parts = text.split(b"\n")

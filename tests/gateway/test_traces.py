@@ -63,7 +63,6 @@ def test_a_servers_trace_has_its_ports_addresses_room_and_what_its_agent_did() -
         "compute.host_room",
         "network.port",
         "network.address",
-        "network.mac",
     } <= kinds
     started = next(m for m in found.moments if any(said.type == "ServerStarted" for said in m.events))
     assert started.host is not None

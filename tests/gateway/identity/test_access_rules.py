@@ -114,6 +114,7 @@ async def test_a_rule_that_makes_no_sense_or_is_anothers_is_refused(tmp_path: Pa
         bob = (await them.call("GET", "/auth/tokens", token=other, X_Subject_Token=other)).json()["token"]["user"]["id"]
         for rule, status in (
             ({"id": made["access_rules"][0]["id"]}, 404),
+            ({"id": 7}, 400),
             ({"service": "compute", "method": "TRACE", "path": "/"}, 400),
             ({"service": "compute", "method": "GET", "path": "x"}, 400),
             ({"service": "compute", "method": "GET"}, 400),

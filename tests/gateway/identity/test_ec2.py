@@ -160,3 +160,26 @@ async def test_keys_may_be_lent_with_the_roles_of_an_application_credential(tmp_
         free = {"credential": {"blob": '{"access": "a", "secret": "s"}'}}
         path = f"/credentials/{made.json()['credential']['id']}"
         assert (await them.call("PATCH", path, free, token=token)).status_code == 400  # what was lent stays lent
+
+
+async def test_a_request_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    async with people(tmp_path, SystemClock()) as them:
+        user, project, token = await them.member()
+        made = await keys(them, user["id"], project["id"], token)
+        right = signed(made["access"], made["secret"], SigV4Auth)
+        authorization = right["headers"]["Authorization"]
+        mistakes: tuple[dict[str, Any], ...] = (
+            {"headers": {}},
+            {"headers": {"Authorization": "AWS4-HMAC-SHA256"}},
+            {"headers": {"Authorization": authorization.replace("/aws4_request", "")}},
+            {"params": {"SignatureVersion": "0", "Action": "x", "Timestamp": "x"}},
+            {"params": {"SignatureVersion": "1"}},
+            {"signature": "\u00e9"},
+            {"signature": None},
+        )
+        for changes in mistakes:
+            answer = await them.call("POST", "/ec2tokens", {"credentials": {**right, **changes}})
+            assert answer.status_code in (400, 401), (changes, answer.text)
+        for when in ("yesterday", "0001-01-01T00:00:00+14:00"):
+            wish = {**for_s3(made, "20260101T000000Z"), "headers": {"X-Amz-Date": when}}
+            assert (await them.call("POST", "/s3tokens", {"credentials": wish})).status_code == 401

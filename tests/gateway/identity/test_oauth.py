@@ -125,7 +125,11 @@ async def test_what_is_not_said_or_not_there_is_refused(tmp_path: Path) -> None:
         assert (await signed(them, path, made, project="nosuch")).status_code == 404
         assert (await signed(them, path, {**made, "id": "0" * 32}, project=project["id"])).status_code == 404
         assert (await signed(them, path, made, project=project["id"], timestamp="1000000000")).status_code == 401
-        assert (await them.world.http.post(f"/identity/v3{path}")).status_code == 400
+        http = them.world.http
+        assert (await http.post(f"/identity/v3{path}")).status_code == 400
+        for header in ("OAuth", "OAuth x", "OAuth oauth_consumer_key=", f'OAuth oauth_consumer_key="{made["id"]}"'):
+            sent = {"Authorization": header, "Requested-Project-Id": project["id"]}
+            assert (await http.post(f"/identity/v3{path}?{{x", headers=sent)).status_code in (400, 401), header
         assert (await signed(them, "/OS-OAUTH1/access_token", made)).status_code == 400
         assert (await signed(them, "/auth/tokens", made, None, LOGIN)).status_code == 400
 
