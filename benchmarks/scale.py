@@ -45,7 +45,7 @@ from projections.archiving import keep
 from projections.cold import Directory
 from projections.rebuild import rebuild
 
-POLL = 0.02  # seconds between two looks of each of those who make many
+POLL = 0.05  # seconds between two looks of each of those who make many; the real client takes one a second
 AT_ONCE = 16
 AHEAD = 20_000  # messages that NATS may not have stored yet
 PORTION = 64 * 400  # dead servers that are written before that is noted
