@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from events.ids import new_hex
 from events.jetstream import STREAM
 from events.nats_cluster import NatsCluster, settled
 from events.process import remembered
@@ -149,7 +150,7 @@ async def _process(state: Path, name: str, code: str, *words: str) -> tuple[asyn
 
 async def wanted(http: httpx.AsyncClient, headers: dict[str, str], *, vcpus: int = 1) -> dict[str, Any]:
     """What a server is asked for with: a flavor, an image, a network with a subnet; and quotas for many."""
-    size = {"name": "size", "ram": 64, "vcpus": vcpus, "disk": 1}
+    size = {"name": f"size-{new_hex()}", "ram": 64, "vcpus": vcpus, "disk": 1}
     flavor = (await http.post("/compute/v2.1/flavors", json={"flavor": size}, headers=headers)).json()["flavor"]
     kind = {"name": "i", "disk_format": "raw", "container_format": "bare"}
     image = (await http.post("/image/v2/images", json=kind, headers=headers)).json()

@@ -18,9 +18,14 @@ import pytest
 
 from events.compute import server as servers
 from events.identity import assignment as assignments
+from events.identity import association as associations
 from events.identity import domain as domains
+from events.identity import expiring_membership as expiring
+from events.identity import federated_user as federated_users
 from events.identity import membership as memberships
 from events.identity import name as names
+from events.identity import passcode as passcodes
+from events.identity import record
 from events.identity import revocation as revocations
 from events.image import image as images
 from events.image import member as members
@@ -65,6 +70,8 @@ def value(random: Random, kind: types.Type) -> Any:
             return random.random() < 0.5
         case types.NoneType():
             return None
+        case types.TimeDeltaType():
+            return timedelta(minutes=random.randrange(100))
         case types.DateTimeType():
             return START + timedelta(minutes=random.randrange(100))
         case types.LiteralType():
@@ -89,7 +96,15 @@ def value(random: Random, kind: types.Type) -> Any:
 def id_of(module: Any) -> Any:
     """The id of the resource that a walk is about."""
     (kind,) = (one.type for one in fields(commands(module)[0]) if one.name == "id")
+    if isinstance(kind, types.VarTupleType):
+        return ("a", "b", "c")
     return "x" if isinstance(kind, types.AnyType | types.StrType) else value(Random(1), kind)
+
+
+@cache
+def events(module: Any) -> tuple[type, ...]:
+    """What can happen to a resource: by the type of its `evolve`; the first is how it begins."""
+    return typing.get_args(typing.get_type_hints(module.evolve)["event"])
 
 
 def protect(is_protected: bool) -> images.Change:
@@ -109,6 +124,10 @@ WAYS: dict[str, Callable[[Any], list[Any]]] = {
     "identity.membership": lambda it: [memberships.Leave(id=id_of(memberships))],
     "identity.assignment": lambda it: [assignments.RevokeRole(id=id_of(assignments))],
     "identity.name": lambda it: [names.Release(id=id_of(names), holder=it.holder)],
+    "identity.association": lambda it: [associations.Dissociate(id=id_of(associations), to=it.to)],
+    "identity.expiring_membership": lambda it: [expiring.EndMembership(id=id_of(expiring))],
+    "identity.federated_user": lambda it: [federated_users.UnlinkUser(id=id_of(federated_users))],
+    "identity.passcode": lambda it: [passcodes.ForgetPasscodes(id="x")],
     "identity.revocation": lambda it: [revocations.ForgetToken(id="x", now=START + timedelta(days=30))],
     "compute.server": lambda it: [
         servers.DeleteServer(id="x"),
@@ -142,6 +161,8 @@ def command(random: Random, module: Any) -> Any:
     for one in fields(kind):
         if one.name == "id":
             values["id"] = id_of(module)
+        elif one.name in ("made", "to") and kind in (record.Make, record.Change):
+            values[one.name] = value(random, types.type_info(events(module)[one.name == "to"]))
         elif one.required or random.random() < 0.5:
             plausible = PLAUSIBLE.get((kind.__name__, one.name))
             values[one.name] = plausible(random) if plausible else value(random, one.type)
