@@ -64,7 +64,8 @@ class Split:
     def __init__(self, state: Path, hosts: int) -> None:
         self.state = state
         self.names = host_names(hosts)
-        self.gateway = Part(state, "gateway", "--listen", "127.0.0.1:0")
+        unlimited = ("--set", "limits.project_rate=1000000", "--set", "limits.address_rate=1000000")
+        self.gateway = Part(state, "gateway", "--listen", "127.0.0.1:0", *unlimited)
         self.handlers = Part(state, "handlers")
         shares = [self.names[n::AGENTS] for n in range(AGENTS)]
         self.agents = [
