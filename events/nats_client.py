@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.protocol import parser
 from nats.protocol.parser import AWAITING_CONTROL_LINE
 
@@ -88,6 +88,12 @@ class TakingClient(Client):
         """Drop what could not be sent: closing would write it to a connection that may be gone, and stop half-way."""
         self._pending = []
         self._pending_data_size = 0
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        """As the client's, which would leave a connection open that broke before both had greeted."""
+        if self._transport:
+            self._transport.close()  # type: ignore[no-untyped-call]  # the library has no types there
+        await super()._connect_to_server(s)
 
     async def _process_pong(self) -> None:
         """As the client's, which would read nothing more for good if whoever waited for the pong has gone meanwhile."""

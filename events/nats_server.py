@@ -29,6 +29,7 @@ from events.wire import Credentials
 MAX_PAYLOAD = 8 << 20  # bytes of a message
 SECRET = "nats.secret"
 STEADY = 60.0  # seconds alive after which a death begins a new row of attempts
+WRITTEN = 1.0  # seconds that writing a line of text may take
 PAUSES = (0.0, 0.1, 0.5, 1.0, 5.0)  # seconds before each of them; the last one repeats
 
 log = logging.getLogger("cumulog.nats")
@@ -279,16 +280,19 @@ class NatsServer:
     async def _answers(self, child: asyncio.subprocess.Process) -> None:
         """Return once clients are let in, which is after JetStream has recovered."""
         ports = self.directory / f"nats-server_{child.pid}.ports"
+        clock = asyncio.get_running_loop().time
+        half = 0.0  # when its ports were first seen half written
         while True:
             if child.returncode is not None:
                 raise StartFault(f"the NATS server ended with status {child.returncode}: {self._tail_of_log()}")
-            if ports.exists() and (text := ports.read_bytes()):
+            if ports.exists():
                 try:
-                    bound = msgspec.json.decode(text, type=dict[str, list[str]])
-                except msgspec.DecodeError:
-                    bound = {}  # half written
-                if bound:
+                    bound = msgspec.json.decode(ports.read_bytes(), type=dict[str, list[str]])
                     break
+                except msgspec.DecodeError:  # half written: for the moment or, where the disk is full, for good
+                    half = half or clock()
+                    if clock() - half > WRITTEN:
+                        raise StartFault("the NATS server could not write which ports it has") from None
             await asyncio.sleep(0.002)
         self.url = bound["nats"][0]
         self._port = _port(self.url)

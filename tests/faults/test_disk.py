@@ -57,3 +57,26 @@ async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_ro
         assert [entry.sequence for entry in await journal.of(subject)] == [sequence]
     await wire.close()
     await server.stop()
+
+
+async def test_a_server_that_dies_while_its_disk_is_full_serves_once_there_is_room(volume: Volume) -> None:
+    """It starts all the same, cannot say on which ports, and its streams are closed to writes."""
+    server = NatsServer(volume.path)
+    await server.start()
+    wire = await Wire.connect([server.url], server.cloud)
+    journal = await JetStreamJournal.open(wire, deadline=1.0)
+    await journal.append("ev.compute.server.0", b"x" * 9000, expected=0)
+    volume.fill()
+    assert server._child is not None
+    server._child.kill()
+    await asyncio.sleep(3)  # long enough for it to be started where nothing can be written
+    volume.free()
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(Unavailable):
+                await journal.append("ev.compute.server.1", b"x" * 9000, expected=0)
+                break
+    assert [entry.sequence for entry in await journal.of("ev.compute.server.0")] == [1]
+    assert server.url
+    await wire.close()
+    await server.stop()
