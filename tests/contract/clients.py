@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +105,3 @@ class Client:
         )
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)
-
-
-def wait_until(what: Callable[[], Any], *, seconds: float = 20, every: float = 0.1) -> Any:
-    """The first true value of `what`. Fails if it stays false."""
-    deadline = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-        time.sleep(every)
-    return value
