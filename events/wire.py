@@ -30,8 +30,10 @@ __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer",
 ATTEMPT = 2.0  # seconds that one question waits for its answer
 PAUSES = (0.002, 0.01, 0.02, 0.05, 0.1)  # seconds between attempts; the last one repeats
 AT_ONCE = 256  # requests that one service works on at a time
+LAST = 5.0  # seconds in which a service that is stopped answers what it has taken
 REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
 FAULT = "Cumulog-Fault"
+GIVEN_UP = {"Status": "503"}  # as NATS says where nobody serves, so that the call is made again
 UNLIMITED = 1 << 40
 
 log = logging.getLogger("cumulog.wire")
@@ -342,15 +344,17 @@ class Service:
         task.add_done_callback(self._done)
 
     async def _serve(self, message: Message) -> bytes:
-        served = False
+        headers: dict[str, str] | None = {FAULT: f"{message.subject} was not served"}
+        answer = b""
         try:
             answer = await self._handler(message.subject, message.data)
-            served = True
+            headers = None
+        except asyncio.CancelledError:
+            headers = GIVEN_UP
+            raise
         finally:
-            if not served and message.reply and self._wire.is_connected:
-                await self._wire.client.publish(message.reply, headers={FAULT: f"{message.subject} was not served"})
-        if message.reply:
-            await self._wire.client.publish(message.reply, answer)
+            if message.reply and (headers is None or self._wire.is_connected):
+                await self._wire.client.publish(message.reply, answer, headers=headers)
         return answer
 
     def _done(self, task: asyncio.Task[bytes]) -> None:
@@ -363,7 +367,11 @@ class Service:
             log.error("a call failed", exc_info=fault)
 
     async def stop(self) -> None:
-        """Take no further calls, and return once those taken are answered."""
+        """Take no further calls, answer those taken, and give up those that wait: whoever called calls again."""
         if self.subscription is not None:
             await self._wire.unlisten(self.subscription)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
