@@ -24,15 +24,10 @@ from events.refusals import Conflict, TooLarge
 from events.streams import CONFIG, UnsafeJournal
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
+from tests.waiting import until
 
 A = "ev.compute.server.a"
 Connect = Callable[..., Awaitable[Wire]]
-
-
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def kill(server: NatsServer) -> None:
