@@ -188,6 +188,14 @@ async def test_the_journal_is_opened_again_as_it_is(wire: Wire, journal: JetStre
     assert await (await JetStreamJournal.open(wire)).last() == 1
 
 
+async def test_a_journal_that_was_there_is_not_begun_anew(wire: Wire) -> None:
+    with pytest.raises(Unavailable, match="has had one"):
+        await JetStreamJournal.open(wire, is_new=False)
+    assert (await wire.api("STREAM.NAMES"))["streams"] is None
+    await JetStreamJournal.open(wire)
+    assert await (await JetStreamJournal.open(wire, is_new=False)).last() == 0
+
+
 async def test_nothing_is_deleted(wire: Wire, journal: JetStreamJournal) -> None:
     await journal.append(A, b"1", expected=0)
     for verb, body in (("STREAM.PURGE", {}), ("STREAM.MSG.DELETE", {"seq": 1})):
