@@ -11,6 +11,7 @@ from typing import Any
 
 import flask
 import httpx
+import pytest
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, grants
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
@@ -277,7 +278,9 @@ def openid_provider() -> Iterator[OpenIdProvider]:
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:
-        yield provider
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # it speaks plain HTTP
+            yield provider
     finally:
         http.shutdown()
         thread.join()
