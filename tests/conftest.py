@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
-class Sharing(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+class Sharing(LoadFileScheduling):
     """A worker takes the next file when it is done with one; the files of real guests count as one."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -190,7 +190,7 @@ async def test_no_epoch_is_ended_while_a_server_is_away(cluster: Cluster, one: E
     await cluster.start_one(away)
     async with asyncio.timeout(PATIENCE):
         while fold.epoch.number == 1:
-            with suppress(Unavailable):
+            with suppress(Unavailable):  # until NATS knows that all are there
                 await close(journal, fold)
             await asyncio.sleep(0.05)
     assert [state.projects for state in fold.all(flavor)] == [("p",)]
@@ -217,7 +217,7 @@ async def test_an_epoch_outlives_a_server_that_missed_its_beginning(cluster: Clu
     async with asyncio.timeout(60):
         while journal.streams.newest == 1:
             await asyncio.sleep(0.01)
-            with suppress(Unavailable):
+            with suppress(Unavailable):  # while a leader is elected
                 await journal.epochs()
     await cluster.start_one(away)
     await closing
