@@ -76,6 +76,7 @@ def own_checkpoint(state: Path, cloud: RunningCloud, admin: httpx.Client) -> Pat
     before = set((state / "checkpoints").iterdir())
     for n in range(20):
         found(admin.post(FLAVORS, json=a_flavor(f"more{n}")))
+    file: Path
     (file,) = wait_until(lambda: set((state / "checkpoints").iterdir()) - before)
     assert ": 0 findings" in done(cloud, "verify", "--checkpoint", str(file))
     return file
