@@ -168,8 +168,8 @@ _GRANTS = tuple(
 )
 
 _CATALOG = (
-    *_resource(region, "/v3/regions", "region"),
     _route("PUT", "/v3/regions/{id}", region.create, "create_region", 201),
+    *_resource(region, "/v3/regions", "region"),
     *_resource(service, "/v3/services", "service"),
     *_resource(endpoint, "/v3/endpoints", "endpoint"),
 )
