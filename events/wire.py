@@ -33,6 +33,7 @@ ATTEMPT = 2.0  # seconds that one question waits for its answer
 PAUSES = (0.002, 0.01, 0.02, 0.05, 0.1)  # seconds between attempts; the last one repeats
 AT_ONCE = 256  # requests that one service works on at a time
 WAITING = 256  # that wait for their turn: who comes then is told so at once, and comes back after a pause
+LAST = 5.0  # seconds in which a service that is stopped answers what it has taken
 CALLS = (0.05, 4.0)  # seconds between attempts of a call: the first pause, and the longest
 REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
 FAULT = "Cumulog-Fault"
@@ -357,19 +358,21 @@ class Service:
         task.add_done_callback(self._done)
 
     async def _serve(self, message: Message) -> bytes:
-        failed: dict[str, str] | None = {FAULT: f"{message.subject} was not served"}
+        headers: dict[str, str] | None = {FAULT: f"{message.subject} was not served"}
+        answer = b""
         try:
             async with self._room:
                 answer = await self._handler(message.subject, message.data)
-            failed = None
+            headers = None
+        except asyncio.CancelledError:
+            headers = _later(message.subject, "its process ends")
+            raise
         except (Busy, Unavailable) as fault:
-            failed = _later(message.subject, str(fault))
+            headers = _later(message.subject, str(fault))
             raise
         finally:
-            if failed and message.reply and self._wire.is_connected:
-                await self._wire.client.publish(message.reply, headers=failed)
-        if message.reply:
-            await self._wire.client.publish(message.reply, answer)
+            if message.reply and (headers is None or self._wire.is_connected):
+                await self._wire.client.publish(message.reply, answer, headers=headers)
         return answer
 
     def _done(self, task: asyncio.Task[bytes]) -> None:
@@ -381,10 +384,14 @@ class Service:
             log.error("a call failed", exc_info=fault)
 
     async def stop(self) -> None:
-        """Take no further calls, and return once those taken are answered."""
+        """Take no further calls, answer those taken, and give up those that wait: whoever called calls again."""
         if self.subscription is not None:
             await self._wire.unlisten(self.subscription)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def _later(subject: str, why: str) -> dict[str, str]:

@@ -27,7 +27,9 @@ def named(event: Event) -> dict[str, Any]:
 
 def keep_immutable(verb: str, kind: str, resource: Any, options: dict[str, Any] | UnsetType = UNSET) -> None:
     """Refuse to touch what is marked immutable, unless the mark is taken away with it. Raises Forbidden."""
-    if resource.options.get("immutable") and (options is UNSET or options.get("immutable") is not False):
+    if getattr(resource, "options", {}).get("immutable") and (
+        options is UNSET or options.get("immutable") is not False
+    ):
         raise Forbidden(
             f"Unable to {verb} immutable {kind} resource: `{resource.id}. "
             'Set resource option "immutable" to false first.'

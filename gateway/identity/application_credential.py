@@ -9,7 +9,8 @@ from typing import Any
 from events.identity import application_credential as application_credentials
 from events.identity import role as roles
 from events.identity import user as users
-from events.identity.application_credential import ApplicationCredential, CreateApplicationCredential
+from events.identity.application_credential import ApplicationCredential, ApplicationCredentialCreated
+from events.identity.record import Make
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import access_rule, cleaning, grants, naming, shapes
@@ -69,7 +70,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if project is None:
         raise Invalid("An application credential is made with a token of the project that it is for.")
     secret = given.get("secret") or secrets.token_urlsafe(64)
-    wish = CreateApplicationCredential(
+    made = ApplicationCredentialCreated(
         id=new_hex(),
         name=given["name"],
         user=user,
@@ -81,8 +82,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         unrestricted=bool(given.get("unrestricted")),
         access_rules=await access_rule.make(call, user, given.get("access_rules")),
     )
-    key = ("application_credential", user, wish.name)
-    state = await naming.create(call, application_credentials, wish, key, taken(wish.name))
+    wish, key = Make(id=made.id, made=made), ("application_credential", user, made.name)
+    state = await naming.create(call, application_credentials, wish, key, taken(made.name))
     shown = view(call, state)
     links = shown.pop("links")
     return {"application_credential": {**shown, "secret": secret, "links": links}}

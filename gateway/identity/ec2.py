@@ -15,7 +15,7 @@ from events.identity import application_credential as application_credentials
 from events.identity import credential as credentials
 from events.identity import project as projects
 from events.identity import user as users
-from events.identity.credential import CreateCredential, Credential
+from events.identity.credential import Credential, CredentialCreated
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.bodies import explain
@@ -67,9 +67,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if not isinstance(wanted, str) or call.fold.get(projects, wanted) is None:
         raise project.not_found(str(wanted)[:64])
     access, secret = new_hex(), new_hex()
-    wish = CreateCredential(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
+    made = CredentialCreated(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
     blob = msgspec.json.encode({"access": access, "secret": secret, "trust_id": None}).decode()
-    return {"credential": await _view(call, await credential.make(call, wish, blob))}
+    return {"credential": await _view(call, await credential.make(call, made, blob))}
 
 
 async def listed(call: Call) -> dict[str, Any]:

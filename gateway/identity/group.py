@@ -10,8 +10,9 @@ from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
 from events.identity import user as users
-from events.identity.group import ChangeGroup, CreateGroup, Group
+from events.identity.group import Group, GroupChanged, GroupCreated
 from events.identity.membership import Join, Leave
+from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, grants, naming, project, shapes
@@ -50,9 +51,9 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if call.fold.get(domains, domain) is None:
         raise NotFound(f"Could not find domain: {domain}.")
     description = given.get("description") or ""
-    wish = CreateGroup(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
-    key = ("group", domain, wish.name)
-    return {"group": view(call, await naming.create(call, groups, wish, key, taken(wish.name)))}
+    made = GroupCreated(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
+    wish, key = Make(id=made.id, made=made), ("group", domain, made.name)
+    return {"group": view(call, await naming.create(call, groups, wish, key, taken(made.name)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -92,12 +93,12 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     if given.get("domain_id", group.domain) != group.domain:
         raise Invalid("Update of `domain_id` is not allowed.")
     name = given.get("name", group.name)
-    wish = ChangeGroup(
-        id=group.id,
+    event = GroupChanged(
         name=name,
         description=(given["description"] or "") if "description" in given else UNSET,
         extra={**group.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=group.id, to=event)
     old, new = ("group", group.domain, group.name), ("group", group.domain, name)
     return {"group": view(call, await naming.change(call, groups, wish, old, new, taken(name)))}
 

@@ -11,7 +11,8 @@ from events.identity import domain as domains
 from events.identity import limit as limits
 from events.identity import project as projects
 from events.identity.domain import Domain
-from events.identity.project import ChangeProject, CreateProject, Project
+from events.identity.project import Project, ProjectChanged, ProjectCreated
+from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
@@ -92,7 +93,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     parent, home_id = _place(call, given)
     call.enforce(target(home_id))
     id = new_hex()
-    wish = CreateProject(
+    made = ProjectCreated(
         id=id,
         name=given["name"],
         domain=home_id,
@@ -103,8 +104,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
-    key = ("project", home_id, wish.name)
-    return {"project": view(call, await naming.create(call, projects, wish, key, taken(wish.name, id)))}
+    wish, key = Make(id=id, made=made), ("project", home_id, made.name)
+    return {"project": view(call, await naming.create(call, projects, wish, key, taken(made.name, id)))}
 
 
 async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
@@ -282,8 +283,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         return {"project": {**view(call, state), "extra": state.extra}}
     _may_switch(call, project, given.get("enabled", project.enabled))
     name = given.get("name", project.name)
-    wish = ChangeProject(
-        id=project.id,
+    event = ProjectChanged(
         name=name,
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
@@ -291,6 +291,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         options=shapes.merged(project.options, given["options"]) if "options" in given else UNSET,
         extra={**project.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=project.id, to=event)
     old, new = ("project", project.domain, project.name), ("project", project.domain, name)
     state = await naming.change(call, projects, wish, old, new, taken(name, project.id))
     return {"project": {**view(call, state), "extra": state.extra}}

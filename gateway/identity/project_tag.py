@@ -6,8 +6,9 @@ from typing import Any
 
 from events.identity import domain as domains
 from events.identity import project as projects
-from events.identity.domain import ChangeDomain
-from events.identity.project import ChangeProject, Project, TagProject, UntagProject
+from events.identity.domain import DomainChanged
+from events.identity.project import Project, ProjectChanged, TagProject, UntagProject
+from events.identity.record import Change
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import shapes
 from gateway.identity.project import acting, find, managed
@@ -41,8 +42,8 @@ def _managed(call: Call, verb: str) -> Project:
 
 async def _set(call: Call, project: Project, tags: tuple[str, ...]) -> Project:
     if not project.domain:
-        return acting(await call.do(domains, ChangeDomain(id=project.id, tags=tags)))
-    return await call.do(projects, ChangeProject(id=project.id, tags=tags))
+        return acting(await call.do(domains, Change(id=project.id, to=DomainChanged(tags=tags))))
+    return await call.do(projects, Change(id=project.id, to=ProjectChanged(tags=tags)))
 
 
 async def replace(call: Call, body: Any) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import trust as trusts
 from events.identity import user as users
+from events.identity.record import Make
 from events.identity.role import Role
-from events.identity.trust import GiveTrust, Trust
+from events.identity.trust import Trust, TrustGiven
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, grants, shapes, trusting
@@ -93,7 +94,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     _guard_held(call, given, wanted)
     above = _above(call)
     ends = expiry(call, given.get("expires_at"))
-    wish = GiveTrust(
+    made = TrustGiven(
         id=new_hex(),
         trustor=given["trustor_user_id"],
         trustee=given["trustee_user_id"],
@@ -107,8 +108,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         extra=extra,
     )
     if above is not None:
-        _guard_redelegation(call, above, wish)
-    return {"trust": _whole(call, await call.do(trusts, wish))}
+        _guard_redelegation(call, above, made)
+    return {"trust": _whole(call, await call.do(trusts, Make(id=made.id, made=made)))}
 
 
 def _guard_numbers(given: dict[str, Any]) -> None:
@@ -176,7 +177,7 @@ def _depth(given: dict[str, Any], above: Trust | None) -> int:
     return above.redelegation_count - 1
 
 
-def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
+def _guard_redelegation(call: Call, above: Trust, wish: TrustGiven) -> None:
     """No trust gives more than any that it hangs on. Raises Forbidden."""
     for one in trusting.pedigree(call.fold, above):
         longer = one.expires_at is not None and (wish.expires_at is None or wish.expires_at > one.expires_at)

@@ -7,14 +7,14 @@ import re
 import socket
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import httpx
 import pytest
 
-from tests.contract.clients import Client
+from tests.contract.clients import Client, Commands
 from tests.contract.clouds import CUMULOG, RunningCloud, running
 from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
 
@@ -56,12 +56,8 @@ def entity(url: str) -> str:
 
 
 @pytest.fixture(scope="module", params=["new", "old"])
-def openstack(
-    request: pytest.FixtureRequest, cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
-    client = Client(request.param, cloud.environment, tmp_path_factory.mktemp("client"))
-    yield client
-    client.close()
+def openstack(request: pytest.FixtureRequest, cloud: RunningCloud, commands: Callable[[str], Commands]) -> Client:
+    return Client(commands(request.param), cloud.environment)
 
 
 @pytest.fixture

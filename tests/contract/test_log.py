@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.clients import wait_until
 from tests.contract.clouds import RunningCloud, cumulog, found, login, running
 from tests.contract.test_tenancy import tenant
+from tests.waiting import wait_until
 
 FLAVORS = "/compute/v2.1/flavors"
 

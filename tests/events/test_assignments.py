@@ -21,15 +21,10 @@ from events.nats_server import NatsServer
 from events.settings import Feed
 from events.vault import NatsVault
 from events.wire import NoAnswer, Wire
+from tests.waiting import until
 
 Connect = Callable[..., Awaitable[Wire]]
 WEB = ("h1", "server", "web")
-
-
-async def until(condition: Callable[[], object], timeout: float = 5.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 class Host:

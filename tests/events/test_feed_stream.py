@@ -25,6 +25,7 @@ from events.nats_server import NatsServer
 from events.settings import Feed
 from events.wire import Message, NoAnswer, Wire
 from handlers.filling import Filler
+from tests.waiting import until
 
 SETTINGS = Feed()
 NAMES = ("metering", "other", "tenants")
@@ -37,12 +38,6 @@ def commit(number: int, owner: str | None = None) -> bytes:
 
 def one(sequence: int, owner: str | None = None) -> Told:
     return told(sequence, f"ev.sample.thing.t{sequence}", commit(sequence, owner))
-
-
-async def until(condition: Callable[[], object], timeout: float = 8.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 class Consumer:

@@ -24,15 +24,10 @@ from events.refusals import Conflict, TooLarge
 from events.streams import CONFIG, UnsafeJournal
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
+from tests.waiting import until
 
 A = "ev.compute.server.a"
 Connect = Callable[..., Awaitable[Wire]]
-
-
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def kill(server: NatsServer) -> None:
@@ -199,6 +194,14 @@ async def test_a_stream_that_could_lose_entries_is_refused(wire: Wire, wrong: di
 async def test_the_journal_is_opened_again_as_it_is(wire: Wire, journal: JetStreamJournal) -> None:
     await journal.append(A, b"1", expected=0)
     assert await (await JetStreamJournal.open(wire)).last() == 1
+
+
+async def test_a_journal_that_was_there_is_not_begun_anew(wire: Wire) -> None:
+    with pytest.raises(Unavailable, match="has had one"):
+        await JetStreamJournal.open(wire, is_new=False)
+    assert (await wire.api("STREAM.NAMES"))["streams"] is None
+    await JetStreamJournal.open(wire)
+    assert await (await JetStreamJournal.open(wire, is_new=False)).last() == 0
 
 
 async def test_nothing_is_deleted(wire: Wire, journal: JetStreamJournal) -> None:

@@ -14,13 +14,7 @@ from events import process
 from events.jetstream import JetStreamJournal
 from events.nats_server import NatsServer, StartFault
 from events.wire import Denied, Wire
-
-
-async def until(condition: object, timeout: float = 5.0) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.005)
+from tests.waiting import until
 
 
 def identity_of(server: NatsServer) -> process.Identity:

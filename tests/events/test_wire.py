@@ -141,6 +141,26 @@ async def test_a_call_in_the_air_is_repeated_after_a_reconnect(server: NatsServe
     await service.stop()
 
 
+async def test_a_service_that_stops_gives_up_what_only_waits_and_whoever_called_calls_again(
+    wire: Wire, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("events.wire.LAST", 0.05)
+    taken = asyncio.Event()
+
+    async def wait(subject: str, payload: bytes) -> bytes:
+        taken.set()
+        await asyncio.Event().wait()
+        return b""
+
+    service = await wire.serve("report.*", "reports", wait)
+    call = asyncio.create_task((await connect()).call("report.h1", b"seen"))
+    await taken.wait()
+    other = await wire.serve("report.*", "reports", echo)
+    await service.stop()
+    assert await call == b"report.h1 seen"
+    await other.stop()
+
+
 async def test_an_answer_is_not_led_into_the_journal(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     journal = await JetStreamJournal.open(wire)
     service = await wire.serve("report.*", "reports", echo)

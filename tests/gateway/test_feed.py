@@ -24,7 +24,8 @@ from events.envelope import Origin
 from events.epochs import close
 from events.fold import Fold
 from events.identity import project as projects
-from events.identity.project import CreateProject, TagProject
+from events.identity.project import ProjectCreated, TagProject
+from events.identity.record import Make
 from events.journal import Journal, MemoryJournal
 from events.refusals import Busy
 from events.settings import Feed as Settings
@@ -146,7 +147,7 @@ async def test_what_this_process_does_not_fold_is_told_of_too() -> None:
 async def test_filters_tell_what_was_asked_for() -> None:
     async with cloud() as one:
         await one.make(0)
-        wish = CreateProject(id="mine", name="mine", domain="default")
+        wish = Make(id="mine", made=ProjectCreated(id="mine", name="mine", domain="default"))
         await one.execute(projects, wish, Origin(actor="a", project="admins"))
         await one.execute(projects, TagProject(id="mine", tag="blue"), Origin(actor="a"))
         now = one.fold.newest_at

@@ -16,7 +16,8 @@ import pytest
 from tests.contract.clouds import cumulog, found, login
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
-from tests.processes.test_parts import QUICK, until
+from tests.processes.test_parts import QUICK
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_cloud_of_three_machines_on_an_operators_own_nats(home: Path, nats: st
             password = next(line for line in text.splitlines() if "password:" in line).partition(": ")[2].strip('"')
             with login(gateway.said, "admin", password, "admin") as admin:
                 body = prepare(admin)
-                until(lambda: found(admin.get("/compute/v2.1/os-hypervisors"))["hypervisors"])
+                wait_until(lambda: found(admin.get("/compute/v2.1/os-hypervisors"))["hypervisors"])
                 found(admin.post("/compute/v2.1/servers", json={"server": body}), 202)
                 assert [one["status"] for one in rest(admin)] == ["ACTIVE"]
             asked = cumulog(home, "query", "--set", f"journal.nats={nats}", "SELECT status FROM compute_server")

@@ -8,7 +8,7 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import randrange
@@ -24,6 +24,7 @@ from gateway.directory import Directory
 from tests.contract.clouds import cumulog, found, login
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
+from tests.waiting import wait_until
 from tests.watching.receiver import Receiver, receiving
 
 ROLES = {"gateway": ("--listen", "127.0.0.1:0"), "handlers": (), "agent": ("--host", "left", "--driver", "simulated")}
@@ -77,13 +78,6 @@ async def apart(state: Path) -> AsyncIterator[Apart]:
             await cluster.stop()
 
 
-async def until(what: Callable[[], bool], said: object = "") -> None:
-    end = time.monotonic() + WAIT
-    while not await asyncio.to_thread(what):
-        assert time.monotonic() < end, said
-        await asyncio.sleep(0.1)
-
-
 def network(cloud: Apart, name: str) -> httpx.Response:
     return cloud.http.post("/network/v2.0/networks", json={"network": {"name": name}})
 
@@ -106,10 +100,7 @@ def serve(cloud: Apart) -> None:
     """A server, asked for within a trace."""
     wish = prepare(cloud.http)
     traced = {"traceparent": f"00-{PARENT}-00f067aa0ba902b7-01"}
-    end = time.monotonic() + WAIT
-    while not found(cloud.http.get("/compute/v2.1/os-hypervisors"))["hypervisors"]:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_until(lambda: found(cloud.http.get("/compute/v2.1/os-hypervisors"))["hypervisors"])
     found(cloud.http.post("/compute/v2.1/servers", json={"server": wish}, headers=traced), 202)
     assert [server["status"] for server in rest(cloud.http)] == ["ACTIVE"]
 
@@ -141,16 +132,16 @@ async def lose_quorum(cloud: Apart) -> None:
     assert "journal" in refused.json()["NeutronError"]["message"]
     shown = await asyncio.to_thread(cloud.http.get, f"/network/v2.0/networks/{id}")
     assert shown.status_code == 200
-    await until(lambda: says_why(health(cloud, "gateway")[1]))
+    await asyncio.to_thread(wait_until, lambda: says_why(health(cloud, "gateway")[1]))
     await asyncio.gather(*(node.start() for node in lost))
-    await until(lambda: network(cloud, f"after {time.monotonic()}").status_code == 201)
+    await asyncio.to_thread(wait_until, lambda: network(cloud, f"after {time.monotonic()}").status_code == 201)
     said: dict[str, Any] = {}
 
     def all_are_well() -> bool:
         said.update({part: health(cloud, part)[1] for part in cloud.asides})
         return all(report == {"status": "ok"} for report in said.values())
 
-    await until(all_are_well, said)
+    await asyncio.to_thread(wait_until, all_are_well, said=said)
 
 
 def says_why(report: dict[str, Any]) -> bool:

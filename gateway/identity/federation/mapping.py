@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from events.identity import mapping as mappings
-from events.identity.mapping import ChangeMapping, CreateMapping, DeleteMapping, Mapping
+from events.identity.mapping import Mapping, MappingChanged, MappingCreated
+from events.identity.record import Change, Delete, Make
 from events.refusals import Invalid, NotFound
 from gateway.identity import shapes
 from gateway.identity.federation import rules
@@ -42,8 +43,8 @@ def _given(body: Any) -> tuple[tuple[dict[str, Any], ...], str]:
 async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new mapping. Raises Invalid, Conflict."""
     given, version = _given(body)
-    wish = CreateMapping(id=id_of(call), rules=given, schema_version=version)
-    return {"mapping": view(call, await call.do(mappings, wish))}
+    made = MappingCreated(id=id_of(call), rules=given, schema_version=version)
+    return {"mapping": view(call, await call.do(mappings, Make(id=made.id, made=made)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -60,10 +61,10 @@ async def show(call: Call) -> dict[str, Any]:
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Replace the rules; without a version they are of the first. Raises NotFound, Invalid."""
     given, version = _given(body)
-    wish = ChangeMapping(id=call.path["id"], rules=given, schema_version=version)
-    return {"mapping": view(call, await call.do(mappings, wish))}
+    event = MappingChanged(rules=given, schema_version=version)
+    return {"mapping": view(call, await call.do(mappings, Change(id=call.path["id"], to=event)))}
 
 
 async def delete(call: Call) -> None:
     """Delete a mapping; who comes by a protocol of it is nobody from then on. Raises NotFound."""
-    await call.do(mappings, DeleteMapping(id=call.path["id"]))
+    await call.do(mappings, Delete(id=call.path["id"]))

@@ -8,12 +8,8 @@ from msgspec import UNSET
 
 from events.fold import Fold
 from events.identity import service_provider as service_providers
-from events.identity.service_provider import (
-    ChangeServiceProvider,
-    CreateServiceProvider,
-    DeleteServiceProvider,
-    ServiceProvider,
-)
+from events.identity.record import Change, Delete, Make
+from events.identity.service_provider import ServiceProvider, ServiceProviderChanged, ServiceProviderCreated
 from events.refusals import NotFound
 from gateway.identity import shapes
 from gateway.identity.federation.naming import id_of
@@ -60,7 +56,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new service provider. Raises Invalid, Conflict."""
     given = shapes.inner(body, "service_provider")
     shapes.check("service_provider", given, SHAPES, required=("auth_url", "sp_url"), extra=False)
-    wish = CreateServiceProvider(
+    made = ServiceProviderCreated(
         id=id_of(call),
         auth_url=given["auth_url"],
         sp_url=given["sp_url"],
@@ -68,7 +64,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         description=given.get("description"),
         relay_state_prefix=_prefix(given),
     )
-    return {"service_provider": view(call, await call.do(service_providers, wish))}
+    return {"service_provider": view(call, await call.do(service_providers, Make(id=made.id, made=made)))}
 
 
 def _prefix(given: dict[str, Any]) -> str:
@@ -92,17 +88,16 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid."""
     given = shapes.inner(body, "service_provider")
     shapes.check("service_provider", given, SHAPES, least=1, extra=False)
-    wish = ChangeServiceProvider(
-        id=call.path["id"],
+    event = ServiceProviderChanged(
         auth_url=given.get("auth_url", UNSET),
         sp_url=given.get("sp_url", UNSET),
         enabled=given.get("enabled", UNSET),
         description=given.get("description", UNSET),
         relay_state_prefix=_prefix(given) if "relay_state_prefix" in given else UNSET,
     )
-    return {"service_provider": view(call, await call.do(service_providers, wish))}
+    return {"service_provider": view(call, await call.do(service_providers, Change(id=call.path["id"], to=event)))}
 
 
 async def delete(call: Call) -> None:
     """Raises NotFound."""
-    await call.do(service_providers, DeleteServiceProvider(id=call.path["id"]))
+    await call.do(service_providers, Delete(id=call.path["id"]))
