@@ -95,6 +95,7 @@ _USERS = (
     _route("PATCH", "/v3/users/{id}", user.change, "update_user"),
     _route("DELETE", "/v3/users/{id}", user.delete, "delete_user", 204),
     Route("POST", "/v3/users/{id}/password", user.change_password, ANYONE, 204),
+    _route("DELETE", "/v3/users/{id}/tokens", user.void_tokens, "revoke_tokens_for_user", 204),
     _route("GET", "/v3/users/{id}/projects", user.list_projects, "list_user_projects"),
     _route("GET", "/v3/users/{id}/groups", user.list_groups, "list_groups_for_user"),
     _route(
@@ -262,6 +263,7 @@ FACE = Face(
     headers={"Vary": "X-Auth-Token"},
     service_tokens=False,
     strict=False,
+    options=True,
     rules=RULES,
     admin="admin_required",
     target="found",

@@ -10,7 +10,7 @@ from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
 from events.identity import user as users
-from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User
+from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User, VoidTokens
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
@@ -216,6 +216,11 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 async def delete(call: Call) -> None:
     """Delete a user and all that is theirs alone. Raises NotFound, Forbidden."""
     await cleaning.delete_user(call, _managed(call))
+
+
+async def void_tokens(call: Call) -> None:
+    """No token of theirs is good any more. Raises NotFound, Forbidden."""
+    await call.do(users, VoidTokens(id=find(call).id))
 
 
 async def change_password(call: Call, body: Any) -> None:
