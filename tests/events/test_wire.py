@@ -13,6 +13,7 @@ import pytest
 from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
 from events.nats_server import NatsServer
+from events.refusals import Busy
 from events.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
 from tests.events.proxy import Proxy
 from tests.waiting import until
@@ -69,6 +70,47 @@ async def test_a_failed_call_is_told_so(wire: Wire, caplog: pytest.LogCaptureFix
     with pytest.raises(Faulty, match=r"report\.h1"):
         await wire.call("report.h1", b"")
     assert "a mistake of ours" in caplog.text
+    await service.stop()
+
+
+async def test_who_comes_when_many_wait_is_told_at_once_and_comes_again_at_a_time_of_its_own(wire: Wire) -> None:
+    busy, most, asked, callers = 0, 0, 0, 200
+
+    async def slow(subject: str, payload: bytes) -> bytes:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.005)
+        busy -= 1
+        return payload
+
+    async def count(message: Message) -> None:
+        nonlocal asked
+        asked += 1
+
+    listening = await wire.listen("report.*", count)
+    service = await wire.serve("report.*", "reports", slow, at_once=4, waiting=16)
+    answers = await asyncio.gather(*(wire.call(f"report.h{n}", b"%d" % n) for n in range(callers)))
+    assert answers == [b"%d" % n for n in range(callers)]
+    assert most == 4
+    assert asked < 8 * callers, "the pauses of those who were sent away grow"
+    await service.stop()
+    await wire.unlisten(listening)
+
+
+async def test_a_call_that_cannot_be_served_now_is_repeated(wire: Wire) -> None:
+    faults: list[Exception] = [Busy("The disk of the journal is full."), Unavailable("no leader")]
+
+    async def recover(subject: str, payload: bytes) -> bytes:
+        if faults:
+            raise faults.pop()
+        return b"served"
+
+    service = await wire.serve("report.*", "reports", recover)
+    assert await wire.call("report.h1", b"") == b"served"
+    faults += [Busy("full")] * 100
+    with pytest.raises(Unavailable, match="full"):
+        await wire.call("report.h1", b"", timeout=0.3)
     await service.stop()
 
 

@@ -26,6 +26,15 @@ async def test_discovery_needs_no_token(tmp_path: Path) -> None:
             assert (await http.get(path)).json() == {"version": version}
 
 
+async def test_a_path_says_which_methods_it_takes(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        asked = await them.call("OPTIONS", "/projects", token="")
+        assert (asked.status_code, asked.headers["allow"]) == (200, "POST, GET, HEAD, OPTIONS")
+        refused = await them.call("PUT", "/projects")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST, GET, HEAD, OPTIONS")
+        assert (await them.call("OPTIONS", "/nosuch", token="")).status_code == 401
+
+
 async def test_what_cannot_be_read_is_said_in_the_services_words(tmp_path: Path) -> None:
     async with people(tmp_path) as them:
         headers = {"X-Auth-Token": them.admin, "Content-Type": "application/json"}
