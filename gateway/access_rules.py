@@ -34,7 +34,7 @@ def check(token: Token | None, service: str, method: str, path: str, full: str) 
         fits = rule.method == method and rule.service == _TYPES[service]
         if fits and (matches(rule.path, path) or matches(rule.path, full)):
             return
-    raise Unauthenticated("The request you have made requires authentication.")
+    raise Unauthenticated()
 
 
 @lru_cache(4096)

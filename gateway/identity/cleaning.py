@@ -217,10 +217,8 @@ async def revoke_on(call: Call, target: str) -> None:
 
 async def revoke(call: Call, found: list[Assignment]) -> None:
     for assignment in found:
-        try:
+        with suppress(NotFound):  # somebody else was quicker
             await call.do(assignments, RevokeRole(id=assignment.key))
-        except NotFound:
-            continue  # somebody else was quicker
 
 
 async def void_tokens(call: Call, user: str) -> None:
@@ -231,10 +229,8 @@ async def void_tokens(call: Call, user: str) -> None:
 
 async def _leave(call: Call, found: list[Membership]) -> None:
     for membership in found:
-        try:
+        with suppress(NotFound):
             await call.do(memberships, Leave(id=(membership.group, membership.user)))
-        except NotFound:
-            continue
 
 
 async def end(call: Call, found: list[ExpiringMembership]) -> None:
