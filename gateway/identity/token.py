@@ -66,7 +66,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
     if token.scope != "unscoped":
         found["roles"] = list(token.roles) if token.trust is None else _whole(fold, token.roles)
         if asked(call, "nocatalog") is None:
-            found["catalog"] = catalog(fold, call.base, token)
+            found["catalog"] = catalog(fold, call.base, token, call.cloud.settings.identity)
     providers = service_provider.enabled(fold)
     if providers:
         found["service_providers"] = providers
@@ -168,7 +168,8 @@ async def show_catalog(call: Call) -> dict[str, Any]:
     """The catalog of the caller's token. Raises Forbidden unless it is for a project."""
     if call.who.scope != "project":
         raise forbidden()
-    return {"catalog": catalog(call.fold, call.base, call.who), "links": {"self": self_link(call)}}
+    found = catalog(call.fold, call.base, call.who, call.cloud.settings.identity)
+    return {"catalog": found, "links": {"self": self_link(call)}}
 
 
 def _told(call: Call) -> grants.Told:

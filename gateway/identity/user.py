@@ -12,7 +12,15 @@ from events.identity import membership as memberships
 from events.identity import missing
 from events.identity import user as users
 from events.identity.record import Make
-from events.identity.user import ChangeUser, ReplacePassword, User, UserChanged, UserCreated, UserPasswordChanged
+from events.identity.user import (
+    ChangeUser,
+    ReplacePassword,
+    User,
+    UserChanged,
+    UserCreated,
+    UserPasswordChanged,
+    VoidTokens,
+)
 from events.ids import new_hex
 from events.refusals import Invalid
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes, targets
@@ -200,6 +208,11 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 async def delete(call: Call) -> None:
     """Delete a user and all that is theirs alone. Raises NotFound, Forbidden."""
     await cleaning.delete_user(call, _managed(call))
+
+
+async def void_tokens(call: Call) -> None:
+    """No token of theirs is good any more. Raises NotFound, Forbidden."""
+    await call.do(users, VoidTokens(id=find(call).id))
 
 
 async def change_password(call: Call, body: Any) -> None:

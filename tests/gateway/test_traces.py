@@ -107,6 +107,18 @@ async def test_no_more_steps_of_an_agent_are_kept_than_set() -> None:
         assert [step.step for step in last.steps] == [f"s{n}" for n in range(34, 50)]
 
 
+async def test_of_a_resource_to_which_very_much_happened_only_so_much_is_kept() -> None:
+    async with world() as w:
+        await furnish(w)
+        id = await boot(w)
+        await run(w, id)
+        whole = (await told(w, id)).moments
+        some = await trace(JournalChronicle(w.execute.journal), id, w.fold, most=2)
+        assert 2 == len(some.moments) < len(whole)
+        own = await trace(JournalChronicle(w.execute.journal), id, w.fold, "f" * 32, most=2)
+        assert own.moments == ()
+
+
 # Over HTTP
 
 
