@@ -66,7 +66,7 @@ async def listed(call: Call) -> dict[str, Any]:
 def _find(call: Call) -> Group:
     """The group of the path, if the caller may see or change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    return targets.asked(call, "group", id, call.fold.get(groups, id))
+    return targets.seen(call, "group", id, call.fold.get(groups, id))
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -103,7 +103,7 @@ async def delete(call: Call) -> None:
 def _member(call: Call) -> tuple[str, str]:
     """The group and the user of the path. Raises NotFound, Forbidden."""
     group, user = _find(call), call.path["user_id"]
-    return group.id, targets.asked(call, "user", user, call.fold.get(users, user)).id
+    return group.id, targets.seen(call, "user", user, call.fold.get(users, user)).id
 
 
 async def add_member(call: Call) -> None:

@@ -189,7 +189,7 @@ def _has_tags(call: Call, tags: set[str]) -> bool:
 def find(call: Call) -> Project:
     """The project of the path, if the caller may see it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    return targets.asked(call, "project", id, known(call, id), project=id)
+    return targets.seen(call, "project", id, known(call, id), project=id)
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -292,7 +292,7 @@ def _may_switch(call: Call, project: Project, enabled: bool) -> None:
 def managed(call: Call) -> Project:
     """The project of the path, if the caller may change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    return targets.asked(call, "project", id, known(call, id))
+    return targets.seen(call, "project", id, known(call, id))
 
 
 async def delete(call: Call) -> None:

@@ -27,8 +27,8 @@ def domain_of(call: Call) -> str | None:
     return call.who.domain or ""
 
 
-def asked(call: Call, kind: str, id: str, found: S | None, **own: str) -> S:
-    """What was looked for, if it is there; the rule is asked before that is said. Raises NotFound, Forbidden."""
+def seen(call: Call, kind: str, id: str, found: S | None, **own: str) -> S:
+    """What was looked for and found; whether it is there is said to who may see it. Raises NotFound, Forbidden."""
     call.enforce(target(found.domain if found else None, **own))
     if found is None:
         raise missing(kind, id)

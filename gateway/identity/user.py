@@ -152,7 +152,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
 async def list_of_group(call: Call) -> dict[str, Any]:
     """The users in a group. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    targets.asked(call, "group", id, call.fold.get(groups, id))
+    targets.seen(call, "group", id, call.fold.get(groups, id))
     members = (call.fold.get(users, membership.user) for membership in call.fold.by(memberships, "group", id))
     return _answer(call, [user for user in members if user is not None])
 
@@ -160,7 +160,7 @@ async def list_of_group(call: Call) -> dict[str, Any]:
 def find(call: Call) -> User:
     """The user of the path, if it is the caller or they may see them. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    return targets.asked(call, "user", id, call.fold.get(users, id), user=id)
+    return targets.seen(call, "user", id, call.fold.get(users, id), user=id)
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -172,7 +172,7 @@ async def show(call: Call) -> dict[str, Any]:
 def _managed(call: Call) -> User:
     """The user of the path, if the caller may change them. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    return targets.asked(call, "user", id, call.fold.get(users, id))
+    return targets.seen(call, "user", id, call.fold.get(users, id))
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
