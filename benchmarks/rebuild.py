@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -59,7 +59,9 @@ class Maker:
     def commit(self, resource: Any, command: Command, request: str) -> tuple[str, bytes]:
         """What the journal would hold after a command."""
         subject = f"{prefix_of(resource.__name__)}.{key_of(command.id)}"
-        state, previous = self.known.get(subject, (None, None))
+        known = self.known.get(subject)
+        state: Any = known[0] if known else None
+        previous = known[1] if known else None
         events = tuple(resource.decide(state, command))
         assert events, f"{command} does nothing to {state}"
         self.at += timedelta(microseconds=200)
@@ -113,9 +115,10 @@ class Maker:
             yield self.commit(
                 port, ReportPort(id=door, host=host, status="ACTIVE" if turn % 2 == 0 else "DOWN"), request
             )
-            for command, seen in ((StopServer, "stopped"), (StartServer, "running")):
+            for command in (StopServer, StartServer):
                 yield self.commit(server, command(id=id, request=request), request)
                 generation = self.known[f"ev.compute.server.{id}"][0].generation
+                seen: Literal["stopped", "running"] = "stopped" if command is StopServer else "running"
                 told = ReportServer(id=id, host=host, generation=generation, seen=seen)
                 yield self.commit(server, told, request)
 
