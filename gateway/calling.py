@@ -70,6 +70,7 @@ class Face(Struct, frozen=True, kw_only=True):
     negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
     service_tokens: bool = True  # what a service asks for a user may be asked with a token that has expired a while ago
     strict: bool = True  # a path that ends in a slash is another one than without
+    options: bool = False  # it says to anybody who asks by OPTIONS which methods a path takes
     denial: str = "Policy doesn't allow {operation} to be performed."  # what is said to who may not
     rules: tuple[Rule, ...] = ()  # its policy
     admin: str = "context_is_admin"  # the rule that says who sees and may everything

@@ -167,6 +167,9 @@ class Service:
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
         request = call.request
         candidates = endpoint.candidates(request.method) if endpoint else None
+        if endpoint is not None and request.method == "OPTIONS" and self.face.options:
+            self.cloud.limits.admit_stranger(request.client)
+            return Response(None, 200, {"allow": self._allowed(endpoint)})
         public = candidates is not None and candidates[0].public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)
@@ -183,7 +186,7 @@ class Service:
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
-            call.headers["allow"] = ", ".join(endpoint.handlers)
+            call.headers["allow"] = self._allowed(endpoint)
             raise MethodNotAllowed(f"The method {request.method} is not allowed for this resource.")
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
@@ -198,6 +201,12 @@ class Service:
                 return await self._as_of(as_of, call, handler, arguments)
             result = await handler.function(*arguments)
         return self._response(call, handler.route, result)
+
+    def _allowed(self, endpoint: _Endpoint) -> str:
+        """The methods that a path takes, as the header `Allow` lists them."""
+        if not self.face.options:
+            return ", ".join(endpoint.handlers)
+        return ", ".join([*endpoint.handlers, *(["HEAD"] if "GET" in endpoint.handlers else []), "OPTIONS"])
 
     def _begin(self, call: Call, handler: _Handler) -> None:
         """Raises Forbidden if the caller may not, as far as can be said before the function looks."""

@@ -8,7 +8,12 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from events.envelope import Command, Event
-from events.refusals import Forbidden
+from events.refusals import Forbidden, NotFound
+
+
+def missing(kind: str, id: object) -> NotFound:
+    """What is said of a resource that is not there."""
+    return NotFound(f"Could not find {kind}: {id}.")
 
 
 def changed(before: Any, command: Command | Event) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def decide(protocol: FederationProtocol | None, command: Commands) -> list[Event
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
     provider, id = command.id
     taken = f"Conflict occurred attempting to store federation_protocol - Duplicate entry found with ID {id}."
-    missing = f"Could not find federated protocol {id} for Identity Provider: {provider}."
+    absent = f"Could not find federated protocol {id} for Identity Provider: {provider}."
     return record.decide(
-        "federated protocol", protocol, command, FederationProtocolDeleted(), taken=taken, missing=missing
+        "federated protocol", protocol, command, FederationProtocolDeleted(), taken=taken, absent=absent
     )
 
 

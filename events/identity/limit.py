@@ -68,8 +68,8 @@ Events = LimitCreated | LimitChanged | LimitDeleted
 
 def decide(limit: Limit | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
-    missing = f"Could not find limit for {command.id}."
-    return record.decide("limit", limit, command, LimitDeleted(), missing=missing)
+    absent = f"Could not find limit for {command.id}."
+    return record.decide("limit", limit, command, LimitDeleted(), absent=absent)
 
 
 def evolve(limit: Limit | None, event: Events, at: datetime) -> Limit:

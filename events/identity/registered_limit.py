@@ -58,8 +58,8 @@ Events = LimitRegistered | RegisteredLimitChanged | RegisteredLimitDeleted
 
 def decide(limit: RegisteredLimit | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
-    missing = f"Could not find registered limit for {command.id}."
-    return record.decide("registered_limit", limit, command, RegisteredLimitDeleted(), missing=missing)
+    absent = f"Could not find registered limit for {command.id}."
+    return record.decide("registered_limit", limit, command, RegisteredLimitDeleted(), absent=absent)
 
 
 def evolve(limit: RegisteredLimit | None, event: Events, at: datetime) -> RegisteredLimit:

@@ -82,6 +82,7 @@ _PROJECTS = (
 _USERS = (
     *_resource(user, "/v3/users", "user"),
     Route("POST", "/v3/users/{id}/password", user.change_password, ANYONE, 204),
+    _route("DELETE", "/v3/users/{id}/tokens", user.void_tokens, "revoke_tokens_for_user", 204),
     _route("GET", "/v3/users/{id}/projects", user.list_projects, "list_user_projects"),
     _route("GET", "/v3/users/{id}/groups", user.list_groups, "list_groups_for_user"),
     _route(
@@ -168,8 +169,8 @@ _GRANTS = tuple(
 )
 
 _CATALOG = (
-    *_resource(region, "/v3/regions", "region"),
     _route("PUT", "/v3/regions/{id}", region.create, "create_region", 201),
+    *_resource(region, "/v3/regions", "region"),
     *_resource(service, "/v3/services", "service"),
     *_resource(endpoint, "/v3/endpoints", "endpoint"),
 )
@@ -229,6 +230,7 @@ FACE = Face(
     headers={"Vary": "X-Auth-Token"},
     service_tokens=False,
     strict=False,
+    options=True,
     rules=RULES,
     admin="admin_required",
     target="found",

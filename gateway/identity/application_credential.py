@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events.identity import application_credential as application_credentials
+from events.identity import missing
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.application_credential import ApplicationCredential, ApplicationCredentialCreated
@@ -31,10 +32,6 @@ SHAPES = {
     "access_rules": shapes.Shape(types=("array",), most=100, items=shapes.OBJECT),
     "project_id": shapes.OPTIONAL_ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Application Credential: {id}.")
 
 
 def taken(name: str) -> str:
@@ -147,7 +144,7 @@ def _guard_reading(call: Call) -> str:
     id = call.path["id"]
     call.enforce({"user_id": id})
     if call.fold.get(users, id) is None:
-        raise NotFound(f"Could not find user: {id}.")
+        raise missing("user", id)
     return id
 
 
@@ -162,7 +159,7 @@ def _find(call: Call) -> ApplicationCredential:
     user, id = _guard_reading(call), call.path["credential_id"]
     credential = call.fold.get(application_credentials, id)
     if credential is None or credential.user != user:
-        raise not_found(id)
+        raise missing("Application Credential", id)
     return credential
 
 

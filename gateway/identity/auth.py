@@ -77,6 +77,9 @@ def read(body: Any, offered: tuple[str, ...]) -> Request:
         raise Invalid("It is no object.", kind="malformed")
     if body.get("auth") is None:
         raise expecting("auth", "request body")
+    match body["auth"]:
+        case {"identity": {**identity}} if "methods" not in identity:
+            raise Invalid("Invalid input for field 'identity': 'methods' is a required property")
     auth = _typed(body["auth"], Auth)
     given = body["auth"]["identity"]
     names = list(dict.fromkeys(auth.identity.methods))

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from events.identity import credential as credentials
+from events.identity import missing
 from events.identity.credential import Credential, CredentialChanged, CredentialCreated
 from events.identity.record import Change, Make
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import cleaning, shapes
 from gateway.identity.delegation import guard_credentials, is_delegated
 from gateway.identity.listing import asked, collection, filtered
@@ -24,10 +25,6 @@ SHAPES = {
     "user_id": shapes.Shape(types=("string",), least=1, most=64),
     "project_id": shapes.OPTIONAL_ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find credential: {id}.")
 
 
 async def blob(call: Call, credential: Credential) -> str:
@@ -107,7 +104,7 @@ def _find(call: Call, id: str) -> Credential:
     credential = call.fold.get(credentials, id)
     call.enforce({} if credential is None else {"target.credential.user_id": credential.user})
     if credential is None:
-        raise not_found(id)
+        raise missing("credential", id)
     guard_credentials(call.who)
     return credential
 

@@ -11,13 +11,13 @@ from events.identity import domain_config as configs
 from events.identity import group as groups
 from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.domain import Domain, DomainChanged, DomainCreated
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
@@ -32,10 +32,6 @@ SHAPES = {
     "options": shapes.OPTIONS,
     "explicit_domain_id": shapes.ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find domain: {id}.")
 
 
 def taken(name: str) -> str:
@@ -96,14 +92,14 @@ async def show(call: Call) -> dict[str, Any]:
     """One domain. Raises NotFound, Forbidden."""
     id = call.path["id"]
     call.enforce({"target.domain.id": id})
-    return {"domain": view(call, call.find(domains, id, not_found(id)))}
+    return {"domain": view(call, call.find(domains, id, missing("domain", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "domain")
     extra = shapes.check("domain", given, SHAPES, least=1)
-    domain = call.find(domains, call.path["id"], not_found(call.path["id"]))
+    domain = call.find(domains, call.path["id"], missing("domain", call.path["id"]))
     return {"domain": view(call, await alter(call, domain, given, extra))}
 
 
@@ -126,7 +122,7 @@ async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[s
 
 async def delete(call: Call) -> None:
     """Delete a disabled domain and all that is in it. Raises NotFound, Forbidden."""
-    await remove(call, call.find(domains, call.path["id"], not_found(call.path["id"])))
+    await remove(call, call.find(domains, call.path["id"], missing("domain", call.path["id"])))
 
 
 async def remove(call: Call, domain: Domain) -> None:

@@ -9,6 +9,7 @@ from msgspec import UNSET
 from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import user as users
 from events.identity.group import Group, GroupChanged, GroupCreated
 from events.identity.membership import Join, Leave
@@ -21,10 +22,6 @@ from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
 SHAPES = {"name": shapes.PROJECT_NAME, "domain_id": shapes.OPTIONAL_ID, "description": shapes.DESCRIPTION}
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find group: {id}.")
 
 
 def taken(name: str) -> str:
@@ -49,7 +46,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id") or project.home(call)
     call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
+        raise missing("domain", domain)
     description = given.get("description") or ""
     made = GroupCreated(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
     wish, key = Make(id=made.id, made=made), ("group", domain, made.name)
@@ -76,7 +73,7 @@ def _find(call: Call) -> Group:
     domain = group.domain if group else None
     call.enforce(target(domain))
     if group is None:
-        raise not_found(id)
+        raise missing("group", id)
     return group
 
 
@@ -119,7 +116,7 @@ def _member(call: Call) -> tuple[str, str]:
     domain = found.domain if found else None
     call.enforce(target(domain))
     if found is None:
-        raise NotFound(f"Could not find user: {user}.")
+        raise missing("user", user)
     return group.id, user
 
 

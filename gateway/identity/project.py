@@ -9,12 +9,13 @@ from msgspec import UNSET
 
 from events.identity import domain as domains
 from events.identity import limit as limits
+from events.identity import missing
 from events.identity import project as projects
 from events.identity.domain import Domain
 from events.identity.project import Project, ProjectChanged, ProjectCreated
 from events.identity.record import Change, Make
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Forbidden, Invalid
 from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
 from gateway.identity.targets import domain_of, target
@@ -32,10 +33,6 @@ SHAPES = {
     "tags": shapes.TAGS,
     "options": shapes.OPTIONS,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find project: {id}.")
 
 
 def taken(name: str, id: str) -> str:
@@ -201,7 +198,7 @@ def find(call: Call) -> Project:
     project = known(call, id)
     call.enforce(target(project.domain if project else None, project=id))
     if project is None:
-        raise not_found(id)
+        raise missing("project", id)
     return project
 
 
@@ -299,7 +296,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 def _domain(call: Call, project: Project) -> Domain:
     """The domain that a project is too."""
-    return call.find(domains, project.id, not_found(project.id))
+    return call.find(domains, project.id, missing("project", project.id))
 
 
 def _may_switch(call: Call, project: Project, enabled: bool) -> None:
@@ -316,7 +313,7 @@ def managed(call: Call) -> Project:
     project = known(call, id)
     call.enforce(target(project.domain if project else None))
     if project is None:
-        raise not_found(id)
+        raise missing("project", id)
     return project
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import project as projects
 from events.identity.domain import DomainChanged
 from events.identity.project import Project, ProjectChanged, TagProject, UntagProject
 from events.identity.record import Change
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Forbidden, Invalid
 from gateway.identity import shapes
 from gateway.identity.project import acting, find, managed
 from gateway.serving import Answer, Call
@@ -26,7 +27,7 @@ async def listed(call: Call) -> dict[str, Any]:
 async def check(call: Call) -> None:
     """Raises NotFound unless the project has the tag."""
     if call.path["tag"] not in find(call).tags:
-        raise NotFound(f"Could not find project tag: {call.path['tag']}.")
+        raise missing("project tag", call.path["tag"])
 
 
 def _managed(call: Call, verb: str) -> Project:
@@ -81,6 +82,6 @@ async def remove(call: Call) -> None:
     if project.domain:
         await call.do(projects, UntagProject(id=project.id, tag=tag))
     elif tag not in project.tags:
-        raise NotFound(f"Could not find project tag: {tag}.")
+        raise missing("project tag", tag)
     else:
         await _set(call, project, tuple(one for one in project.tags if one != tag))

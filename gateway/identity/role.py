@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import role as roles
 from events.identity.record import Change, Make
 from events.identity.role import ImplyRole, Role, RoleChanged, RoleCreated, StopImplyingRole
@@ -22,10 +23,6 @@ SHAPES = {
     "description": shapes.DESCRIPTION,
     "options": shapes.OPTIONS,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find role: {id}.")
 
 
 def taken(name: str) -> str:
@@ -54,7 +51,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id")
     _ask(call, given["name"], domain)
     if domain is not None and call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
+        raise missing("domain", domain)
     made = RoleCreated(
         id=new_hex(),
         name=given["name"],
@@ -85,7 +82,7 @@ async def listed(call: Call) -> dict[str, Any]:
 
 
 def _find(call: Call, name: str = "id") -> Role:
-    return call.find(roles, call.path[name], not_found(call.path[name]))
+    return call.find(roles, call.path[name], missing("role", call.path[name]))
 
 
 def _asked(call: Call) -> Role:

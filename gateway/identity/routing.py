@@ -29,8 +29,8 @@ def resource(
     """The five operations of a resource; it is `named` by whoever makes it, or by the cloud."""
     one = f"{path}/{{{key}}}"
     return (
-        route("GET", path, module.listed, f"list_{many or name + 's'}"),
         route("PUT" if named else "POST", one if named else path, module.create, f"create_{name}", 201),
+        route("GET", path, module.listed, f"list_{many or name + 's'}"),
         route("GET", one, module.show, f"get_{name}"),
         route("PATCH", one, module.change, f"update_{name}"),
         route("DELETE", one, module.delete, f"delete_{name}", 204),

@@ -8,6 +8,7 @@ from typing import Any
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import revocation as revocations
 from events.identity import role as roles
@@ -69,7 +70,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
     if token.scope != "unscoped":
         found["roles"] = list(token.roles) if token.trust is None else _whole(fold, token.roles)
         if asked(call, "nocatalog") is None:
-            found["catalog"] = catalog(fold, call.base, token)
+            found["catalog"] = catalog(fold, call.base, token, call.cloud.settings.identity)
     providers = service_provider.enabled(fold)
     if providers:
         found["service_providers"] = providers
@@ -148,7 +149,7 @@ def _subject(call: Call, operation: str) -> tuple[str, Claims, Token]:
     try:
         return text, claims, tokens.tell(text, allow_expired=asks and flag(call, "allow_expired"))
     except Unentitled as fault:
-        raise NotFound(f"Could not find token: {text}.") from fault
+        raise missing("token", text) from fault
 
 
 async def validate(call: Call) -> Answer:
@@ -171,7 +172,8 @@ async def show_catalog(call: Call) -> dict[str, Any]:
     """The catalog of the caller's token. Raises Forbidden unless it is for a project."""
     if call.who.scope != "project":
         raise Forbidden("You are not authorized to perform the requested action.")
-    return {"catalog": catalog(call.fold, call.base, call.who), "links": {"self": self_link(call)}}
+    found = catalog(call.fold, call.base, call.who, call.cloud.settings.identity)
+    return {"catalog": found, "links": {"self": self_link(call)}}
 
 
 def _told(call: Call) -> grants.Told:

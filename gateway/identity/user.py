@@ -9,11 +9,20 @@ from msgspec import UNSET
 from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import user as users
 from events.identity.record import Make
-from events.identity.user import ChangeUser, ReplacePassword, User, UserChanged, UserCreated, UserPasswordChanged
+from events.identity.user import (
+    ChangeUser,
+    ReplacePassword,
+    User,
+    UserChanged,
+    UserCreated,
+    UserPasswordChanged,
+    VoidTokens,
+)
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
 from gateway.identity.federation import known
 from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
@@ -40,10 +49,6 @@ SHAPES = {
     "options": shapes.Shape(types=("object",), members=_OPTIONS),
 }
 RESERVED = ("id", "links", "password_expires_at")
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find user: {id}.")
 
 
 def taken(name: str, domain: str) -> str:
@@ -83,7 +88,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id") or project.home(call)
     call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
+        raise missing("domain", domain)
     _guard_default_project(call, given)
     options = shapes.merged({}, given.get("options", {}))
     password = await _password(call, given, options)
@@ -155,7 +160,7 @@ async def list_of_group(call: Call) -> dict[str, Any]:
     found = call.fold.get(groups, id)
     call.enforce(target(found.domain if found else None))
     if found is None:
-        raise group.not_found(id)
+        raise missing("group", id)
     members = (call.fold.get(users, membership.user) for membership in call.fold.by(memberships, "group", id))
     return _answer(call, [user for user in members if user is not None])
 
@@ -166,7 +171,7 @@ def find(call: Call) -> User:
     user = call.fold.get(users, id)
     call.enforce(target(user.domain if user else None, user=id))
     if user is None:
-        raise not_found(id)
+        raise missing("user", id)
     return user
 
 
@@ -182,7 +187,7 @@ def _managed(call: Call) -> User:
     user = call.fold.get(users, id)
     call.enforce(target(user.domain if user else None))
     if user is None:
-        raise not_found(id)
+        raise missing("user", id)
     return user
 
 
@@ -219,6 +224,11 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 async def delete(call: Call) -> None:
     """Delete a user and all that is theirs alone. Raises NotFound, Forbidden."""
     await cleaning.delete_user(call, _managed(call))
+
+
+async def void_tokens(call: Call) -> None:
+    """No token of theirs is good any more. Raises NotFound, Forbidden."""
+    await call.do(users, VoidTokens(id=find(call).id))
 
 
 async def change_password(call: Call, body: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 from tests.contract.clients import Client, Commands
 from tests.contract.clouds import CUMULOG, RunningCloud, running
 from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
+from tests.ports import free_port
 
 RULES = [
     {
@@ -37,9 +37,7 @@ def provider() -> Iterator[OpenIdProvider]:
 def cloud(provider: OpenIdProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """A cloud whose operator takes the provider's word."""
     state = tmp_path_factory.mktemp("federated") / "cloud"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        where = f"127.0.0.1:{free.getsockname()[1]}"
+    where = f"127.0.0.1:{free_port()}"
     oidc = json.dumps({"acme": {"issuer": provider.issuer, "client_id": CLIENT}})
     saml = json.dumps({"self": {"entity_id": entity(f"http://{where}"), "certificate": str(state / "self.pem")}})
     settings = ("--set", f"federation.oidc={oidc}", "--set", f"federation.saml={saml}")

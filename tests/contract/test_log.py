@@ -61,7 +61,7 @@ class Listener:
         """All that was heard up to the event that speaks of `name`."""
         heard: list[dict[str, Any]] = []
         while not heard or name not in json.dumps(heard[-1]):
-            heard.append(self._heard.get(timeout=10))
+            heard.append(self._heard.get(timeout=30))
         return heard
 
 

@@ -21,7 +21,7 @@ LONGEST = 300.0  # seconds that a seed may take in all
 EXPECTED = (
     r"died with status -9|the journal's disk is full|[Tt]he tables could not be written"
     r"|did not stop cleanly|No space left on device"  # a traceback that does not end in this is another's
-    r"|the NATS server (?:died|ended|does not answer|cannot be started|cannot write)"
+    r"|the NATS server (?:died|ended|does not answer|cannot be started|cannot write|could not write)"
 )
 
 

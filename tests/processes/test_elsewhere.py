@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.contract.clouds import cumulog, found, login
+from tests.ports import free_port
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
 from tests.processes.test_parts import QUICK
@@ -32,8 +32,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def nats(home: Path, tmp_path: Path) -> Iterator[str]:
     """The URL of a server that the operator runs, whose configuration includes the accounts."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = tmp_path / "nats.conf"
     store = msgspec.json.encode(str(tmp_path / "store")).decode()
     accounts = home / "credentials" / "accounts.conf"

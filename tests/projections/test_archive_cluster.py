@@ -23,6 +23,7 @@ from tests.projections.test_archive import RESOURCES, Place, all_of, living
 from tests.three import Cluster, three
 
 COMMITS = 150  # after which an epoch is closed
+AWAY = 1.0  # seconds that a server is dead: long enough for the next leader to be elected
 
 
 class Deadly(Place):
@@ -48,7 +49,7 @@ class Deadly(Place):
             self.returning.append(asyncio.create_task(self._revive(name)))
 
     async def _revive(self, name: str) -> None:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(AWAY)
         await self.cluster.start_one(name)
 
 

@@ -26,6 +26,7 @@ from gateway import watch as watching
 from gateway.health import Health
 from gateway.watch import Watch
 from projections.projector import Projector
+from tests.waiting import until
 from tests.worlds import world
 
 
@@ -89,7 +90,7 @@ async def test_without_a_connection_it_is_ill(scene: Scene) -> None:
 
 async def test_a_journal_that_falls_silent_is_told_of(scene: Scene) -> None:
     scene.journal.silent = True
-    await asyncio.sleep(0.1)
+    await until(lambda: scene.health.report().ill)
     report = scene.health.report()
     assert report.status == "ill"
     assert "has not answered" in report.ill["journal"]
@@ -97,12 +98,12 @@ async def test_a_journal_that_falls_silent_is_told_of(scene: Scene) -> None:
 
 async def test_a_fold_that_does_not_follow_is_behind_by_commits_and_seconds(scene: Scene) -> None:
     await scene.journal.append("ev.compute.server.a", b"{}", expected=0)
-    await asyncio.sleep(0.1)
+    await until(lambda: "fold" in scene.health.report().degraded)
     report = scene.health.report(verbose=True)
     assert report.status == "degraded"
     assert report.degraded["fold"].startswith("1 commits")
     assert report.figures is not None
-    assert 0.05 < report.figures["fold_lag_seconds"] < 5
+    assert 0.05 <= report.figures["fold_lag_seconds"] < 5
     scene.fold.position = 1  # it has read it
     assert scene.health.report().status == "ok"
     assert scene.watch.fold_lag() == 0

@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from random import randrange
 from typing import Any, NamedTuple
 
 import httpx
@@ -22,6 +20,7 @@ from gateway import journals
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from tests.contract.clouds import cumulog, found, login
+from tests.ports import free_port
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
 from tests.waiting import wait_until
@@ -39,13 +38,6 @@ class Apart(NamedTuple):
     http: httpx.Client
     asides: dict[str, str]  # part -> its URL of metrics
     receiver: Receiver
-
-
-def free_port() -> int:
-    """One below those that connections are given, so that none takes it before it is used."""
-    while True:
-        with suppress(OSError), socket.create_server(("127.0.0.1", randrange(20_000, 32_000))) as one:
-            return int(one.getsockname()[1])
 
 
 @asynccontextmanager

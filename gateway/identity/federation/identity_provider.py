@@ -9,11 +9,12 @@ from msgspec import UNSET
 from events.decider import Step
 from events.identity import domain as domains
 from events.identity import identity_provider as identity_providers
+from events.identity import missing
 from events.identity.domain import DomainChanged, DomainCreated
 from events.identity.identity_provider import IdentityProvider, IdentityProviderChanged, IdentityProviderCreated
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import Conflict, NotFound, Refusal
+from events.refusals import Conflict, Refusal
 from gateway.identity import domain as domain_routes
 from gateway.identity import naming, shapes
 from gateway.identity.federation import cleaning
@@ -35,13 +36,9 @@ LONGEST_TTL = 1 << 31  # minutes
 TAKEN = "Conflict occurred attempting to store identity_provider - Duplicate remote ID: None."
 
 
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Identity Provider: {id}.")
-
-
 def find(call: Call) -> IdentityProvider:
     """The provider of the path. Raises NotFound."""
-    return call.find(identity_providers, call.path["id"], not_found(call.path["id"]))
+    return call.find(identity_providers, call.path["id"], missing("Identity Provider", call.path["id"]))
 
 
 def view(call: Call, provider: IdentityProvider) -> dict[str, Any]:
@@ -74,7 +71,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if call.fold.get(identity_providers, id) is not None:
         raise Conflict("Conflict occurred attempting to store identity_provider - Duplicate entry: None.")
     if domain and call.fold.get(domains, domain) is None:
-        raise domain_routes.not_found(domain)
+        raise missing("domain", domain)
     made = IdentityProviderCreated(
         id=id,
         domain=domain or new_hex(),

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from events.identity import mapping as mappings
+from events.identity import missing
 from events.identity.mapping import Mapping, MappingChanged, MappingCreated
 from events.identity.record import Change, Delete, Make
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import shapes
 from gateway.identity.federation import rules
 from gateway.identity.federation.naming import id_of
 from gateway.identity.listing import collection
 from gateway.serving import Call
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find mapping: {id}.")
 
 
 def view(call: Call, mapping: Mapping) -> dict[str, Any]:
@@ -55,7 +52,7 @@ async def listed(call: Call) -> dict[str, Any]:
 async def show(call: Call) -> dict[str, Any]:
     """One mapping. Raises NotFound."""
     id = call.path["id"]
-    return {"mapping": view(call, call.find(mappings, id, not_found(id)))}
+    return {"mapping": view(call, call.find(mappings, id, missing("mapping", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:

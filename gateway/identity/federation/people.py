@@ -15,6 +15,7 @@ from events.identity import domain as domains
 from events.identity import expiring_membership as expiring_memberships
 from events.identity import federated_user as federated_users
 from events.identity import group as groups
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
@@ -27,7 +28,7 @@ from events.identity.project import ProjectCreated
 from events.identity.record import Make
 from events.identity.user import ChangeUser, User, UserChanged, UserCreated
 from events.ids import new_hex
-from events.refusals import Conflict, Forbidden, NotFound
+from events.refusals import Conflict, Forbidden
 from gateway.identity import cleaning, naming
 from gateway.identity import project as project_routes
 from gateway.identity.federation import rules
@@ -143,7 +144,7 @@ def _role(call: Call, provider: IdentityProvider, user: User, name: str) -> str:
         return found[0].id
     if call.fold.by(roles, "name", name):
         raise Forbidden(f"role: {name} must be within the same domain as the identity provider: {provider.id}.")
-    raise NotFound(f"Could not find role: {name}.")
+    raise missing("role", name)
 
 
 async def _project(call: Call, name: str, domain: str) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 from msgspec import UNSET
 
 from events.fold import Fold
+from events.identity import missing
 from events.identity import service_provider as service_providers
 from events.identity.record import Change, Delete, Make
 from events.identity.service_provider import ServiceProvider, ServiceProviderChanged, ServiceProviderCreated
-from events.refusals import NotFound
 from gateway.identity import shapes
 from gateway.identity.federation.naming import id_of
 from gateway.identity.listing import collection, filtered
@@ -26,10 +26,6 @@ SHAPES = {
     "relay_state_prefix": Shape(types=("string", "null"), most=256),
 }
 PREFIX = "ss:mem:"  # of a relay state, unless another is given
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Service Provider: {id}.")
 
 
 def view(call: Call, provider: ServiceProvider) -> dict[str, Any]:
@@ -81,7 +77,7 @@ async def listed(call: Call) -> dict[str, Any]:
 async def show(call: Call) -> dict[str, Any]:
     """One service provider. Raises NotFound."""
     id = call.path["id"]
-    return {"service_provider": view(call, call.find(service_providers, id, not_found(id)))}
+    return {"service_provider": view(call, call.find(service_providers, id, missing("Service Provider", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:

@@ -233,6 +233,34 @@ async def test_tokens_end_with_the_user_who_changes_their_password(tmp_path: Pat
         assert (await them.ask(user["id"], "new")).status_code == 201
 
 
+async def test_a_user_or_an_admin_voids_all_tokens_of_a_user(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with people(tmp_path, clock) as them:
+        ann, project, token = await them.member("ann")
+        _, _, of_bob = await them.member("bob")
+        path, scope = f"/users/{ann['id']}/tokens", {"project": {"id": project["id"]}}
+        clock.advance(1)
+        assert (await them.call("DELETE", path, token=of_bob)).status_code == 403
+        assert (await them.call("GET", "/auth/projects", token=token)).status_code == 200
+        for by in (token, None):
+            clock.advance(1)
+            assert (await them.call("DELETE", path, token=by)).status_code == 204
+            await gone(them, token)
+            clock.advance(1)
+            token = await them.login(ann["id"], PASSWORD, scope)
+        assert (await them.call("GET", "/auth/projects", token=of_bob)).status_code == 200
+        assert (await them.call("DELETE", "/users/nosuch/tokens")).status_code == 404
+
+
+async def test_a_path_says_which_methods_it_takes(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        asked = await them.call("OPTIONS", "/projects", token="")
+        assert (asked.status_code, asked.headers["allow"]) == (200, "POST, GET, HEAD, OPTIONS")
+        refused = await them.call("PUT", "/projects")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST, GET, HEAD, OPTIONS")
+        assert (await them.call("OPTIONS", "/nosuch", token="")).status_code == 401
+
+
 async def test_tokens_expire_and_services_may_ask_for_a_while(tmp_path: Path) -> None:
     clock = ManualClock()
     async with people(tmp_path, clock) as them:
