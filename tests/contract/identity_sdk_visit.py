@@ -52,7 +52,10 @@ class Visit:
             self.expect(f"update_{kind}", getattr(changed, member), value)
 
     def end(self, kind: str, *things: Any) -> None:
-        self.call(f"delete_{kind}", *things, ignore_missing=False)
+        try:
+            self.call(f"delete_{kind}", *things, ignore_missing=False)
+        except AttributeError:  # Debian 12's `delete_limit` stumbles over a name of its own before it asks anything
+            self.sdk.delete(f"/{kind}s/{things[0].id}")
 
 
 def people(v: Visit) -> None:
@@ -128,9 +131,11 @@ def services(v: Visit) -> None:
         v.expect("of endpoint", [one.id for one in v.call("endpoint_projects", endpoint)], [project.id])
         v.call("disassociate_endpoint_from_project", project, endpoint)
         v.end("endpoint_group", group)
-    registered = v.make("registered_limit", service_id=service.id, resource_name="cores", default_limit=10)
+    v.make("registered_limit", service_id=service.id, resource_name="cores", default_limit=10)
+    (registered,) = v.call("registered_limits", service_id=service.id)  # Debian 12's learns no id on making one
     v.lives("registered_limit", "registered_limits", registered, default_limit=20)
-    limit = v.make("limit", service_id=service.id, project_id=project.id, resource_name="cores", resource_limit=5)
+    v.make("limit", service_id=service.id, project_id=project.id, resource_name="cores", resource_limit=5)
+    (limit,) = v.call("limits", service_id=service.id)
     v.lives("limit", "limits", limit, resource_limit=7)
     policy = v.make("policy", blob="{}", type="application/json")
     v.lives("policy", "policies", policy, blob="{1}")
