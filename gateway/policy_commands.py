@@ -25,7 +25,7 @@ def tables(path: Path, settings: Settings) -> tuple[Policy, list[Face]]:
     """Every table, with what the operator's file says. Raises BadRule."""
     policy, found = Policy(), faces()
     for face in found:
-        policy.table(face.name, face.rules)
+        policy.table(face.name, face.rules, face.former)
     policy_file.take(policy, policy_file.place(path, settings.policy))
     return policy, found
 
