@@ -165,6 +165,14 @@ def test_the_rules_are_listed_as_a_sample_file(tmp_path: Path, capsys: pytest.Ca
     assert "* get_images " in asked(capsys, tmp_path, "list", "--format", "table")[1]
 
 
+def test_a_check_that_depends_on_the_thing_says_what_to_tell_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = asked(capsys, tmp_path, "check", "identity:create_user", "--persona", "domain-manager")
+    assert code == 0
+    assert "it depends on the thing: say --target target.user.domain_id=…" in text
+
+
 def test_a_check_says_who_may_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rule = "os_compute_api:servers:delete"
     code, text = asked(
