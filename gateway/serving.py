@@ -7,6 +7,7 @@ returns a view, or an `Answer` where the status or a header is the answer.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from typing import Any, TypeVar, get_type_hints
@@ -117,7 +118,7 @@ class Service:
             response = await self._currently(call, endpoint)
         except Refusal as refusal:
             response = self._refuse(call, refusal)
-        except (Unavailable, TimeoutError) as fault:
+        except (Unavailable, TimeoutError, asyncio.CancelledError) as fault:  # this process ends: nobody else cancels
             log.warning("a request was not answered in time: %s", fault)
             late = Busy("The request could not be finished in time; it may or may not have been done.", retry_after=2)
             response = self._refuse(call, late)

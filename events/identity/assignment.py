@@ -10,11 +10,10 @@ Source: Identity API reference, "Role assignments", "OS-INHERIT".
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, assert_never
-
-from msgspec.structs import replace
+from typing import Literal
 
 from events.envelope import Command, Event, State
+from events.identity import record
 from events.refusals import NotFound
 
 INDEXES = ("actor", "target", "role", "pair")
@@ -67,12 +66,7 @@ Events = RoleGranted | RoleRevoked
 
 class GrantRole(Command, frozen=True, gc=False, kw_only=True):
     id: Key
-    actor_kind: Literal["user", "group"]
-    actor_id: str
-    target_kind: Literal["project", "domain", "system"]
-    target_id: str
-    role: str
-    inherited: bool = False
+    granted: RoleGranted
 
 
 class RevokeRole(Command, frozen=True, gc=False, kw_only=True):
@@ -89,8 +83,7 @@ def grant(
     inherited: bool = False,
 ) -> GrantRole:
     """The command that grants a role, under the key that says all of it."""
-    return GrantRole(
-        id=(*actor, *target, role, "inherited" if inherited else "direct"),
+    granted = RoleGranted(
         actor_kind=actor[0],
         actor_id=actor[1],
         target_kind=target[0],
@@ -98,25 +91,15 @@ def grant(
         role=role,
         inherited=inherited,
     )
+    return GrantRole(id=(*actor, *target, role, "inherited" if inherited else "direct"), granted=granted)
 
 
 def decide(assignment: Assignment | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound."""
     granted = assignment is not None and not assignment.deleted
     match command:
-        case GrantRole():
-            if granted:
-                return []
-            return [
-                RoleGranted(
-                    actor_kind=command.actor_kind,
-                    actor_id=command.actor_id,
-                    target_kind=command.target_kind,
-                    target_id=command.target_id,
-                    role=command.role,
-                    inherited=command.inherited,
-                )
-            ]
+        case GrantRole(granted=event):
+            return [] if granted else [event]
         case RevokeRole(id=(_, actor, kind, target, role, _)):
             if not granted:
                 where = "system" if kind == "system" else target
@@ -130,17 +113,4 @@ def decide(assignment: Assignment | None, command: Commands) -> list[Events]:
 
 def evolve(assignment: Assignment | None, event: Events, at: datetime) -> Assignment:
     """The assignment after `event`."""
-    match event:
-        case RoleGranted():
-            return Assignment(
-                actor_kind=event.actor_kind,
-                actor_id=event.actor_id,
-                target_kind=event.target_kind,
-                target_id=event.target_id,
-                role=event.role,
-                inherited=event.inherited,
-            )
-        case RoleRevoked():
-            assert assignment is not None, "RoleRevoked before RoleGranted"
-            return replace(assignment, deleted=True)
-    assert_never(event)
+    return record.evolve(Assignment, assignment, event, RoleGranted, RoleRevoked)

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events.identity import application_credential as application_credentials
+from events.identity import missing
 from events.identity import role as roles
 from events.identity import user as users
-from events.identity.application_credential import ApplicationCredential, CreateApplicationCredential
+from events.identity.application_credential import ApplicationCredential, ApplicationCredentialCreated
+from events.identity.record import Make
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import access_rule, cleaning, grants, naming, shapes
@@ -30,10 +32,6 @@ SHAPES = {
     "access_rules": shapes.Shape(types=("array",), most=100, items=shapes.OBJECT),
     "project_id": shapes.OPTIONAL_ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Application Credential: {id}.")
 
 
 def taken(name: str) -> str:
@@ -69,7 +67,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if project is None:
         raise Invalid("An application credential is made with a token of the project that it is for.")
     secret = given.get("secret") or secrets.token_urlsafe(64)
-    wish = CreateApplicationCredential(
+    made = ApplicationCredentialCreated(
         id=new_hex(),
         name=given["name"],
         user=user,
@@ -81,8 +79,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         unrestricted=bool(given.get("unrestricted")),
         access_rules=await access_rule.make(call, user, given.get("access_rules")),
     )
-    key = ("application_credential", user, wish.name)
-    state = await naming.create(call, application_credentials, wish, key, taken(wish.name))
+    wish, key = Make(id=made.id, made=made), ("application_credential", user, made.name)
+    state = await naming.create(call, application_credentials, wish, key, taken(made.name))
     shown = view(call, state)
     links = shown.pop("links")
     return {"application_credential": {**shown, "secret": secret, "links": links}}
@@ -146,7 +144,7 @@ def _guard_reading(call: Call) -> str:
     id = call.path["id"]
     call.enforce({"user_id": id})
     if call.fold.get(users, id) is None:
-        raise NotFound(f"Could not find user: {id}.")
+        raise missing("user", id)
     return id
 
 
@@ -161,7 +159,7 @@ def _find(call: Call) -> ApplicationCredential:
     user, id = _guard_reading(call), call.path["credential_id"]
     credential = call.fold.get(application_credentials, id)
     if credential is None or credential.user != user:
-        raise not_found(id)
+        raise missing("Application Credential", id)
     return credential
 
 

@@ -13,6 +13,7 @@ from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
 from events.identity import domain as domains
 from events.identity import group as groups
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
@@ -60,15 +61,15 @@ def place(call: Call) -> Place:
 def _must_exist(call: Call, where: Place, *, with_role: bool = True) -> None:
     """Raises NotFound for what the path names and is not there."""
     if with_role:
-        call.find(roles, call.path["role_id"], role.not_found(call.path["role_id"]))
+        call.find(roles, call.path["role_id"], missing("role", call.path["role_id"]))
     kind, id = where.actor
     if (call.fold.get(users, id) if kind == "user" else call.fold.get(groups, id)) is None:
         raise NotFound(f"Could not find {kind}: {id}.")
     target, target_id = where.target
     if target == "project" and call.fold.get(projects, target_id) is None:
-        raise NotFound(f"Could not find project: {target_id}.")
+        raise missing("project", target_id)
     if target == "domain" and call.fold.get(domains, target_id) is None:
-        raise NotFound(f"Could not find domain: {target_id}.")
+        raise missing("domain", target_id)
 
 
 def _ask(call: Call, where: Place) -> None:
@@ -97,7 +98,7 @@ async def put(call: Call) -> None:
 
 def _must_belong(call: Call, where: Place) -> None:
     """A role of a domain is for its own projects, and never for the system. Raises Forbidden, Invalid."""
-    wanted = call.find(roles, call.path["role_id"], role.not_found(call.path["role_id"]))
+    wanted = call.find(roles, call.path["role_id"], missing("role", call.path["role_id"]))
     kind, id = where.target
     if wanted.domain is not None and kind == "system":
         raise Invalid(

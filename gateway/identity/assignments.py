@@ -19,11 +19,12 @@ from events.identity import domain as domains
 from events.identity import expiring_membership as expiring_memberships
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.assignment import Assignment
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import grants
 from gateway.identity.listing import asked, flag, self_link
 from gateway.identity.targets import domain_of
@@ -100,9 +101,9 @@ def _asked(call: Call) -> Asked:
 def _must_exist(fold: Fold, want: Asked) -> None:
     """Raises NotFound for whom nothing can take effect."""
     if want.user is not None and fold.get(users, want.user) is None:
-        raise NotFound(f"Could not find user: {want.user}.")
+        raise missing("user", want.user)
     if want.project is not None and fold.get(projects, want.project) is None:
-        raise NotFound(f"Could not find project: {want.project}.")
+        raise missing("project", want.project)
 
 
 async def listed(call: Call) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from events.identity import domain_config as configs
 from events.identity import group as groups
 from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
-from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain, Domain
+from events.identity.domain import Domain, DomainChanged, DomainCreated
+from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
 from gateway.identity.listing import asked, collection, filtered
@@ -31,10 +32,6 @@ SHAPES = {
     "options": shapes.OPTIONS,
     "explicit_domain_id": shapes.ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find domain: {id}.")
 
 
 def taken(name: str) -> str:
@@ -66,7 +63,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def make(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
     """The domain that a body describes, newly made. Raises Conflict."""
-    wish = CreateDomain(
+    event = DomainCreated(
         id=str(given.get("explicit_domain_id") or new_hex()),
         name=given["name"],
         description=given.get("description") or "",
@@ -75,7 +72,8 @@ async def make(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Doma
         options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
-    made: Domain = await naming.create(call, domains, wish, ("domain", wish.name), taken(wish.name))
+    wish, key = Make(id=event.id, made=event), ("domain", event.name)
+    made: Domain = await naming.create(call, domains, wish, key, taken(event.name))
     return made
 
 
@@ -94,22 +92,21 @@ async def show(call: Call) -> dict[str, Any]:
     """One domain. Raises NotFound, Forbidden."""
     id = call.path["id"]
     call.enforce({"target.domain.id": id})
-    return {"domain": view(call, call.find(domains, id, not_found(id)))}
+    return {"domain": view(call, call.find(domains, id, missing("domain", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "domain")
     extra = shapes.check("domain", given, SHAPES, least=1)
-    domain = call.find(domains, call.path["id"], not_found(call.path["id"]))
+    domain = call.find(domains, call.path["id"], missing("domain", call.path["id"]))
     return {"domain": view(call, await alter(call, domain, given, extra))}
 
 
 async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
     """The domain changed as a body describes it. Raises Conflict, Forbidden."""
     name = given.get("name", domain.name)
-    wish = ChangeDomain(
-        id=domain.id,
+    event = DomainChanged(
         name=name,
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
@@ -117,6 +114,7 @@ async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[s
         options=shapes.merged(domain.options, given["options"]) if "options" in given else UNSET,
         extra={**domain.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=domain.id, to=event)
     old, new = ("domain", domain.name), ("domain", name)
     state: Domain = await naming.change(call, domains, wish, old, new, taken(name))
     return state
@@ -124,13 +122,13 @@ async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[s
 
 async def delete(call: Call) -> None:
     """Delete a disabled domain and all that is in it. Raises NotFound, Forbidden."""
-    await remove(call, call.find(domains, call.path["id"], not_found(call.path["id"])))
+    await remove(call, call.find(domains, call.path["id"], missing("domain", call.path["id"])))
 
 
 async def remove(call: Call, domain: Domain) -> None:
     """Delete a disabled domain and all that is in it. Raises Forbidden."""
     id = domain.id
-    await call.do(domains, DeleteDomain(id=id))
+    await call.do(domains, Delete(id=id))
     await naming.release(call, ("domain", domain.name), id)
     for user in call.fold.by(users, "domain", id):
         await cleaning.delete_user(call, user)

@@ -9,11 +9,12 @@ from typing import Any
 
 from events.identity import domain as domains
 from events.identity import domain_config as configs
+from events.identity import missing
 from events.identity.domain_config import DomainConfig, DomainConfigChanged, DomainConfigMade, Options
 from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
-from gateway.identity import cleaning, domain, shapes
+from gateway.identity import cleaning, shapes
 from gateway.serving import Answer, Call
 
 # Every option that may be set, with what holds where it is not.
@@ -101,7 +102,7 @@ def _missing(id: str, group: str | None, option: str | None) -> NotFound:
 
 def _domain(call: Call) -> str:
     id = call.path["id"]
-    return call.find(domains, id, domain.not_found(id)).id
+    return call.find(domains, id, missing("domain", id)).id
 
 
 def _part(options: Options, group: str | None, option: str | None) -> dict[str, Any]:

@@ -13,13 +13,14 @@ import msgspec
 
 from events.identity import application_credential as application_credentials
 from events.identity import credential as credentials
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import user as users
-from events.identity.credential import CreateCredential, Credential
+from events.identity.credential import Credential, CredentialCreated
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.bodies import explain
-from gateway.identity import cleaning, credential, project, signatures
+from gateway.identity import cleaning, credential, signatures
 from gateway.identity.delegation import guard_credentials
 from gateway.identity.listing import self_link
 from gateway.identity.proof import Proven, is_enabled, unauthenticated
@@ -55,7 +56,7 @@ def _guard(call: Call) -> str:
     user = call.path["id"]
     call.enforce({"user_id": user, "target.credential.user_id": user})
     if call.fold.get(users, user) is None:
-        raise NotFound(f"Could not find user: {user}.")
+        raise missing("user", user)
     guard_credentials(call.who)
     return user
 
@@ -65,11 +66,11 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     user = _guard(call)
     wanted = body.get("tenant_id") if isinstance(body, dict) else None
     if not isinstance(wanted, str) or call.fold.get(projects, wanted) is None:
-        raise project.not_found(str(wanted)[:64])
+        raise missing("project", str(wanted)[:64])
     access, secret = new_hex(), new_hex()
-    wish = CreateCredential(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
+    made = CredentialCreated(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
     blob = msgspec.json.encode({"access": access, "secret": secret, "trust_id": None}).decode()
-    return {"credential": await _view(call, await credential.make(call, wish, blob))}
+    return {"credential": await _view(call, await credential.make(call, made, blob))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def _find(call: Call) -> Credential:
     user, id = _guard(call), credential.ec2_id(call.path["access"])
     found = call.fold.get(credentials, id)
     if found is None or found.user != user:
-        raise credential.not_found(id)
+        raise missing("credential", id)
     return found
 
 

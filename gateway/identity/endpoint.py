@@ -7,13 +7,13 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
+from events.identity import missing
 from events.identity import region as regions
 from events.identity import service as services
 from events.identity.endpoint import Endpoint, EndpointChanged, EndpointCreated
 from events.identity.record import Change, Make
 from events.identity.region import RegionCreated
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
 from gateway.identity.catalog import absolute
 from gateway.identity.listing import asked, collection, filtered
@@ -28,10 +28,6 @@ SHAPES = {
     "region": shapes.OPTIONAL_NAME,
     "enabled": shapes.BOOLEAN,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find endpoint: {id}.")
 
 
 def view(call: Call, endpoint: Endpoint) -> dict[str, Any]:
@@ -101,7 +97,7 @@ async def listed(call: Call) -> dict[str, Any]:
 
 def find(call: Call, name: str = "id") -> Endpoint:
     """The endpoint of the path. Raises NotFound."""
-    return call.find(endpoints, call.path[name], not_found(call.path[name]))
+    return call.find(endpoints, call.path[name], missing("endpoint", call.path[name]))
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from msgspec import UNSET
 from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import user as users
-from events.identity.group import ChangeGroup, CreateGroup, Group
+from events.identity.group import Group, GroupChanged, GroupCreated
 from events.identity.membership import Join, Leave
+from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, grants, naming, project, shapes
@@ -20,10 +22,6 @@ from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
 SHAPES = {"name": shapes.PROJECT_NAME, "domain_id": shapes.OPTIONAL_ID, "description": shapes.DESCRIPTION}
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find group: {id}.")
 
 
 def taken(name: str) -> str:
@@ -48,11 +46,11 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id") or project.home(call)
     call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
+        raise missing("domain", domain)
     description = given.get("description") or ""
-    wish = CreateGroup(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
-    key = ("group", domain, wish.name)
-    return {"group": view(call, await naming.create(call, groups, wish, key, taken(wish.name)))}
+    made = GroupCreated(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
+    wish, key = Make(id=made.id, made=made), ("group", domain, made.name)
+    return {"group": view(call, await naming.create(call, groups, wish, key, taken(made.name)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def _find(call: Call) -> Group:
     domain = group.domain if group else None
     call.enforce(target(domain))
     if group is None:
-        raise not_found(id)
+        raise missing("group", id)
     return group
 
 
@@ -92,12 +90,12 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     if given.get("domain_id", group.domain) != group.domain:
         raise Invalid("Update of `domain_id` is not allowed.")
     name = given.get("name", group.name)
-    wish = ChangeGroup(
-        id=group.id,
+    event = GroupChanged(
         name=name,
         description=(given["description"] or "") if "description" in given else UNSET,
         extra={**group.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=group.id, to=event)
     old, new = ("group", group.domain, group.name), ("group", group.domain, name)
     return {"group": view(call, await naming.change(call, groups, wish, old, new, taken(name)))}
 
@@ -118,7 +116,7 @@ def _member(call: Call) -> tuple[str, str]:
     domain = found.domain if found else None
     call.enforce(target(domain))
     if found is None:
-        raise NotFound(f"Could not find user: {user}.")
+        raise missing("user", user)
     return group.id, user
 
 

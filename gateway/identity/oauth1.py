@@ -16,6 +16,7 @@ from msgspec import Struct
 from oauthlib.oauth1 import RequestValidator, ResourceEndpoint, SignatureOnlyEndpoint
 from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import oauth_consumer as consumers
 from events.identity import oauth_request_token as request_tokens
@@ -26,7 +27,7 @@ from events.identity.oauth_request_token import RequestToken, RequestTokenAuthor
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, grants, project, shapes
+from gateway.identity import cleaning, grants, shapes
 from gateway.identity.delegation import guard
 from gateway.identity.proof import expecting, unauthenticated
 from gateway.serving import Answer, Call
@@ -136,7 +137,7 @@ async def request(call: Call) -> Answer:
     if not wanted:
         raise expecting("Requested-Project-Id", "request")
     if call.fold.get(projects, wanted) is None:
-        raise project.not_found(wanted)
+        raise missing("project", wanted)
     if call.fold.get(consumers, consumer) is None:
         raise NotFound("Consumer not found")
     await verify(call, consumer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import role as roles
 from events.identity.oauth_access_token import AccessToken
@@ -11,7 +12,6 @@ from events.refusals import Forbidden, NotFound, Unauthenticated
 from gateway.identity import cleaning
 from gateway.identity.delegation import guard
 from gateway.identity.listing import collection
-from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
 from gateway.serving import Call
 
@@ -63,14 +63,16 @@ async def delete(call: Call) -> None:
 
 
 def _role(call: Call, id: str) -> dict[str, Any]:
-    role = call.find(roles, id, no_role(id))
+    role = call.find(roles, id, missing("role", id))
     return {name: value for name, value in role_view(call, role).items() if name != "description"}
 
 
 async def list_roles(call: Call) -> dict[str, Any]:
     """The roles that were lent. Raises NotFound."""
     there = [id for id in _find(call).roles if call.fold.get(roles, id) is not None]
-    return collection(call, "roles", [call.find(roles, id, no_role(id)) for id in there], lambda r: _role(call, r.id))
+    return collection(
+        call, "roles", [call.find(roles, id, missing("role", id)) for id in there], lambda r: _role(call, r.id)
+    )
 
 
 async def show_role(call: Call) -> dict[str, Any]:
@@ -79,5 +81,5 @@ async def show_role(call: Call) -> dict[str, Any]:
     if token is not None and token.user != call.path["id"]:
         raise Unauthenticated("The request you have made requires authentication.")
     if id not in _find(call).roles:
-        raise no_role(id)
+        raise missing("role", id)
     return {"role": _role(call, id)}

@@ -9,11 +9,13 @@ from msgspec import UNSET
 
 from events.identity import domain as domains
 from events.identity import limit as limits
+from events.identity import missing
 from events.identity import project as projects
 from events.identity.domain import Domain
-from events.identity.project import ChangeProject, CreateProject, Project
+from events.identity.project import Project, ProjectChanged, ProjectCreated
+from events.identity.record import Change, Make
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Forbidden, Invalid
 from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
 from gateway.identity.listing import asked, collection, filtered, flag
 from gateway.identity.targets import domain_of, target
@@ -31,10 +33,6 @@ SHAPES = {
     "tags": shapes.TAGS,
     "options": shapes.OPTIONS,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find project: {id}.")
 
 
 def taken(name: str, id: str) -> str:
@@ -92,7 +90,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     parent, home_id = _place(call, given)
     call.enforce(target(home_id))
     id = new_hex()
-    wish = CreateProject(
+    made = ProjectCreated(
         id=id,
         name=given["name"],
         domain=home_id,
@@ -103,8 +101,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
-    key = ("project", home_id, wish.name)
-    return {"project": view(call, await naming.create(call, projects, wish, key, taken(wish.name, id)))}
+    wish, key = Make(id=id, made=made), ("project", home_id, made.name)
+    return {"project": view(call, await naming.create(call, projects, wish, key, taken(made.name, id)))}
 
 
 async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
@@ -200,7 +198,7 @@ def find(call: Call) -> Project:
     project = known(call, id)
     call.enforce(target(project.domain if project else None, project=id))
     if project is None:
-        raise not_found(id)
+        raise missing("project", id)
     return project
 
 
@@ -282,8 +280,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         return {"project": {**view(call, state), "extra": state.extra}}
     _may_switch(call, project, given.get("enabled", project.enabled))
     name = given.get("name", project.name)
-    wish = ChangeProject(
-        id=project.id,
+    event = ProjectChanged(
         name=name,
         description=(given["description"] or "") if "description" in given else UNSET,
         enabled=given.get("enabled", UNSET),
@@ -291,6 +288,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         options=shapes.merged(project.options, given["options"]) if "options" in given else UNSET,
         extra={**project.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=project.id, to=event)
     old, new = ("project", project.domain, project.name), ("project", project.domain, name)
     state = await naming.change(call, projects, wish, old, new, taken(name, project.id))
     return {"project": {**view(call, state), "extra": state.extra}}
@@ -298,7 +296,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 def _domain(call: Call, project: Project) -> Domain:
     """The domain that a project is too."""
-    return call.find(domains, project.id, not_found(project.id))
+    return call.find(domains, project.id, missing("project", project.id))
 
 
 def _may_switch(call: Call, project: Project, enabled: bool) -> None:
@@ -315,7 +313,7 @@ def managed(call: Call) -> Project:
     project = known(call, id)
     call.enforce(target(project.domain if project else None))
     if project is None:
-        raise not_found(id)
+        raise missing("project", id)
     return project
 
 

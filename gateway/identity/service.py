@@ -7,12 +7,12 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
+from events.identity import missing
 from events.identity import region as regions
 from events.identity import service as services
 from events.identity.record import Change, Delete, Make
 from events.identity.service import Service, ServiceChanged, ServiceCreated
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
 from gateway.identity.listing import asked, collection, filtered
 from gateway.serving import Call
@@ -22,10 +22,6 @@ SHAPES = {
     "type": shapes.Shape(types=("string",), least=1, most=255),
     "enabled": shapes.BOOLEAN,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find service: {id}.")
 
 
 def view(call: Call, service: Service) -> dict[str, Any]:
@@ -71,7 +67,7 @@ async def listed(call: Call) -> dict[str, Any]:
 
 def find(call: Call, name: str = "id") -> Service:
     """The service of the path. Raises NotFound."""
-    return call.find(services, call.path[name], not_found(call.path[name]))
+    return call.find(services, call.path[name], missing("service", call.path[name]))
 
 
 async def show(call: Call) -> dict[str, Any]:

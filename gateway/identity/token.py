@@ -8,6 +8,7 @@ from typing import Any
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import revocation as revocations
 from events.identity import role as roles
@@ -148,7 +149,7 @@ def _subject(call: Call, operation: str) -> tuple[str, Claims, Token]:
     try:
         return text, claims, tokens.tell(text, allow_expired=asks and flag(call, "allow_expired"))
     except Unentitled as fault:
-        raise NotFound(f"Could not find token: {text}.") from fault
+        raise missing("token", text) from fault
 
 
 async def validate(call: Call) -> Answer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import trust as trusts
 from events.identity import user as users
+from events.identity.record import Make
 from events.identity.role import Role
-from events.identity.trust import GiveTrust, Trust
+from events.identity.trust import Trust, TrustGiven
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, grants, shapes, trusting
@@ -17,8 +19,6 @@ from gateway.identity.application_credential import expiry
 from gateway.identity.claims import moment
 from gateway.identity.delegation import is_secondary
 from gateway.identity.listing import asked, collection
-from gateway.identity.project import not_found as no_project
-from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
 from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
@@ -88,12 +88,12 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
             "You are not authorized to perform the requested action: At least one role should be specified."
         )
     if call.fold.get(users, given["trustee_user_id"]) is None:
-        raise NotFound(f"Could not find user: {given['trustee_user_id']}.")
+        raise missing("user", given["trustee_user_id"])
     wanted = tuple(dict.fromkeys(_role(call, reference) for reference in given.get("roles", [])))
     _guard_held(call, given, wanted)
     above = _above(call)
     ends = expiry(call, given.get("expires_at"))
-    wish = GiveTrust(
+    made = TrustGiven(
         id=new_hex(),
         trustor=given["trustor_user_id"],
         trustee=given["trustee_user_id"],
@@ -107,8 +107,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         extra=extra,
     )
     if above is not None:
-        _guard_redelegation(call, above, wish)
-    return {"trust": _whole(call, await call.do(trusts, wish))}
+        _guard_redelegation(call, above, made)
+    return {"trust": _whole(call, await call.do(trusts, Make(id=made.id, made=made)))}
 
 
 def _guard_numbers(given: dict[str, Any]) -> None:
@@ -145,13 +145,13 @@ def _guard_held(call: Call, given: dict[str, Any], wanted: tuple[str, ...]) -> N
     """Nobody gives what they have not. Raises NotFound."""
     project = given.get("project_id")
     if project and call.fold.get(projects, project) is None:
-        raise no_project(project)
+        raise missing("project", project)
     held: dict[str, Role] = {}
     if project:
         held = grants.closure(call.fold, grants.granted(call.fold, given["trustor_user_id"], "project", project))
     for role in wanted:
         if role not in held:
-            raise no_role(role)
+            raise missing("role", role)
 
 
 def _above(call: Call) -> Trust | None:
@@ -176,7 +176,7 @@ def _depth(given: dict[str, Any], above: Trust | None) -> int:
     return above.redelegation_count - 1
 
 
-def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
+def _guard_redelegation(call: Call, above: Trust, wish: TrustGiven) -> None:
     """No trust gives more than any that it hangs on. Raises Forbidden."""
     for one in trusting.pedigree(call.fold, above):
         longer = one.expires_at is not None and (wish.expires_at is None or wish.expires_at > one.expires_at)
@@ -231,7 +231,7 @@ async def show_role(call: Call) -> dict[str, Any]:
     trust, id = _find(call), call.path["role_id"]
     role = call.fold.get(roles, id)
     if role is None or id not in trust.roles:
-        raise no_role(id)
+        raise missing("role", id)
     return {"role": role_view(call, role)}
 
 

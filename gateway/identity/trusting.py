@@ -9,28 +9,25 @@ from datetime import datetime
 
 from events.fold import Fold
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.role import Role
 from events.identity.trust import Trust
-from events.refusals import Forbidden, NotFound
+from events.refusals import Forbidden
 from gateway.identity import grants
 
 FORBIDDEN = "You are not authorized to perform the requested action."
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find trust: {id}.")
 
 
 def find(fold: Fold, id: str, now: datetime) -> Trust:
     """A trust that gives tokens, as do all that it hangs on. Raises NotFound, Forbidden."""
     trust = fold.get(trusts, id)
     if trust is None or not trust.holds(now):
-        raise not_found(id)
+        raise missing("trust", id)
     for above in pedigree(fold, trust)[1:]:
         if not above.holds(now):
-            raise not_found(above.id)
+            raise missing("trust", above.id)
         if not is_there(fold, above.trustee):
             raise Forbidden(FORBIDDEN)
     return trust
@@ -42,7 +39,7 @@ def pedigree(fold: Fold, trust: Trust) -> list[Trust]:
     while (id := chain[-1].redelegated_trust) is not None:
         above = fold.get(trusts, id)
         if above is None:
-            raise not_found(id)
+            raise missing("trust", id)
         chain.append(above)
     return chain
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from gateway import cli, policy_file
 from gateway.policy import Policy
 from gateway.rules import BadRule
+from tests.waiting import PATIENCE, until
 from tests.worlds import PROJECT, World, world
 
 
@@ -120,27 +120,28 @@ def test_a_name_that_is_no_rule_is_warned_of(tmp_path: Path, caplog: pytest.LogC
     ]
 
 
-async def test_the_file_is_read_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_file_is_read_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(policy_file, "LOOK", 0.01)
     async with world() as w:
         watching = asyncio.create_task(policy_file.watch(w.cloud.policy, tmp_path / "policy.yaml"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # it has seen that there is no file
 
-        async def until(wanted: int) -> None:
-            async with asyncio.timeout(5):
+        async def becomes(wanted: int) -> None:
+            async with asyncio.timeout(PATIENCE):
                 while await status(w, "GET", "/image/v2/images", "member") != wanted:
                     await asyncio.sleep(0.01)
 
         written(tmp_path, '"get_images": "role:admin"\n')
-        await until(403)
-        written(tmp_path, '"get_images": "role:admin and and"\n')  # a mistake leaves what was in force
-        await asyncio.sleep(0.1)
-        await until(403)
+        await becomes(403)
+        written(tmp_path, '"get_images": "role:admin and and"\n')
+        await until(lambda: "what was in force stays" in caplog.text)
+        await becomes(403)
         (tmp_path / "policy.yaml").unlink()
-        await until(200)
+        await becomes(200)
         watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def asked(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> tuple[int | str | None, str]:

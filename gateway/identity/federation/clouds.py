@@ -15,6 +15,7 @@ import msgspec
 from events.fold import Fold
 from events.identity import domain as domains
 from events.identity import group as groups
+from events.identity import missing
 from events.identity import service_provider as service_providers
 from events.identity.identity_provider import IdentityProvider
 from events.identity.service_provider import ServiceProvider
@@ -23,7 +24,6 @@ from gateway import bodies
 from gateway.identity import grants
 from gateway.identity.federation import saml, signon, xml
 from gateway.identity.federation.rules import Attributes
-from gateway.identity.federation.service_provider import not_found
 from gateway.identity.proof import unauthenticated
 from gateway.identity.token import named_domain
 from gateway.identity.tokens import Tokens
@@ -94,7 +94,7 @@ async def _response(call: Call, body: Any) -> tuple[xml.Element, ServiceProvider
         raise Invalid(bodies.explain(str(fault))) from fault
     provider = call.fold.get(service_providers, wanted.scope.service_provider.id)
     if provider is None:
-        raise not_found(wanted.scope.service_provider.id)
+        raise missing("Service Provider", wanted.scope.service_provider.id)
     if not provider.enabled:
         signon.log.info("service provider %s is disabled", provider.id)
         raise signon.forbidden()

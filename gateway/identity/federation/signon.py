@@ -12,6 +12,7 @@ from typing import Any
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
 from events.identity import mapping as mappings
+from events.identity import missing
 from events.identity import name as names
 from events.identity.federation_protocol import FederationProtocol
 from events.identity.identity_provider import IdentityProvider
@@ -42,7 +43,7 @@ def provider_of(call: Call, id: str) -> IdentityProvider:
     """An enabled provider. Raises NotFound, Forbidden."""
     provider = call.fold.get(identity_providers, id)
     if provider is None:
-        raise NotFound(f"Could not find Identity Provider: {id}.")
+        raise missing("Identity Provider", id)
     if not provider.enabled:
         log.info("identity provider %s is disabled", id)
         raise forbidden()
@@ -126,7 +127,7 @@ async def vouched(
         raise forbidden()
     mapping = call.fold.get(mappings, protocol.mapping)
     if mapping is None:
-        raise NotFound(f"Could not find mapping: {protocol.mapping}.")
+        raise missing("mapping", protocol.mapping)
     try:
         mapped = rules.apply(rules.read(mapping.rules, mapping.schema_version), mapping.schema_version, attributes)
         return await _here(call, provider, protocol, mapped, sync=mapping.schema_version == SYNC)

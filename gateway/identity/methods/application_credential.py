@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from events.identity import application_credential as application_credentials
+from events.identity import missing
 from events.identity import user as users
-from events.refusals import NotFound
 from gateway.identity.proof import Proven, Reference, Secret, Text, expecting, find_user, is_enabled, unauthenticated
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -28,7 +28,7 @@ async def prove(call: Call, body: Body) -> Proven:
     if body.id is not None:
         credential = fold.get(application_credentials, body.id)
         if credential is None:
-            raise NotFound(f"Could not find Application Credential: {body.id}.")
+            raise missing("Application Credential", body.id)
     elif body.name is not None and body.user is not None:
         owner = find_user(fold, body.user.id, body.user.name, body.user.domain)
         candidates = fold.by(application_credentials, "user", owner.id) if owner else []
