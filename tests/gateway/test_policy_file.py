@@ -51,6 +51,28 @@ async def test_an_operator_gives_a_right_and_takes_one(tmp_path: Path) -> None:
         assert await status(w, "GET", "/compute/v2.1/os-hypervisors", "reader") == 403
 
 
+async def test_a_former_name_of_a_rule_goes_for_those_of_today(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = written(
+        tmp_path,
+        '"os_compute_api:os-hypervisors": "role:reader"\n'
+        '"os_compute_api:os-hypervisors:statistics": "!"\n'
+        '"os_compute_api:os-services": "rule:os_compute_api:os-services:list"\n'
+        'network:\n  "create_networks_tags": "!"\n',
+    )
+    async with world() as w:
+        policy_file.take(w.cloud.policy, file)
+        assert await status(w, "GET", "/compute/v2.1/os-hypervisors", "reader") == 200
+        assert await status(w, "GET", "/compute/v2.1/os-hypervisors/statistics", "admin") == 403
+        assert await status(w, "GET", "/compute/v2.1/os-services", "reader") == 403
+        assert await status(w, "GET", "/compute/v2.1/os-services", "admin") == 200
+        assert w.cloud.policy.tables["network"].check("create_network:tags") == "!"
+    said = [record.getMessage() for record in caplog.records]
+    assert any("`os_compute_api:os-hypervisors` goes for" in one for one in said)
+    assert not any("there is no rule" in one for one in said)
+
+
 async def test_who_is_an_admin_is_the_operators_word_too(tmp_path: Path) -> None:
     file = written(tmp_path, 'compute:\n  context_is_admin: "role:admin or user_id:member-user"\n')
     async with world() as w:
@@ -142,6 +164,14 @@ def test_the_rules_are_listed_as_a_sample_file(tmp_path: Path, capsys: pytest.Ca
         in (asked(capsys, tmp_path, "list", "--service", "image")[1])
     )
     assert "* get_images " in asked(capsys, tmp_path, "list", "--format", "table")[1]
+
+
+def test_a_check_that_depends_on_the_thing_says_what_to_tell_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = asked(capsys, tmp_path, "check", "identity:create_user", "--persona", "domain-manager")
+    assert code == 0
+    assert "it depends on the thing: say --target target.user.domain_id=…" in text
 
 
 def test_a_check_says_who_may_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
