@@ -20,7 +20,7 @@ from gateway.network import (
     subnet,
     tag,
 )
-from gateway.network.describing import describe
+from gateway.network.describing import COLLECTIONS, describe
 from gateway.network.documents import Resource
 from gateway.network.policies import RULES
 from gateway.policy import ANYONE
@@ -36,13 +36,6 @@ def _of_nothing(resource: Resource) -> Callable[[Call], Awaitable[None]]:
     return refuse
 
 
-_COLLECTIONS = {
-    "networks": network.NETWORK,
-    "subnets": subnet.SUBNET,
-    "ports": port.PORT,
-    "security-groups": security_group.GROUP,
-    "security-group-rules": security_group_rule.RULE,
-}
 _TAGS = "/v2.0/{collection}/{id}/tags"
 
 ROUTES = (
@@ -112,7 +105,7 @@ ROUTES = (
             _of_nothing(resource),
             ("update_" if method == "PUT" else "delete_") + resource.name,
         )
-        for plural, resource in _COLLECTIONS.items()
+        for plural, resource in COLLECTIONS.items()
         for method in ("PUT", "DELETE")
     ),
 )
