@@ -22,6 +22,7 @@ from gateway.compute.words import limit_of, queries
 from gateway.links import Link, with_query
 from gateway.microversions import since
 from gateway.serving import Call
+from projections import wide
 from projections.compute.server import ASKED, FAILED, HISTORY, PLACED, Happening
 from projections.projector import Projector
 from projections.tables import quoted, table
@@ -82,9 +83,7 @@ async def _find(call: Call) -> Known[Server]:
     known: Known[Server] | None = call.fold.known(servers, id)
     tables = _tables(call)
     if known is None and tables is not None and call.version >= (2, 21):
-        one = table(servers)
-        rows = await tables.ask(f"SELECT known FROM {one.name} WHERE key = ?", [id[:255]])
-        known = one.decode(rows[0][0]) if rows else None
+        known = next(iter(await wide.known(tables, table(servers), [id[:255]])), None)
     if known is None or not call.may_see(known.state) or (known.state.deleted and call.version < (2, 21)):
         raise not_found(id)
     call.enforce(target(known.state))
