@@ -18,7 +18,7 @@ from events.refusals import Invalid, NotFound
 from gateway.compute.server import not_found, target
 from gateway.compute.server_query import time_of
 from gateway.compute.server_views import host_id
-from gateway.compute.words import limit_of, queries
+from gateway.compute.words import known_queries, limit_of
 from gateway.links import Link, with_query
 from gateway.microversions import since
 from gateway.serving import Call
@@ -153,11 +153,7 @@ def _went_on(server: Server, action: ActionView, one: Happening, at: datetime, d
 
 async def every(call: Call) -> ActionList:
     """The actions, the newest first. Raises NotFound, Invalid."""
-    values = queries(call)
-    known = {"limit", "marker", "changes-since", "changes-before"}
-    unknown = sorted(values.keys() - known)
-    if unknown and call.version >= (2, 75):
-        raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
+    values = known_queries(call, {"limit", "marker", "changes-since", "changes-before"})
     found = (await _actions(call))[::-1]
     for action in found:
         action.events = UNSET
