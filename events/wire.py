@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count, repeat
+from random import Random
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from nats.aio.subscription import Subscription
 from events.ids import new_hex
 from events.journal import Unavailable
 from events.nats_client import Taker, TakingClient
+from events.patience import growing
 from events.refusals import Busy, TooLarge
 
 __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
@@ -30,8 +32,12 @@ __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer",
 ATTEMPT = 2.0  # seconds that one question waits for its answer
 PAUSES = (0.002, 0.01, 0.02, 0.05, 0.1)  # seconds between attempts; the last one repeats
 AT_ONCE = 256  # requests that one service works on at a time
+WAITING = 256  # that wait for their turn: who comes then is told so at once, and comes back after a pause
+LAST = 5.0  # seconds in which a service that is stopped answers what it has taken
+CALLS = (0.05, 4.0)  # seconds between attempts of a call: the first pause, and the longest
 REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
 FAULT = "Cumulog-Fault"
+LATER = "Cumulog-Later"  # beside it: nothing is wrong with the call, but now is not its time
 UNLIMITED = 1 << 40
 
 log = logging.getLogger("cumulog.wire")
@@ -79,6 +85,7 @@ class Wire:
         self._closing = False
         self._waiting: dict[str, asyncio.Future[Message]] = {}
         self._tokens = count(1)
+        self._random = Random()
         self._inbox = ""
         self._fault = ""
 
@@ -221,6 +228,8 @@ class Wire:
             del self._waiting[token]
         if not answer.data and answer.headers and answer.headers.get("Status") == "503":
             raise NoAnswer(f"nobody answers on {subject}")
+        if answer.headers and LATER in answer.headers:
+            raise NoAnswer(answer.headers[LATER])
         return answer
 
     async def ask(
@@ -231,9 +240,10 @@ class Wire:
         *,
         timeout: float,
         attempt: float = ATTEMPT,
+        pauses: Iterator[float] | None = None,
     ) -> Message:
         """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
-        reason, pauses, pause = "NATS is away", iter(PAUSES), PAUSES[0]
+        reason, pauses = "NATS is away", pauses or chain(PAUSES, repeat(PAUSES[-1]))
         try:
             async with asyncio.timeout(timeout):
                 while True:
@@ -242,8 +252,7 @@ class Wire:
                         return await self.request(subject, data, headers, attempt)
                     except NoAnswer as fault:
                         reason = str(fault)
-                    pause = next(pauses, pause)
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(next(pauses))
         except TimeoutError as fault:
             raise Unavailable(reason) from fault
 
@@ -259,7 +268,8 @@ class Wire:
 
     async def call(self, subject: str, payload: bytes, timeout: float = 10.0, attempt: float = 5.0) -> bytes:
         """What `serve` answers; it may be served more than once. Raises Unavailable, Faulty."""
-        answer = await self.ask(subject, payload, timeout=timeout, attempt=attempt)
+        pauses = growing(self._random, *CALLS)
+        answer = await self.ask(subject, payload, timeout=timeout, attempt=attempt, pauses=pauses)
         if answer.headers and FAULT in answer.headers:
             raise Faulty(answer.headers[FAULT])
         return answer.data
@@ -288,9 +298,11 @@ class Wire:
         if self._connected.is_set():
             await self.client.publish(subject, payload)
 
-    async def serve(self, subject: str, queue: str, handler: Handler) -> Service:
+    async def serve(
+        self, subject: str, queue: str, handler: Handler, *, at_once: int = AT_ONCE, waiting: int = WAITING
+    ) -> Service:
         """Answer calls on `subject`, each by one member of `queue`, until stopped."""
-        service = Service(self, handler)
+        service = Service(self, handler, at_once, waiting)
         service.subscription = await self.client.subscribe(subject, queue, service.take)
         await self.client.flush()
         return service
@@ -325,36 +337,45 @@ class Wire:
 class Service:
     """A subject that is being served."""
 
-    def __init__(self, wire: Wire, handler: Handler) -> None:
+    def __init__(self, wire: Wire, handler: Handler, at_once: int, waiting: int) -> None:
         self.subscription: Subscription | None = None
         self._wire = wire
         self._handler = handler
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(at_once)
+        self._most = at_once + waiting
         self._tasks: set[asyncio.Task[bytes]] = set()
 
     async def take(self, message: Message) -> None:
         if message.reply and not message.reply.startswith(REPLIES):
             log.error("a call on %s wants its answer on %s: ignored", message.subject, message.reply)
             return
-        await self._room.acquire()
+        if len(self._tasks) >= self._most:
+            if message.reply:
+                await self._wire.client.publish(message.reply, headers=_later(message.subject, "many wait already"))
+            return
         task = asyncio.ensure_future(self._serve(message))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     async def _serve(self, message: Message) -> bytes:
-        served = False
+        headers: dict[str, str] | None = {FAULT: f"{message.subject} was not served"}
+        answer = b""
         try:
-            answer = await self._handler(message.subject, message.data)
-            served = True
+            async with self._room:
+                answer = await self._handler(message.subject, message.data)
+            headers = None
+        except asyncio.CancelledError:
+            headers = _later(message.subject, "its process ends")
+            raise
+        except (Busy, Unavailable) as fault:
+            headers = _later(message.subject, str(fault))
+            raise
         finally:
-            if not served and message.reply and self._wire.is_connected:
-                await self._wire.client.publish(message.reply, headers={FAULT: f"{message.subject} was not served"})
-        if message.reply:
-            await self._wire.client.publish(message.reply, answer)
+            if message.reply and (headers is None or self._wire.is_connected):
+                await self._wire.client.publish(message.reply, answer, headers=headers)
         return answer
 
     def _done(self, task: asyncio.Task[bytes]) -> None:
-        self._room.release()
         self._tasks.discard(task)
         fault = None if task.cancelled() else task.exception()
         if isinstance(fault, Busy | Unavailable):
@@ -363,7 +384,17 @@ class Service:
             log.error("a call failed", exc_info=fault)
 
     async def stop(self) -> None:
-        """Take no further calls, and return once those taken are answered."""
+        """Take no further calls, answer those taken, and give up those that wait: whoever called calls again."""
         if self.subscription is not None:
             await self._wire.unlisten(self.subscription)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def _later(subject: str, why: str) -> dict[str, str]:
+    """What an answer bears that asks for patience; of an older version, who reads it sees a fault."""
+    told = f"{subject} is not served now: {why}"
+    return {FAULT: told, LATER: told}
