@@ -299,7 +299,7 @@ async def prepared(options: argparse.Namespace, state: Path) -> Ground:
         began = time.perf_counter()
         await ground.bury(options.dead, is_archived=options.archive)
         print(f"{options.dead} dead: {time.perf_counter() - began:.0f} s", flush=True)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: no process is left
         await ground.split.stop()
         raise
     return ground

@@ -285,7 +285,7 @@ class Fold:
             if self.position == seen:
                 raise Unavailable(f"nothing follows {seen} in the journal, which goes on to {last}")
             seen = self.position
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # as long as it goes on
                 await self.reach(last)
 
     @contextmanager
