@@ -125,7 +125,11 @@ class JetStreamJournal:
             if last < expected and EXPECTED not in headers:  # another stream, or a leader that lags
                 headers[EXPECTED] = stream(epoch)
                 continue
-            own = await self._own(subject, data, expected, epoch) if last > expected else None
+            try:
+                own = await self._own(subject, data, expected, epoch) if last > expected else None
+            except Unavailable:  # the leader was just elected, and not all of NATS has heard of it
+                await asyncio.sleep(0.02)
+                continue
             if own is None:
                 raise Stale(last)
             return own

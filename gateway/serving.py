@@ -79,7 +79,7 @@ class Service:
     def __init__(self, cloud: Cloud, face: Face) -> None:
         self.cloud = cloud
         self.face = face
-        self.table = cloud.policy.table(face.name, face.rules)
+        self.table = cloud.policy.table(face.name, face.rules, face.former)
         unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules]
         if unruled:
             raise BadRule(f"{unruled[0].method} {face.path}{unruled[0].path} has no rule `{unruled[0].policy}`")
@@ -239,7 +239,7 @@ class Service:
         text = request.headers.get("x-auth-token")
         if not text:
             self.cloud.limits.admit_stranger(request.client)
-            raise Unauthenticated("The request you have made requires authentication.")
+            raise Unauthenticated()
         try:
             service = request.headers.get("x-service-token") if self.face.service_tokens else None
             return await self.cloud.authenticate(text, service)

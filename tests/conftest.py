@@ -18,8 +18,35 @@ GUESTS = (  # one worker takes them all: they use the machine's only libvirtd, a
     "tests/agents/compute/test_libvirt.py",
     "tests/agents/compute/test_hypervisor.py",
 )
-LONG = (  # more than ten seconds on an idle machine, the longest first
+LONG = (  # more than ten seconds, the longest first
+    "tests/contract/test_server_commands.py",
     *GUESTS,
+    "tests/simulation/test_servers.py",
+    "tests/events/test_cluster.py",
+    "tests/faults/test_apart.py",
+    "tests/faults/test_up.py",
+    "tests/contract/test_log.py",
+    "tests/simulation/test_planted.py",
+    "tests/processes/test_restart.py",
+    "tests/contract/test_network_commands.py",
+    "tests/contract/test_compute_commands.py",
+    "tests/contract/test_identity_commands.py",
+    "tests/contract/test_identity_resource_commands.py",
+    "tests/golden/test_upgrade.py",
+    "tests/contract/test_federation_commands.py",
+    "tests/processes/test_parts.py",
+    "tests/agents/network/test_host.py",
+    "tests/contract/test_upkeep.py",
+    "tests/contract/test_consumers.py",
+    "tests/projections/test_archive_cluster.py",
+    "tests/watching/test_parts.py",
+    "tests/histories/test_gateways.py",
+    "tests/faults/test_planted.py",
+    "tests/projections/test_archive.py",
+    "tests/processes/test_consumers.py",
+    "tests/processes/test_elsewhere.py",
+    "tests/contract/test_sdk.py",
+    "tests/gateway/test_openapi.py",
 )
 
 
@@ -45,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
-class Sharing(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+class Sharing(LoadFileScheduling):
     """A worker takes the next file when it is done with one; the files of real guests count as one."""
 
     def _split_scope(self, nodeid: str) -> str:

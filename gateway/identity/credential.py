@@ -115,9 +115,11 @@ async def show(call: Call) -> dict[str, Any]:
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
-    """Another secret in place of the one; all else stays. Raises NotFound, Invalid, Forbidden."""
+    """Another secret in place of the one; all else stays, and may be repeated. Raises NotFound, Invalid, Forbidden."""
     given = shapes.inner(body, "credential")
     credential = _find(call, call.path["id"])
+    same = {"user_id": credential.user, "type": credential.kind, "project_id": credential.project_id}
+    given = {name: value for name, value in given.items() if name not in same or value != same[name]}
     shapes.check("credential", given, {"blob": SHAPES["blob"]}, required=("blob",), extra=False)
     if credential.kind.lower() == "ec2":
         _access(given["blob"])

@@ -23,7 +23,7 @@ from gateway.network import (
 )
 from gateway.network.describing import describe
 from gateway.network.documents import Resource
-from gateway.network.policies import RULES
+from gateway.network.policies import FORMER, RULES
 from gateway.policy import ANYONE
 from gateway.serving import Call, Face, Route
 
@@ -103,6 +103,7 @@ FACE = Face(
     format=faults.network,
     statuses={OverQuota: 409, NoCapacity: 503},
     rules=RULES,
+    former=FORMER,
     target="found",
     describe=describe,
 )

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -86,12 +87,16 @@ def owner(cloud: RunningCloud, admin: httpx.Client) -> Iterator[Owner]:
 
 def survive(program: Program, owner: Owner) -> None:
     """Make servers while the program is killed again and again, until it has written down everything."""
+
+    def has_more(before: int) -> bool:
+        return len(program.sequences()) > before
+
     for _ in range(3):
         program.start()
         before = len(program.sequences())
         for _ in range(3):
             owner.server()
-        wait_until(lambda before=before: len(program.sequences()) > before)  # type: ignore[misc]
+        wait_until(partial(has_more, before))
         program.kill()
         owner.server()
     program.start()

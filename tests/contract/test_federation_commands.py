@@ -28,8 +28,7 @@ RULES = [
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[OpenIdProvider]:
-    with pytest.MonkeyPatch.context() as patch, openid_provider() as one:
-        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+    with openid_provider() as one:
         yield one
 
 

@@ -38,7 +38,7 @@ class Proxy:
             task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # one end was cut
             while data := await source.read(65536):
                 if not (answers and self.deaf):
                     target.write(data)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,13 +144,16 @@ async def test_watches_survive_a_killed_server(
         await direct.caught_up()
         stop = direct.stop
     assert len(host.holds) == 20
+
+    def is_told(turn: int) -> bool:
+        return host.holds["h1", "server", "0"][0] == 100 + turn and len(host.holds) == 19 - turn
+
     for turn in range(2):
         assert server._child is not None
         os.kill(server._child.pid, signal.SIGKILL)
         await assignments.put("h1", "server", "0", b"new", 100 + turn)
         await assignments.purge("h1", "server", str(turn + 1), 50)
-        await until(lambda turn=turn: host.holds["h1", "server", "0"][0] == 100 + turn)  # type: ignore[misc]
-        await until(lambda turn=turn: len(host.holds) == 19 - turn)  # type: ignore[misc]
+        await until(partial(is_told, turn))
     sequences: dict[str, int] = {}
     for one in host.heard:  # nothing older after something newer
         assert one.sequence > sequences.get(one.id, 0) or one.data is None

@@ -87,7 +87,9 @@ async def test_a_request_is_told_apart_from_others() -> None:
         id = await boot(w)
         await run(w, id)
         other = await boot(w)
-        request = w.fold.get(servers, id).request  # type: ignore[union-attr]
+        server = w.fold.get(servers, id)
+        assert server is not None
+        request = server.request
         assert request is not None
         found = await told(w, request)
         assert {moment.request for moment in found.moments} == {request}

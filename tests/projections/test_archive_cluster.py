@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ class Deadly(Place):
 
 
 @pytest.fixture
-async def cluster(tmp_path: Path) -> Cluster:  # type: ignore[misc]
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with three(tmp_path) as cluster:
         yield cluster
 

@@ -180,7 +180,7 @@ class Process:
         return 0
 
     async def close_epoch(self) -> None:
-        with suppress(CannotClose, TimeoutError):
+        with suppress(CannotClose, TimeoutError):  # then the archivist does it when it looks again
             await self.archivist.archive()
 
     def poisoned(self) -> list[str]:

@@ -140,7 +140,9 @@ async def test_hosts_that_are_down_and_what_waits_by_age_are_seen() -> None:
         for name in ("a", "b"):
             await cloud.execute(hosts, JoinHost(id=name, zone="nova", capacity=capacity), CLOUD)
         await cloud.execute(hosts, MissHost(id="b"), CLOUD)
-        assert health.report(verbose=True).figures["hosts"] == {"up": 1, "down": 1}  # type: ignore[index]
+        figures = health.report(verbose=True).figures
+        assert figures is not None
+        assert figures["hosts"] == {"up": 1, "down": 1}
         size = Size(id="1", name="small", vcpus=1, ram=64, disk=1)
         wish = RequestServer(id="s", project="p", user="u", name="s", hostname="s", size=size, image=None)
         await cloud.execute(servers, wish, CLOUD)
