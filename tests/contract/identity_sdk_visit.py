@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-import openstack  # type: ignore[import-not-found]
+import openstack
 
 RULES = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "OIDC-email"}]}]
 
