@@ -306,7 +306,7 @@ def lines() -> str:
     floors = ("events", "projections", "handlers", "gateway")
     service = {floor: count((root / floor / "identity").rglob("*.py")) for floor in floors}
     kernel = {floor: count((root / floor).glob("*.py")) for floor in floors}
-    names = [path.stem for path in (root / "events" / "identity").glob("[a-z]*.py")]
+    names = [one.__name__.rpartition(".")[2] for one in deciders() if one.__name__.startswith("events.identity.")]
     each = {
         name: count(path for floor in floors for path in (root / floor / "identity").rglob(f"{name}.py"))
         for name in names

@@ -74,6 +74,10 @@ class MemoryAssignments:
     async def names(self, kind: str) -> list[tuple[str, str]]:
         return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
 
+    async def standing(self, kind: str, id: str) -> dict[str, bytes]:
+        entries = self.entries.items()
+        return {host: data for (host, *what), (_, data) in entries if what == [kind, id] and data is not None}
+
     def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
         self.entries[host, kind, id] = (sequence, data)
         for take in self._takers.get(host, ()):
@@ -148,6 +152,12 @@ class Assignments:
                 found.append((untoken(host), untoken(id)))
         return found
 
+    async def standing(self, kind: str, id: str) -> dict[str, bytes]:
+        """The entries of one resource, by host; none if they are too many for one question. Raises Unavailable."""
+        found = await self._bucket.standing(f"*.{token(kind)}.{token(id)}")
+        entries = (_assignment(item) for item in (found[1] if found else ()) if item.value is not None)
+        return {one.host: one.data for one in entries if one.data is not None}
+
     async def watch(self, host: str | None, deliver: Deliver) -> Watch:
         """Call `deliver` with the entries of a host, or of all, and with every change. Raises Unavailable."""
         return await self._bucket.watch(
@@ -176,7 +186,7 @@ class Assignments:
 
     async def _read(self, host: str) -> tuple[int, list[Item], int]:
         """A revision, what stood then or came since, and the revision of which nothing up to then is missing, or 0."""
-        standing = await self._bucket.standing(host)
+        standing = await self._bucket.standing(f"{host}.>")
         if standing is not None:
             revision, items = standing
             return revision, [item for item in items if item.value is not None], revision

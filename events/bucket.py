@@ -178,8 +178,8 @@ class Bucket:
             if not page or len(found) >= answer.get("total", 0):
                 return sorted(found)
 
-    async def standing(self, under: str) -> tuple[int, list[Item]] | None:
-        """A revision, and all that stood at that time under a key's first tokens, marks too; None: it is too much.
+    async def standing(self, keys: str) -> tuple[int, list[Item]] | None:
+        """A revision, and what stood at that time under keys with wildcards, marks too; None: it is too much.
 
         A tenth of what `items` costs NATS, which looks through all keys for each consumer. Raises Unavailable.
         """
@@ -187,7 +187,7 @@ class Bucket:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._deadline):
                 while True:
-                    end, items = await self._newest(under)
+                    end, items = await self._newest(keys)
                     status, pending = end.get("Status"), end.get("Nats-Num-Pending", "0")
                     if status == "204" and pending == "0":
                         return int(end["Nats-UpTo-Sequence"]), items
@@ -201,7 +201,7 @@ class Bucket:
                         await asyncio.sleep(0.05)
         raise Unavailable(f"{self.stream} cannot be read")
 
-    async def _newest(self, under: str) -> tuple[dict[str, str], list[Item]]:
+    async def _newest(self, keys: str) -> tuple[dict[str, str], list[Item]]:
         """One reading of the newest message of each key, and how it ended; empty if it did not."""
         found, ended = list[Item](), asyncio.get_running_loop().create_future()
 
@@ -213,11 +213,11 @@ class Bucket:
             elif not ended.done():
                 ended.set_result(headers)
 
-        question = msgspec.json.encode({"multi_last": [f"{self.prefix}{under}.>"], "batch": MOST})
+        question = msgspec.json.encode({"multi_last": [self.prefix + keys], "batch": MOST})
         inbox = self._wire.inbox()
-        subscription = await self._wire.listen(inbox, hear)
+        await self._wire.connected()
+        subscription = await self._wire.client.subscribe(inbox, cb=hear)
         try:
-            await self._wire.connected()
             await self._wire.client.publish(f"$JS.API.DIRECT.GET.{self.stream}", question, inbox)
             await asyncio.wait((ended,), timeout=ATTEMPT)
         finally:

@@ -15,7 +15,6 @@ from events.services import SERVICES
 from gateway.tokens import Token
 
 LONGEST = 2048  # characters of a path that is compared
-REFUSED = "The request you have made requires authentication."
 
 _TYPES = {service.name: service.type for service in SERVICES}
 _PIECE = re.compile(r"(?P<part>\{[^}]*\}|\*(?!\*))|(?P<any>\*\*)|(?P<literal>[^*{}])")
@@ -35,13 +34,13 @@ def check(token: Token, service: str, method: str, path: str, full: str) -> None
         fits = rule.method == method and rule.service == _TYPES[service]
         if fits and (matches(rule.path, path) or matches(rule.path, full)):
             return
-    raise Unauthenticated(REFUSED)
+    raise Unauthenticated()
 
 
 def check_of_no_service(token: Token) -> None:
     """Raises Unauthenticated if the token has access rules: each names a service, and what is asked for is none's."""
     if token.access_rules is not None:
-        raise Unauthenticated(REFUSED)
+        raise Unauthenticated()
 
 
 @lru_cache(4096)

@@ -239,7 +239,7 @@ class Service:
         text = request.headers.get("x-auth-token")
         if not text:
             self.cloud.limits.admit_stranger(request.client)
-            raise Unauthenticated("The request you have made requires authentication.")
+            raise Unauthenticated()
         try:
             service = request.headers.get("x-service-token") if self.face.service_tokens else None
             return await self.cloud.authenticate(text, service)

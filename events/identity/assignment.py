@@ -10,7 +10,7 @@ Source: Identity API reference, "Role assignments", "OS-INHERIT".
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, assert_never
 
 from events.envelope import Command, Event, State
 from events.identity import record
@@ -94,21 +94,26 @@ def grant(
     return GrantRole(id=(*actor, *target, role, "inherited" if inherited else "direct"), granted=granted)
 
 
+def not_granted(key: Key) -> NotFound:
+    _, actor, kind, target, role, _ = key
+    where = "system" if kind == "system" else target
+    return NotFound(
+        f"Could not find role assignment with role: {role}, user or group: {actor}, "
+        f"project, domain, or system: {where}."
+    )
+
+
 def decide(assignment: Assignment | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound."""
     granted = assignment is not None and not assignment.deleted
     match command:
         case GrantRole(granted=event):
             return [] if granted else [event]
-        case RevokeRole(id=(_, actor, kind, target, role, _)):
+        case RevokeRole(id=key):
             if not granted:
-                where = "system" if kind == "system" else target
-                raise NotFound(
-                    f"Could not find role assignment with role: {role}, user or group: {actor}, "
-                    f"project, domain, or system: {where}."
-                )
+                raise not_granted(key)
             return [RoleRevoked()]
-    raise AssertionError(command)
+    assert_never(command)
 
 
 def evolve(assignment: Assignment | None, event: Events, at: datetime) -> Assignment:

@@ -51,7 +51,7 @@ def decide(passcode: Passcode | None, command: Commands) -> list[Events]:
     match command:
         case UsePasscode(id=id, step=step):
             if known and passcode is not None and step <= passcode.step:
-                raise Unauthenticated("The request you have made requires authentication.")
+                raise Unauthenticated()
             return [PasscodeUsed(credential=id, step=step)]
         case ForgetPasscodes():
             return [PasscodesForgotten()] if known else []

@@ -1,9 +1,10 @@
-"""A record: what is made, changed and deleted as a whole. Most small resources are one, and take these words as theirs.
+"""A record: what is made, changed and deleted as a whole. Most resources are one, and take these words as theirs.
 
     MADE -> DELETED
 
 A command carries the event that it asks for: what can be said in a wish is what can happen. A resource's module has its
-state, its three events, and one line of `decide` and `evolve` each.
+state, its three events, and one line of `decide` and `evolve` each; what else can be asked of it stands before that.
+What is marked `immutable` in its `options`, if it has any, stays as it is.
 """
 
 from __future__ import annotations

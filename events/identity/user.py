@@ -168,7 +168,7 @@ def decide(user: User | None, command: Commands) -> list[Events]:
         case ChangeUser():
             return _changes(user, command)
         case ReplacePassword(instead_of=old) if old != user.password:
-            raise Unauthenticated("The request you have made requires authentication.")
+            raise Unauthenticated()
         case ReplacePassword(by=event):
             return [event]
         case FailLogin(lock=lock):

@@ -26,7 +26,8 @@ from events.identity import user as users
 from events.identity.assignment import Assignment
 from events.refusals import Invalid
 from gateway.identity import grants
-from gateway.identity.listing import asked, flag, self_link
+from gateway.identity.domain import named as named_domain
+from gateway.identity.listing import asked, flag, links
 from gateway.identity.targets import domain_of
 from gateway.serving import Call
 
@@ -120,7 +121,7 @@ async def listed(call: Call) -> dict[str, Any]:
             await asyncio.sleep(0)  # others have their turn
         if _alive(fold, assignment):
             shown += [view(grant) for grant in _given(fold, want, assignment, reach)]
-    return {"role_assignments": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+    return {"role_assignments": shown, "links": links(call)}
 
 
 def _given(fold: Fold, want: Asked, assignment: Assignment, reach: str | None) -> Iterator[Grant]:
@@ -304,6 +305,5 @@ def _named(fold: Fold, kind: str, id: str) -> dict[str, Any]:
     shown = {"id": id, "name": found.name if found else ""}
     home = getattr(found, "domain", None)
     if home is not None:
-        domain = fold.get(domains, home)
-        shown["domain"] = {"id": home, "name": domain.name if domain else ""}
+        shown["domain"] = named_domain(fold, home)
     return shown

@@ -34,6 +34,7 @@ from events.ids import derived
 from events.refusals import Conflict
 from events.services import SERVICES
 from events.settings import Settings
+from gateway.identity import grants
 from gateway.identity.passwords import Passwords
 
 ROLES = ("admin", "manager", "member", "reader", "service")
@@ -132,11 +133,13 @@ class _Bootstrap:
         return id
 
     def role_id(self, name: str) -> str:
-        return next(role.id for role in self.fold.by(roles, "name", name) if role.domain is None)
+        role = grants.named(self.fold, name)
+        assert role is not None, "it was made before"
+        return role.id
 
     async def roles(self) -> None:
         for name in ROLES:
-            if not any(role.domain is None for role in self.fold.by(roles, "name", name)):
+            if grants.named(self.fold, name) is None:
                 made = RoleCreated(id=_id("role", name), name=name, options={"immutable": True})
                 await self.make(roles, made, ("role", "", name))
         for prior, implied in IMPLIED:

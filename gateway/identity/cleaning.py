@@ -56,14 +56,9 @@ from gateway.serving import Call
 async def delete_user(call: Call, user: User) -> None:
     await call.do(users, Delete(id=user.id))
     await naming.release(call, ("user", user.domain, user.name), user.id)
-    for credential in call.fold.by(application_credentials, "user", user.id):
-        await delete_credential(call, credential)
-    for secret in call.fold.by(credentials, "user", user.id):
-        await delete_secret(call, secret)
+    await _delete_keys(call, "user", user.id)
     for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
         await delete_trust(call, trust)
-    for lent in call.fold.by(access_tokens, "user", user.id):
-        await delete_access_token(call, lent)
     for rule in call.fold.by(access_rules, "user", user.id):
         await call.do(access_rules, Delete(id=rule.id))
     for link in call.fold.by(federated_users, "user", user.id):
@@ -71,6 +66,16 @@ async def delete_user(call: Call, user: User) -> None:
     await _leave(call, call.fold.by(memberships, "user", user.id))
     await end(call, call.fold.by(expiring_memberships, "user", user.id))
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
+
+
+async def _delete_keys(call: Call, index: str, id: str) -> None:
+    """Delete what gives tokens of a user, or for a project, to who holds it."""
+    for credential in call.fold.by(application_credentials, index, id):
+        await delete_credential(call, credential)
+    for secret in call.fold.by(credentials, index, id):
+        await delete_secret(call, secret)
+    for lent in call.fold.by(access_tokens, index, id):
+        await delete_access_token(call, lent)
 
 
 async def delete_group(call: Call, group: Group) -> None:
@@ -87,18 +92,13 @@ async def delete_group(call: Call, group: Group) -> None:
 async def delete_project(call: Call, project: Project) -> None:
     await call.do(projects, Delete(id=project.id))
     await naming.release(call, ("project", project.domain, project.name), project.id)
-    for credential in call.fold.by(application_credentials, "project_id", project.id):
-        await delete_credential(call, credential)
-    for secret in call.fold.by(credentials, "project_id", project.id):
-        await delete_secret(call, secret)
+    await _delete_keys(call, "project_id", project.id)
     for trust in call.fold.by(trusts, "project_id", project.id):
         await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
     for requested in call.fold.by(request_tokens, "project_id", project.id):
         await delete_request_token(call, requested)
-    for lent in call.fold.by(access_tokens, "project_id", project.id):
-        await delete_access_token(call, lent)
     for kind in ("endpoint", "endpoint_group"):
         await dissociate(call, call.fold.by(associations, "out", f"{kind}:{project.id}"))
     await revoke_on(call, f"project:{project.id}")
@@ -217,10 +217,8 @@ async def revoke_on(call: Call, target: str) -> None:
 
 async def revoke(call: Call, found: list[Assignment]) -> None:
     for assignment in found:
-        try:
+        with suppress(NotFound):  # somebody else was quicker
             await call.do(assignments, RevokeRole(id=assignment.key))
-        except NotFound:
-            continue  # somebody else was quicker
 
 
 async def void_tokens(call: Call, user: str) -> None:
@@ -231,10 +229,8 @@ async def void_tokens(call: Call, user: str) -> None:
 
 async def _leave(call: Call, found: list[Membership]) -> None:
     for membership in found:
-        try:
+        with suppress(NotFound):
             await call.do(memberships, Leave(id=(membership.group, membership.user)))
-        except NotFound:
-            continue
 
 
 async def end(call: Call, found: list[ExpiringMembership]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET
-
+from events.fold import Fold
 from events.identity import domain as domains
 from events.identity import domain_config as configs
 from events.identity import group as groups
@@ -16,11 +15,12 @@ from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.domain import Domain, DomainChanged, DomainCreated
+from events.identity.project import Project
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.identity.targets import domain_of
 from gateway.serving import Call
 
@@ -54,6 +54,30 @@ def view(call: Call, domain: Domain) -> dict[str, Any]:
     }
 
 
+def named(fold: Fold, id: str) -> dict[str, str]:
+    """A domain as others show it."""
+    domain = fold.get(domains, id)
+    return {"id": id, "name": domain.name if domain else ""}
+
+
+def told(given: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """What a body says of a new domain or project, but for its name and where it is."""
+    return {
+        "description": given.get("description") or "",
+        "enabled": given.get("enabled", True),
+        "tags": tuple(given.get("tags", ())),
+        "options": shapes.merged({}, given.get("options", {})),
+        "extra": extra,
+    }
+
+
+def changes(before: Domain | Project, given: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """What a body changes in a domain or project, but for its name."""
+    options = shapes.merged(before.options, given.get("options", {}))
+    said = {**told(given, {**before.extra, **extra}), "options": options}
+    return {name: value for name, value in said.items() if name in given or (name == "extra" and extra)}
+
+
 async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new domain. Raises Invalid, Conflict."""
     given = shapes.inner(body, "domain")
@@ -63,15 +87,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def make(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
     """The domain that a body describes, newly made. Raises Conflict."""
-    event = DomainCreated(
-        id=str(given.get("explicit_domain_id") or new_hex()),
-        name=given["name"],
-        description=given.get("description") or "",
-        enabled=given.get("enabled", True),
-        tags=tuple(given.get("tags", ())),
-        options=shapes.merged({}, given.get("options", {})),
-        extra=extra,
-    )
+    id = str(given.get("explicit_domain_id") or new_hex())
+    event = DomainCreated(id=id, name=given["name"], **told(given, extra))
     wish, key = Make(id=event.id, made=event), ("domain", event.name)
     made: Domain = await naming.create(call, domains, wish, key, taken(event.name))
     return made
@@ -79,9 +96,7 @@ async def make(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Doma
 
 async def listed(call: Call) -> dict[str, Any]:
     """All domains that the caller may see."""
-    name = asked(call, "name")
-    found = call.fold.by(domains, "name", name) if name is not None else call.fold.all(domains)
-    reach = domain_of(call)
+    found, reach = candidates(call, domains, {"name": "name"}), domain_of(call)
     if reach is not None:
         found = [domain for domain in found if domain.id == reach]
     getters = {"name": lambda d: d.name, "enabled": lambda d: d.enabled}
@@ -106,15 +121,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
     """The domain changed as a body describes it. Raises Conflict, Forbidden."""
     name = given.get("name", domain.name)
-    event = DomainChanged(
-        name=name,
-        description=(given["description"] or "") if "description" in given else UNSET,
-        enabled=given.get("enabled", UNSET),
-        tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options=shapes.merged(domain.options, given["options"]) if "options" in given else UNSET,
-        extra={**domain.extra, **extra} if extra else UNSET,
-    )
-    wish = Change(id=domain.id, to=event)
+    wish = Change(id=domain.id, to=DomainChanged(name=name, **changes(domain, given, extra)))
     old, new = ("domain", domain.name), ("domain", name)
     state: Domain = await naming.change(call, domains, wish, old, new, taken(name))
     return state

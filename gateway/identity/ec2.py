@@ -18,12 +18,13 @@ from events.identity import project as projects
 from events.identity import user as users
 from events.identity.credential import Credential, CredentialCreated
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Forbidden, Invalid, NotFound, Unauthenticated
 from gateway.bodies import explain
 from gateway.identity import cleaning, credential, signatures
+from gateway.identity.claims import timed
 from gateway.identity.delegation import guard_credentials
-from gateway.identity.listing import self_link
-from gateway.identity.proof import Proven, is_enabled, unauthenticated
+from gateway.identity.listing import links
+from gateway.identity.proof import Proven, is_enabled
 from gateway.identity.signatures import Signed
 from gateway.identity.token import document
 from gateway.identity.tokens import Target, Tokens
@@ -78,7 +79,7 @@ async def listed(call: Call) -> dict[str, Any]:
     user = _guard(call)
     found = [one for one in call.fold.by(credentials, "user", user) if one.kind == "ec2"]
     shown = [await _view(call, one) for one in found]
-    return {"credentials": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+    return {"credentials": shown, "links": links(call)}
 
 
 def _find(call: Call) -> Credential:
@@ -116,13 +117,13 @@ async def issue_for_s3(call: Call, body: Any) -> Answer:
 async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool]) -> tuple[str, dict[str, Any]]:
     signed = _read(body)
     if signed.access is None:
-        raise unauthenticated()
+        raise Unauthenticated()
     known = call.fold.get(credentials, credential.ec2_id(signed.access))
     if known is None or known.kind != "ec2":
         raise NotFound("EC2 access key not found.")
     blob = await _blob(call, known)
     if not is_right(signed, str(blob.get("secret", ""))):
-        raise unauthenticated()
+        raise Unauthenticated()
     proven, target = _prove(call, known, blob)
     _guard_time(call, signed)
     tokens = call.cloud.part(Tokens)
@@ -130,7 +131,7 @@ async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool])
     try:
         token = tokens.valid(claims)  # it has to give something
     except (NotFound, Forbidden) as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     return text, document(call, token)
 
 
@@ -153,14 +154,14 @@ def _prove(call: Call, known: Credential, blob: dict[str, Any]) -> tuple[Proven,
     if blob.get("trust_id"):
         trust = find_trust(call.fold, str(blob["trust_id"]), call.cloud.clock.now())
         if known.user != (trust.trustor if trust.impersonation else trust.trustee):
-            raise unauthenticated()
+            raise Unauthenticated()
         user = call.fold.get(users, trust.trustee)
     if user is None or not is_enabled(call.fold, user) or blob.get("access_token_id"):
-        raise unauthenticated()
+        raise Unauthenticated()
     if blob.get("app_cred_id"):
         lent = call.fold.get(application_credentials, str(blob["app_cred_id"]))
         if lent is None or (lent.user, lent.project_id) != (user.id, known.project_id):
-            raise unauthenticated()
+            raise Unauthenticated()
     proven = Proven(user=user, methods=["ec2credential"], credential=lent)
     return proven, Target(scope="project", id=known.project_id, trust=trust)
 
@@ -170,8 +171,8 @@ def _guard_time(call: Call, signed: Signed) -> None:
     if signed.timestamp is None:
         return
     try:
-        time = signatures.moment(signed.timestamp)
+        time = timed(signed.timestamp)
     except (ValueError, OverflowError) as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     if call.cloud.clock.now() - FRESH > time:
-        raise unauthenticated()
+        raise Unauthenticated()

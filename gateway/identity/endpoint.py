@@ -16,7 +16,7 @@ from events.identity.region import RegionCreated
 from events.ids import new_hex
 from gateway.identity import cleaning, shapes
 from gateway.identity.catalog import absolute
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.identity.proof import expecting
 from gateway.serving import Call
 
@@ -81,11 +81,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The endpoints that the query asks for."""
-    service, region = asked(call, "service_id"), asked(call, "region_id")
-    if service is not None:
-        found = call.fold.by(endpoints, "service", service)
-    else:
-        found = call.fold.by(endpoints, "region", region) if region is not None else call.fold.all(endpoints)
+    found = candidates(call, endpoints, {"service_id": "service", "region_id": "region"})
     getters = {
         "service_id": lambda e: e.service,
         "region_id": lambda e: e.region,

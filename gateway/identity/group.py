@@ -16,8 +16,8 @@ from events.identity.membership import Join, Leave
 from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
-from gateway.identity import cleaning, grants, naming, project, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity import cleaning, grants, naming, project, shapes, targets
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
@@ -55,11 +55,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The groups that the caller may see and the query asks for."""
-    name, domain, reach = asked(call, "name"), asked(call, "domain_id"), domain_of(call)
-    if name is not None:
-        found = call.fold.by(groups, "name", name)
-    else:
-        found = call.fold.by(groups, "domain", domain) if domain is not None else call.fold.all(groups)
+    reach = domain_of(call)
+    found = candidates(call, groups, {"name": "name", "domain_id": "domain"})
     if reach is not None:
         found = [group for group in found if group.domain == reach]
     found = filtered(call, found, {"name": lambda g: g.name, "domain_id": lambda g: g.domain})
@@ -69,12 +66,7 @@ async def listed(call: Call) -> dict[str, Any]:
 def _find(call: Call) -> Group:
     """The group of the path, if the caller may see or change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    group = call.fold.get(groups, id)
-    domain = group.domain if group else None
-    call.enforce(target(domain))
-    if group is None:
-        raise missing("group", id)
-    return group
+    return targets.seen(call, "group", id, call.fold.get(groups, id))
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -110,14 +102,8 @@ async def delete(call: Call) -> None:
 
 def _member(call: Call) -> tuple[str, str]:
     """The group and the user of the path. Raises NotFound, Forbidden."""
-    user = call.path["user_id"]
-    group = _find(call)
-    found = call.fold.get(users, user)
-    domain = found.domain if found else None
-    call.enforce(target(domain))
-    if found is None:
-        raise missing("user", user)
-    return group.id, user
+    group, user = _find(call), call.path["user_id"]
+    return group.id, targets.seen(call, "user", user, call.fold.get(users, user)).id
 
 
 async def add_member(call: Call) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import UNSET
-
 from events.identity import domain as domains
 from events.identity import limit as limits
 from events.identity import missing
@@ -16,7 +14,7 @@ from events.identity.project import Project, ProjectChanged, ProjectCreated
 from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Forbidden, Invalid
-from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
+from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes, targets
 from gateway.identity.listing import asked, collection, filtered, flag
 from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
@@ -95,11 +93,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         name=given["name"],
         domain=home_id,
         parent=parent,
-        description=given.get("description") or "",
-        enabled=given.get("enabled", True),
-        tags=tuple(given.get("tags", ())),
-        options=shapes.merged({}, given.get("options", {})),
-        extra=extra,
+        **domain.told(given, extra),
     )
     wish, key = Make(id=id, made=made), ("project", home_id, made.name)
     return {"project": view(call, await naming.create(call, projects, wish, key, taken(made.name, id)))}
@@ -195,11 +189,7 @@ def _has_tags(call: Call, tags: set[str]) -> bool:
 def find(call: Call) -> Project:
     """The project of the path, if the caller may see it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    project = known(call, id)
-    call.enforce(target(project.domain if project else None, project=id))
-    if project is None:
-        raise missing("project", id)
-    return project
+    return targets.seen(call, "project", id, known(call, id), project=id)
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -280,15 +270,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         return {"project": {**view(call, state), "extra": state.extra}}
     _may_switch(call, project, given.get("enabled", project.enabled))
     name = given.get("name", project.name)
-    event = ProjectChanged(
-        name=name,
-        description=(given["description"] or "") if "description" in given else UNSET,
-        enabled=given.get("enabled", UNSET),
-        tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options=shapes.merged(project.options, given["options"]) if "options" in given else UNSET,
-        extra={**project.extra, **extra} if extra else UNSET,
-    )
-    wish = Change(id=project.id, to=event)
+    wish = Change(id=project.id, to=ProjectChanged(name=name, **domain.changes(project, given, extra)))
     old, new = ("project", project.domain, project.name), ("project", project.domain, name)
     state = await naming.change(call, projects, wish, old, new, taken(name, project.id))
     return {"project": {**view(call, state), "extra": state.extra}}
@@ -310,11 +292,7 @@ def _may_switch(call: Call, project: Project, enabled: bool) -> None:
 def managed(call: Call) -> Project:
     """The project of the path, if the caller may change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    project = known(call, id)
-    call.enforce(target(project.domain if project else None))
-    if project is None:
-        raise missing("project", id)
-    return project
+    return targets.seen(call, "project", id, known(call, id))
 
 
 async def delete(call: Call) -> None:

@@ -14,7 +14,7 @@ from events.identity.role import ImplyRole, Role, RoleChanged, RoleCreated, Stop
 from events.ids import new_hex
 from events.refusals import Conflict, Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, grants, naming, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import asked, candidates, collection, filtered
 from gateway.serving import Answer, Call
 
 SHAPES = {
@@ -74,10 +74,9 @@ def _ask(call: Call, name: str | None, domain: str | None) -> None:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The roles that the query asks for: of a domain if it names one, else those of none."""
-    name, domain = asked(call, "name"), asked(call, "domain_id")
+    domain = asked(call, "domain_id")
     _ask(call, None, domain)
-    found = call.fold.by(roles, "name", name) if name is not None else call.fold.all(roles)
-    found = [role for role in found if role.domain == domain]
+    found = [role for role in candidates(call, roles, {"name": "name"}) if role.domain == domain]
     return collection(call, "roles", filtered(call, found, {"name": lambda r: r.name}), lambda role: view(call, role))
 
 

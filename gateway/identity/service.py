@@ -14,7 +14,7 @@ from events.identity.record import Change, Delete, Make
 from events.identity.service import Service, ServiceChanged, ServiceCreated
 from events.ids import new_hex
 from gateway.identity import cleaning, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.serving import Call
 
 SHAPES = {
@@ -56,11 +56,7 @@ def _described(extra: dict[str, Any]) -> dict[str, Any]:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The services that the query asks for."""
-    kind, name = asked(call, "type"), asked(call, "name")
-    if kind is not None:
-        found = call.fold.by(services, "kind", kind)
-    else:
-        found = call.fold.by(services, "name", name) if name is not None else call.fold.all(services)
+    found = candidates(call, services, {"type": "kind", "name": "name"})
     found = filtered(call, found, {"type": lambda s: s.kind, "name": lambda s: s.name, "enabled": lambda s: s.enabled})
     return collection(call, "services", found, lambda service: view(call, service))
 

@@ -38,6 +38,7 @@ from gateway.identity.claims import Claims, Scope, from_bytes, new_audit_id, to_
 from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
 from gateway.identity.proof import Proven
+from gateway.identity.targets import forbidden
 from gateway.tokens import Token
 
 REMEMBERED = 20_000  # tokens whose seal was opened
@@ -93,7 +94,7 @@ class Tokens:
             helps = service is not None and "service" in self.tell(service).role_names
             return self.tell(text, allow_expired=helps)
         except (NotFound, Forbidden) as fault:
-            raise Unauthenticated("The request you have made requires authentication.") from fault
+            raise Unauthenticated() from fault
 
     def issue(self, proven: Proven, target: Target) -> tuple[str, Claims]:
         """A token's text, and what it says; it ends with what it was made of."""
@@ -239,7 +240,7 @@ class Tokens:
             raise missing("trust", claims.trust)
         trustor = self.fold.get(users, trust.trustor)
         if claims.user != trust.trustee or trustor is None or not trustor.enabled:
-            raise Forbidden(trusting.FORBIDDEN)
+            raise forbidden()
         self._user(trustor.id, claims)
         return trust
 

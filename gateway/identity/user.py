@@ -23,9 +23,9 @@ from events.identity.user import (
 )
 from events.ids import new_hex
 from events.refusals import Invalid
-from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
+from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes, targets
 from gateway.identity.federation import known
-from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
+from gateway.identity.listing import OFF, candidates, collection, filtered, guard_filters
 from gateway.identity.targets import domain_of, target
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -132,12 +132,7 @@ async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) 
 async def listed(call: Call) -> dict[str, Any]:
     """The users that the caller may see and the query asks for. Raises Invalid."""
     guard_filters(call, SHAPES, ("name", "domain_id"))
-    name, domain = asked(call, "name"), asked(call, "domain_id")
-    if name is not None:
-        found = call.fold.by(users, "name", name)
-    else:
-        found = call.fold.by(users, "domain", domain) if domain is not None else call.fold.all(users)
-    return _answer(call, found)
+    return _answer(call, candidates(call, users, {"name": "name", "domain_id": "domain"}))
 
 
 def _answer(call: Call, found: list[User]) -> dict[str, Any]:
@@ -157,10 +152,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
 async def list_of_group(call: Call) -> dict[str, Any]:
     """The users in a group. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    found = call.fold.get(groups, id)
-    call.enforce(target(found.domain if found else None))
-    if found is None:
-        raise missing("group", id)
+    targets.seen(call, "group", id, call.fold.get(groups, id))
     members = (call.fold.get(users, membership.user) for membership in call.fold.by(memberships, "group", id))
     return _answer(call, [user for user in members if user is not None])
 
@@ -168,11 +160,7 @@ async def list_of_group(call: Call) -> dict[str, Any]:
 def find(call: Call) -> User:
     """The user of the path, if it is the caller or they may see them. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    user = call.fold.get(users, id)
-    call.enforce(target(user.domain if user else None, user=id))
-    if user is None:
-        raise missing("user", id)
-    return user
+    return targets.seen(call, "user", id, call.fold.get(users, id), user=id)
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -184,11 +172,7 @@ async def show(call: Call) -> dict[str, Any]:
 def _managed(call: Call) -> User:
     """The user of the path, if the caller may change them. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    user = call.fold.get(users, id)
-    call.enforce(target(user.domain if user else None))
-    if user is None:
-        raise missing("user", id)
-    return user
+    return targets.seen(call, "user", id, call.fold.get(users, id))
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:

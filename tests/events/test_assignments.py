@@ -384,7 +384,7 @@ async def test_a_bucket_is_guarded_by_its_revisions(wire: Wire) -> None:
 @on_one_and_on_three
 async def test_what_stands_is_told_with_its_marks_and_the_revision_of_that_time(wire: Wire) -> None:
     bucket = await Bucket.open(wire, "trial")
-    assert await bucket.standing("h1") == (0, [])
+    assert await bucket.standing("h1.>") == (0, [])
     first = await bucket.put("h1.a", b"1", {"Note": "x"}, expected=0)
     await bucket.put("h2.a", b"2", expected=0)
     assert not await bucket.is_newer("h1", first)
@@ -394,8 +394,8 @@ async def test_what_stands_is_told_with_its_marks_and_the_revision_of_that_time(
     assert await bucket.is_newer("h1", second)
     newest = await bucket.put("h2.b", b"4", expected=0)
     assert not await bucket.is_newer("h1", mark)
-    told = await bucket.standing("h1")
+    told = await bucket.standing("h1.>")
     assert told is not None
     assert told[0] == newest
     assert [(item.key, item.revision, item.value) for item in told[1]] == [("h1.a", mark, None), ("h1.b", second, b"3")]
-    assert await bucket.standing("h3") == (newest, [])
+    assert await bucket.standing("h3.>") == (newest, [])

@@ -11,7 +11,6 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from events.identity import assignment as assignments
-from events.identity import domain as domains
 from events.identity import expiring_membership as expiring_memberships
 from events.identity import federated_user as federated_users
 from events.identity import group as groups
@@ -33,6 +32,7 @@ from gateway.identity import cleaning, naming
 from gateway.identity import project as project_routes
 from gateway.identity.federation import rules
 from gateway.identity.federation.rules import Mapped, Unmapped
+from gateway.identity.proof import DomainReference, find_domain
 from gateway.serving import Call
 
 LONGEST_NAME = 255
@@ -42,11 +42,7 @@ def domain_of(call: Call, domain: rules.Domain | None, default: str) -> str:
     """The id of a domain that a mapping names. Raises Unmapped."""
     if domain is None or (domain.id is None and domain.name is None):
         return default
-    found = (
-        call.fold.get(domains, domain.id)
-        if domain.id is not None
-        else next(iter(call.fold.by(domains, "name", domain.name)), None)
-    )
+    found = find_domain(call.fold, DomainReference(id=domain.id, name=domain.name))
     if found is None:
         raise Unmapped(f"there is no domain {domain.id or domain.name}")
     return found.id
