@@ -233,19 +233,22 @@ class Wire:
         attempt: float = ATTEMPT,
     ) -> Message:
         """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
-        reason, pauses, pause = "NATS is away", iter(PAUSES), PAUSES[0]
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    await self._connected.wait()
-                    try:
-                        return await self.request(subject, data, headers, attempt)
-                    except NoAnswer as fault:
-                        reason = str(fault)
-                    pause = next(pauses, pause)
-                    await asyncio.sleep(pause)
-        except TimeoutError as fault:
-            raise Unavailable(reason) from fault
+        clock = asyncio.get_running_loop().time
+        reason, pauses, pause, end = "", iter(PAUSES), PAUSES[0], clock() + timeout
+        while True:
+            if not self._connected.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await self._connected.wait()
+            try:
+                return await self.request(subject, data, headers, min(attempt, end - clock()))
+            except NoAnswer as fault:
+                if not reason or clock() < end:  # else this attempt had less time than those before it
+                    reason = str(fault)
+            pause = next(pauses, pause)
+            if clock() + pause >= end:
+                raise Unavailable(reason)
+            await asyncio.sleep(pause)
 
     async def api(self, verb: str, body: Any = None, *, timeout: float = ATTEMPT) -> dict[str, Any]:
         """JetStream's answer to one question of its API. Raises NoAnswer, ApiError."""
