@@ -152,8 +152,8 @@ class Assignments:
 
     async def _answer(self, subject: str, payload: bytes) -> bytes:
         question = msgspec.json.decode(payload, type=_Question)
-        revision = await self._bucket.last()
-        items = [item for item in await self._bucket.items(subject.partition(".")[2]) if item.key > question.after]
+        revision, standing = await self._bucket.standing(subject.partition(".")[2])
+        items = [item for item in standing if item.key > question.after]
         entries: list[_Entry] = []
         size = 0
         for item in items:

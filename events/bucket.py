@@ -18,11 +18,12 @@ from msgspec import Struct
 from events.journal import Stale, Unavailable
 from events.reader import Reader
 from events.streams import CONFLICT, GUARD, IN_FLIGHT, NO_MESSAGE, NO_STREAM, last_sequence
-from events.wire import ApiError, NoAnswer, Wire
+from events.wire import ApiError, Message, NoAnswer, Wire
 
 MARK_LIFE = "1h"
 REMOVED = ("DEL", "PURGE")
 CHUNK = b"\r\n"
+UP_TO = "Nats-UpTo-Sequence"  # how far the replica had come that answered
 
 log = logging.getLogger("cumulog.bucket")
 
@@ -176,6 +177,37 @@ class Bucket:
         finally:
             await watch.stop()
         return [item for _, item in sorted(found.items()) if item.value is not None]
+
+    async def standing(self, under: str) -> tuple[int, list[Item]]:
+        """A revision, and all that stands under a key's first tokens as of that one or a later, by key.
+
+        It is asked for at once; what is too much for that, or what a replica lacks, is read as `items` are.
+        Raises Unavailable.
+        """
+        revision = await self.last()
+        found = await self._at_once(under, revision)
+        return revision, found if found is not None else await self.items(under)
+
+    async def _at_once(self, under: str, least: int) -> list[Item] | None:
+        """What any replica has that has come so far; None if it has not, or does not tell all in one answer."""
+        question = msgspec.json.encode({"multi_last": [f"{self.prefix}{under}.>"]})
+        found: list[Message] = []
+        try:
+            end = await self._wire.request(f"$JS.API.DIRECT.GET.{self.stream}", question, before=found)
+        except NoAnswer as fault:
+            raise Unavailable(f"{self.stream} cannot be read: {fault}") from fault
+        headers = end.headers or {}
+        if headers["Status"] == "404":  # nothing is there, and it does not say how far it has come
+            return None if self._wire.is_clustered else []
+        if headers["Status"] != "204" or headers["Nats-Num-Pending"] != "0" or int(headers[UP_TO]) < least:
+            return None
+        items = map(self._item, found)
+        return sorted((item for item in items if item.value is not None), key=lambda item: item.key)
+
+    def _item(self, message: Message) -> Item:
+        headers = message.headers or {}
+        key = headers["Nats-Subject"][len(self.prefix) :]
+        return _item(key, int(headers["Nats-Sequence"]), message.data, headers)
 
     async def watch(self, under: str, deliver: Deliver) -> BucketWatch:
         """Call `deliver` with what stands under the first tokens of a key, then with every change. Raises Unavailable.

@@ -78,6 +78,7 @@ class Wire:
         self._opened = False
         self._closing = False
         self._waiting: dict[str, asyncio.Future[Message]] = {}
+        self._before: dict[str, list[Message]] = {}  # what comes before the answer to a question for several messages
         self._tokens = count(1)
         self._inbox = ""
         self._fault = ""
@@ -190,24 +191,39 @@ class Wire:
         self._answer(message.subject, message.data, message.headers)
 
     def _answer(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
-        future = self._waiting.get(subject[len(self._inbox) :])
+        token = subject[len(self._inbox) :]
+        future = self._waiting.get(token)
         if future is not None and not future.done():
-            future.set_result(Message(self.client, subject=subject, data=data, headers=headers))
+            message = Message(self.client, subject=subject, data=data, headers=headers)
+            if (before := self._before.get(token)) is not None and "Status" not in (headers or {}):
+                before.append(message)
+            else:
+                future.set_result(message)
 
     def _expire(self, future: asyncio.Future[Message]) -> None:
         if not future.done():
             future.set_exception(NoAnswer("no answer in time"))
 
     async def request(
-        self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None, timeout: float = ATTEMPT
+        self,
+        subject: str,
+        data: bytes = b"",
+        headers: dict[str, str] | None = None,
+        timeout: float = ATTEMPT,
+        before: list[Message] | None = None,
     ) -> Message:
-        """The answer to a question that is asked once. Raises NoAnswer, TooLarge."""
+        """The answer to a question that is asked once. Raises NoAnswer, TooLarge.
+
+        With a list for what comes `before` it, the answer is the first message that has a status.
+        """
         if not self._connected.is_set():
             raise NoAnswer("there is no connection")
         loop = asyncio.get_running_loop()
         token = f"{next(self._tokens):x}"
         future: asyncio.Future[Message] = loop.create_future()
         self._waiting[token] = future
+        if before is not None:
+            self._before[token] = before
         timer = loop.call_later(timeout, self._expire, future)
         try:
             await self.client.publish(subject, data, self._inbox + token, headers)
@@ -219,6 +235,7 @@ class Wire:
         finally:
             timer.cancel()
             del self._waiting[token]
+            self._before.pop(token, None)
         if not answer.data and answer.headers and answer.headers.get("Status") == "503":
             raise NoAnswer(f"nobody answers on {subject}")
         return answer

@@ -165,8 +165,12 @@ class Orders:
         orders = self._poison.apart(key, self._clock.now(), module.orders, self._fold, key)
         if module.PURGES:
             self._forget(module, key, {order.host for order in orders})
-        for order in orders:
-            if not await self._put(order):
+        said, digest = b"", b""
+        for order in orders:  # those for many hosts say the same
+            if (order.news or order.data) is not said:
+                said = order.news or order.data
+                digest = blake2b(said, digest_size=16).digest()
+            if not await self._put(order, digest):
                 log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
                 await asyncio.sleep(min(0.5, self._period))
                 self._ripe.append((module, key))
@@ -201,9 +205,9 @@ class Orders:
             self._put_last.pop((host, module.KIND, id), None)
             self._touch(module, wanted[host, id])
 
-    async def _put(self, order: Order) -> bool:
-        """Whether it stands."""
-        place, digest = (order.host, order.kind, order.id), blake2b(order.news or order.data, digest_size=16).digest()
+    async def _put(self, order: Order, digest: bytes) -> bool:
+        """Whether it stands; `digest`: of what it says."""
+        place = (order.host, order.kind, order.id)
         if self._put_last.get(place) == digest:
             return True
         try:

@@ -335,3 +335,17 @@ async def test_a_bucket_is_guarded_by_its_revisions(wire: Wire) -> None:
     assert (gone.value, gone.revision) == (None, mark)
     assert [item.key for item in await bucket.items()] == ["b.c"]
     assert [item.key for item in await bucket.items("b")] == ["b.c"]
+
+
+async def test_what_stands_for_a_host_is_read_at_once_whatever_it_is(assignments: Assignments) -> None:
+    """One question to NATS answers all of it, unless there is nothing, or more than that may tell."""
+    bucket = assignments._bucket
+    assert await bucket.standing("h1") == (0, [])
+    await asyncio.gather(*(assignments.put("h1", "server", f"s{n}", b"", 1) for n in range(3)))
+    await assignments.purge("h1", "server", "s1", 2)
+    await asyncio.gather(*(assignments.put("h2", "server", f"s{n:04}", b"x", 1) for n in range(1030)))
+    revision, found = await bucket.standing("h1")
+    assert revision == 1034
+    assert [item.key for item in found] == ["h1.server.s0", "h1.server.s2"]
+    assert len((await bucket.standing("h2"))[1]) == 1030
+    assert await bucket.standing("h3") == (1034, [])
