@@ -26,8 +26,9 @@ types:
 clients:
 	PYTHON=$(PYTHON) tools/install-clients
 
+# Two workers share the files, as tests/conftest.py says. Quickly, a few: `make tests ARGS="tests/events -n 0 -x"`.
 tests:
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # Any number of histories, in memory and of real processes: `make soak SEEDS=1000 PROCESSES=200 FIRST=0`. A failure names
 # its seed. Those of processes go on where they stopped: `.soak-faults` knows which were run.

@@ -9,6 +9,9 @@ from events.assignments import ASK, SAID, OwnAssignments
 from events.subjects import token
 from events.wire import Message, Subscription, Wire
 
+ATTEMPT = 5.0  # seconds that a report may have to wait for its answer
+WORD = 0.1  # and for each word of it: it may be worth a commit
+
 Take = Callable[[str, str, bytes | None], None]
 """(kind, id, data): an order as it now stands; None: it is fulfilled and taken away."""
 
@@ -22,8 +25,8 @@ class Link(Protocol):
     async def caught_up(self) -> None:
         """Return once the orders that stood at the beginning were heard."""
 
-    async def report(self, payload: bytes) -> bytes:
-        """Say something until it is answered; the answer.
+    async def report(self, payload: bytes, words: int = 1) -> bytes:
+        """Say something, in so many words, until it is answered; the answer.
 
         Raises Unavailable when nobody answered for long, Faulty when whoever did could not do anything with it now.
         """
@@ -55,8 +58,9 @@ class WireLink:
         assert self._own is not None, "nothing is followed"
         await self._own.caught_up()
 
-    async def report(self, payload: bytes) -> bytes:
-        return await self._wire.call(f"report.{self._host}", payload)
+    async def report(self, payload: bytes, words: int = 1) -> bytes:
+        attempt = ATTEMPT + WORD * words
+        return await self._wire.call(f"report.{self._host}", payload, timeout=2 * attempt, attempt=attempt)
 
     async def beat(self) -> None:
         await self._wire.cast(f"heartbeat.{self._host}", b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from random import Random
 from typing import Literal
 
 import msgspec
@@ -13,10 +14,10 @@ from agents.compute.hypervisor import DriverError, Found, Guest, Hypervisor, Int
 from agents.compute.server import Step, report, step
 from agents.diary import Diary
 from agents.link import Link
+from agents.outbox import Outbox
 from events import logs, metrics, tracing
 from events.clock import Clock
-from events.compute.guest import BuiltAsked, ConsoleAsked, ConsoleRead, Joined, Report, Seen
-from events.journal import Unavailable
+from events.compute.guest import BuiltAsked, ConsoleAsked, ConsoleRead, Joined, Seen
 from events.wire import Faulty
 
 log = logging.getLogger("cumulog.agent")
@@ -44,11 +45,13 @@ class Agent:
         heartbeat: float = 5.0,
         period: float = PERIOD,
         clock: Clock | None = None,
+        random: Random | None = None,
     ) -> None:
         self.host = host  # in logs and traces; what is said is said by the link
         self._link = link
         self._driver = driver
         self._diary = Diary(clock)
+        self._outbox = Outbox(link, random=random, longest=period)
         self._zone = zone
         self._heartbeat = heartbeat
         self._period = period
@@ -80,6 +83,7 @@ class Agent:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._outbox.stop()
         await self._link.close()
         await self._driver.close()
 
@@ -109,7 +113,7 @@ class Agent:
         joined = False
         while not joined:
             try:
-                await self._say(Joined(zone=self._zone, capacity=capacity))
+                await self._outbox.say(Joined(zone=self._zone, capacity=capacity))
                 joined = True
             except Faulty as fault:
                 log.warning("this host could not be joined: %s", fault)
@@ -135,13 +139,14 @@ class Agent:
 
     async def _report_strays(self, found: dict[str, Found]) -> None:
         """A guest that nobody asks for is reported, never removed: our knowledge may lag, a disk is gone at once."""
-        for server, guest in found.items():
-            if server not in self._wanted:
-                seen: Literal["running", "stopped"] = "running" if guest.running else "stopped"
-                try:
-                    await self._say(Seen(server=server, generation=guest.generation, seen=seen))
-                except Faulty as fault:
-                    log.warning("nobody knows what to do about guest %s: %s", server, fault)
+        await asyncio.gather(*(self._report_stray(*one) for one in found.items() if one[0] not in self._wanted))
+
+    async def _report_stray(self, server: str, guest: Found) -> None:
+        seen: Literal["running", "stopped"] = "running" if guest.running else "stopped"
+        try:
+            await self._outbox.say(Seen(server=server, generation=guest.generation, seen=seen))
+        except Faulty as fault:
+            log.warning("nobody knows what to do about guest %s: %s", server, fault)
 
     # What is heard
 
@@ -205,8 +210,7 @@ class Agent:
         try:
             while server in self._due:
                 self._due.discard(server)
-                async with self._room:
-                    await self._turn(server)
+                await self._turn(server)
         finally:
             self._working.discard(server)
 
@@ -229,8 +233,9 @@ class Agent:
                     await self._ask_whether_built(server)
                     continue
                 about = {"cumulog.host": self.host, "cumulog.id": guest.id}
-                with tracing.below(next_step, guest.trace, **about), self._diary.taking(server, next_step):
-                    await self._do(next_step, guest)
+                async with self._room:
+                    with tracing.below(next_step, guest.trace, **about), self._diary.taking(server, next_step):
+                        await self._do(next_step, guest)
                 metrics.STEPS.labels(next_step, "done").inc()
         except DriverError as fault:
             try:
@@ -248,7 +253,7 @@ class Agent:
         asyncio.get_running_loop().call_later(min(pause, self._period), self._schedule, server)
 
     async def _ask_whether_built(self, server: str) -> None:
-        if await self._say(BuiltAsked(server=server)):
+        if await self._outbox.say(BuiltAsked(server=server)):
             self._note_built(server)
         self._older.discard(server)
 
@@ -260,8 +265,9 @@ class Agent:
     async def _update(self, guest: Guest, found: Found | None) -> None:
         """Its ports may have changed though nothing else did."""
         if found is not None and found.running and self._plugged.get(guest.id) != guest.interfaces:
-            with self._diary.taking(guest.id, "refresh"):
-                await self._driver.refresh(guest)
+            async with self._room:
+                with self._diary.taking(guest.id, "refresh"):
+                    await self._driver.refresh(guest)
             self._plugged[guest.id] = guest.interfaces
 
     async def _do(self, next_step: Step, guest: Guest) -> None:
@@ -287,7 +293,7 @@ class Agent:
         if fault.permanent:
             log.warning("host can not serve %s: %s", server, fault)
             seen = Seen(server=server, generation=guest.generation, seen="failed", reason=str(fault))
-            await self._say(replace(seen, steps=self._diary.of(server)))
+            await self._outbox.say(replace(seen, steps=self._diary.of(server)))
             self._diary.heard(server)
         else:
             self._again(server, fault)
@@ -297,21 +303,11 @@ class Agent:
         if seen is None or self._said.get(guest.id) == seen:
             return
         with tracing.below(f"say {seen.seen}", guest.trace, **{"cumulog.host": self.host, "cumulog.id": guest.id}):
-            await self._say(replace(seen, trace=tracing.current(), steps=self._diary.of(guest.id)))
+            await self._outbox.say(replace(seen, trace=tracing.current(), steps=self._diary.of(guest.id)))
         self._diary.heard(guest.id)
         self._said[guest.id] = seen
         if seen.seen == "running":
             self._note_built(guest.id)
-
-    async def _say(self, said: Report) -> bytes:
-        """Until it is heard. Raises Faulty if whoever heard it could do nothing with it now."""
-        payload = msgspec.json.encode(said)
-        while True:
-            try:
-                return await self._link.report(payload)
-            except Unavailable as fault:
-                log.warning("nobody hears a report: %s", fault)
-                await asyncio.sleep(min(PAUSES[1], self._period))
 
     async def _console(self, asked: ConsoleAsked) -> None:
         try:
@@ -319,6 +315,6 @@ class Agent:
         except DriverError as fault:
             text = f"The console cannot be read: {fault}"
         try:
-            await self._say(ConsoleRead(question=asked.question, text=text))
+            await self._outbox.say(ConsoleRead(question=asked.question, text=text))
         except Faulty as fault:
             log.warning("nobody takes what console of %s says: %s", asked.server, fault)

@@ -37,6 +37,7 @@ from events.network.standard import holder
 from events.network.subnet import CreateSubnet, Pool
 from events.subjects import key_of
 from handlers.compute import guests, scheduler
+from handlers.network import groups
 from handlers.orders import Order
 from projections.network.port import share_of
 from projections.network.security_group import steps_to_default
@@ -252,9 +253,11 @@ def remember(path: Path, fold: Fold, host: str) -> None:
 
 
 def orders(fold: Fold, made: Iterable[str]) -> Iterator[Order]:
-    """What hosts have been told of these servers."""
+    """What hosts have been told of these servers, and of the members of all groups."""
     for id in made:
         yield from guests.orders(fold, id)
+    for id in groups.unsettled(fold):
+        yield from groups.orders(fold, id)
 
 
 __all__ = ["History", "orders", "remember"]

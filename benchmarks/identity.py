@@ -31,11 +31,12 @@ from events.envelope import CLOUD, Command
 from events.fold import Fold
 from events.identity import assignment, group, membership, name, project, role, user
 from events.identity.assignment import grant
-from events.identity.group import CreateGroup
+from events.identity.group import GroupCreated
 from events.identity.membership import Join
 from events.identity.name import Take
-from events.identity.project import CreateProject
-from events.identity.user import CreateUser
+from events.identity.project import ProjectCreated
+from events.identity.record import Make
+from events.identity.user import UserCreated
 from events.ids import derived
 from events.jetstream import JetStreamJournal
 from events.journal import Entry
@@ -78,12 +79,13 @@ class Crowd:
             yield name, Take(id=("user", "default", f"user-{number}"), holder=id)
             extra = {"email": f"user-{number}@cloud.test"}
             hash = usual if number < USERS - 1 else self.quick
-            yield user, CreateUser(id=id, name=f"user-{number}", domain="default", password=hash, extra=extra)
+            made = UserCreated(id=id, name=f"user-{number}", domain="default", password=hash, extra=extra)
+            yield user, Make(id=id, made=made)
         for number, id in enumerate(self.projects):
             yield name, Take(id=("project", "default", f"project-{number}"), holder=id)
-            yield project, CreateProject(id=id, name=f"project-{number}", domain="default")
+            yield project, Make(id=id, made=ProjectCreated(id=id, name=f"project-{number}", domain="default"))
         for number, id in enumerate(self.groups):
-            yield group, CreateGroup(id=id, name=f"group-{number}", domain="default")
+            yield group, Make(id=id, made=GroupCreated(id=id, name=f"group-{number}", domain="default"))
             yield membership, Join(id=(id, self.users[0]))
         yield from self._grants()
 
@@ -304,7 +306,7 @@ def lines() -> str:
     floors = ("events", "projections", "handlers", "gateway")
     service = {floor: count((root / floor / "identity").rglob("*.py")) for floor in floors}
     kernel = {floor: count((root / floor).glob("*.py")) for floor in floors}
-    names = [path.stem for path in (root / "events" / "identity").glob("[a-z]*.py")]
+    names = [one.__name__.rpartition(".")[2] for one in deciders() if one.__name__.startswith("events.identity.")]
     each = {
         name: count(path for floor in floors for path in (root / floor / "identity").rglob(f"{name}.py"))
         for name in names

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,6 +43,10 @@ from projections.rebuild import build
 SIZE = Size(id="1", name="m1.small", vcpus=1, ram=2048, disk=20)
 NETWORK, SUBNET, PROJECTS, HOSTS = new_hex(), new_hex(), [new_hex() for _ in range(50)], 100
 BUNCH = 2_000  # messages that are sent before the server is waited for
+TURNS: tuple[tuple[type[StopServer | StartServer], Literal["running", "stopped"]], ...] = (
+    (StopServer, "stopped"),
+    (StartServer, "running"),
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,6 +63,7 @@ class Maker:
     def commit(self, resource: Any, command: Command, request: str) -> tuple[str, bytes]:
         """What the journal would hold after a command."""
         subject = f"{prefix_of(resource.__name__)}.{key_of(command.id)}"
+        state: Any
         state, previous = self.known.get(subject, (None, None))
         events = tuple(resource.decide(state, command))
         assert events, f"{command} does nothing to {state}"
@@ -113,7 +118,7 @@ class Maker:
             yield self.commit(
                 port, ReportPort(id=door, host=host, status="ACTIVE" if turn % 2 == 0 else "DOWN"), request
             )
-            for command, seen in ((StopServer, "stopped"), (StartServer, "running")):
+            for command, seen in TURNS:
                 yield self.commit(server, command(id=id, request=request), request)
                 generation = self.known[f"ev.compute.server.{id}"][0].generation
                 told = ReportServer(id=id, host=host, generation=generation, seen=seen)

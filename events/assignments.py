@@ -3,7 +3,8 @@
 A bucket, `assignments`, keys `<host>.<kind>.<id>`. An entry holds the journal's sequence of its state, and only a
 higher one replaces it. Handlers write; an agent hears `assigned.<host>.>`, on which the bucket's changes are said
 again, and calls `assignments.<host>` for what stands there: at the start, after each reconnect, and every minute, for
-what is said can be lost. It is given no part of JetStream, whose answers could be led into the journal.
+what is said can be lost. What it knows already it is not told again: mostly the answer is that nothing is newer. It is
+given no part of JetStream, whose answers could be led into the journal.
 Source: DESIGN, "Hard cases, decided", 9.
 """
 
@@ -13,12 +14,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from random import Random
 
 import msgspec
 from msgspec import Struct
 
 from events.bucket import Bucket, Item, Watch
 from events.journal import Stale, Unavailable
+from events.patience import growing
 from events.subjects import token, untoken
 from events.wire import Faulty, Message, Service, Subscription, Wire
 
@@ -27,7 +30,12 @@ SAID = "assigned"
 ASK = "ask"  # `assigned.<host>.ask`: a question to a host's agent, that stands nowhere
 NAME = "Cumulog-Entry"
 PAGE = 1 << 20  # bytes of entries in one answer to an agent, after which it asks for more
-REFRESH = 60.0  # seconds between an agent's looks at everything
+REFRESH = 60.0  # seconds between an agent's looks at everything, give or take a half
+TRUSTED = 1200.0  # seconds after which a look is at everything again: marks of what was removed live for an hour
+AT_ONCE = 8  # agents that one process tells at a time
+WAITING = 56
+CALL, ATTEMPT = 30.0, 10.0  # seconds that an agent waits for a page: it may be a large one, and it may have its turn
+PAUSES = (0.5, 8.0)  # seconds before an agent tries again to read what it is to hold
 
 log = logging.getLogger("cumulog.assignments")
 
@@ -65,6 +73,10 @@ class MemoryAssignments:
 
     async def names(self, kind: str) -> list[tuple[str, str]]:
         return [(host, id) for (host, one, id), (_, data) in self.entries.items() if one == kind and data is not None]
+
+    async def standing(self, kind: str, id: str) -> dict[str, bytes]:
+        entries = self.entries.items()
+        return {host: data for (host, *what), (_, data) in entries if what == [kind, id] and data is not None}
 
     def _write(self, host: str, kind: str, id: str, data: bytes | None, sequence: int) -> bool:
         self.entries[host, kind, id] = (sequence, data)
@@ -140,6 +152,12 @@ class Assignments:
                 found.append((untoken(host), untoken(id)))
         return found
 
+    async def standing(self, kind: str, id: str) -> dict[str, bytes]:
+        """The entries of one resource, by host; none if they are too many for one question. Raises Unavailable."""
+        found = await self._bucket.standing(f"*.{token(kind)}.{token(id)}")
+        entries = (_assignment(item) for item in (found[1] if found else ()) if item.value is not None)
+        return {one.host: one.data for one in entries if one.data is not None}
+
     async def watch(self, host: str | None, deliver: Deliver) -> Watch:
         """Call `deliver` with the entries of a host, or of all, and with every change. Raises Unavailable."""
         return await self._bucket.watch(
@@ -148,12 +166,15 @@ class Assignments:
 
     async def serve(self) -> Service:
         """Answer the agents' questions until stopped; one of all who serve answers each."""
-        return await self._wire.serve(f"{BUCKET}.*", BUCKET, self._answer)
+        return await self._wire.serve(f"{BUCKET}.*", BUCKET, self._answer, at_once=AT_ONCE, waiting=WAITING)
 
     async def _answer(self, subject: str, payload: bytes) -> bytes:
         question = msgspec.json.decode(payload, type=_Question)
-        revision, standing = await self._bucket.standing(subject.partition(".")[2])
-        items = [item for item in standing if item.key > question.after]
+        host = subject.partition(".")[2]
+        if question.since and not await self._bucket.is_newer(host, question.since):
+            return msgspec.json.encode(_Answer(question.since, [], False, same=True))
+        revision, found, since = await self._read(host)
+        items = [item for item in found if item.key > question.after]
         entries: list[_Entry] = []
         size = 0
         for item in items:
@@ -161,11 +182,21 @@ class Assignments:
             if entries and size > PAGE:
                 break
             entries.append(_Entry(item.key, item.revision, _assignment(item)))
-        return msgspec.json.encode(_Answer(revision, entries, len(entries) < len(items)))
+        return msgspec.json.encode(_Answer(revision, entries, len(entries) < len(items), since=since))
+
+    async def _read(self, host: str) -> tuple[int, list[Item], int]:
+        """A revision, what stood then or came since, and the revision of which nothing up to then is missing, or 0."""
+        standing = await self._bucket.standing(f"{host}.>")
+        if standing is not None:
+            revision, items = standing
+            return revision, [item for item in items if item.value is not None], revision
+        revision = await self._bucket.last()
+        return revision, await self._bucket.items(host), 0
 
 
 class _Question(Struct, frozen=True):
     after: str = ""  # the last key of the page before
+    since: int = 0  # the revision up to which the agent knows everything; 0: none
 
 
 class _Entry(Struct, frozen=True, array_like=True):
@@ -178,6 +209,8 @@ class _Answer(Struct, frozen=True):
     revision: int  # of the bucket, before it was read
     entries: list[_Entry]
     more: bool
+    same: bool = False  # nothing is newer than what the agent knows
+    since: int = 0  # what it may say next time that it knows: all up to this revision; 0: it is to ask for everything
 
 
 class OwnAssignments:
@@ -188,6 +221,9 @@ class OwnAssignments:
         self._host = token(host)
         self._deliver = deliver
         self._refresh = refresh
+        self._random = Random()
+        self._since = 0  # the revision up to which everything is known; 0: none
+        self._trusted = 0.0  # until when that counts, in the loop's time
         self._held: dict[str, tuple[int, Assignment]] = {}  # key -> revision and entry
         self._gone: dict[str, int] = {}  # key -> revision of its mark, until a look at everything is newer
         self._caught_up = asyncio.Event()
@@ -238,6 +274,7 @@ class OwnAssignments:
             self._deliver(assignment)
 
     async def _run(self) -> None:
+        pauses = growing(self._random, *PAUSES)
         while True:
             self._look.clear()
             try:
@@ -245,33 +282,37 @@ class OwnAssignments:
                 self._caught_up.set()
             except (Unavailable, Faulty, msgspec.DecodeError) as fault:
                 log.warning("the assignments of this host cannot be read now: %s", fault)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(next(pauses))
                 continue
-            try:
-                async with asyncio.timeout(self._refresh):
+            pauses = growing(self._random, *PAUSES)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._refresh * (0.5 + self._random.random())):
                     await self._look.wait()
-            except TimeoutError:
-                continue
 
     async def _look_at_all(self) -> None:
         found: dict[str, _Entry] = {}
-        after, revision, more = "", None, True
+        now = asyncio.get_running_loop().time()
+        after, since, known, revision, more = "", self._since if now < self._trusted else 0, 0, None, True
         while more:
-            question = msgspec.json.encode(_Question(after))
-            data = await self._wire.call(f"{BUCKET}.{self._host}", question)
+            question = msgspec.json.encode(_Question(after, since))
+            data = await self._wire.call(f"{BUCKET}.{self._host}", question, CALL, ATTEMPT)
             answer = msgspec.json.decode(data, type=_Answer)
+            if answer.same:
+                return
             found.update((entry.key, entry) for entry in answer.entries)
-            revision = answer.revision if revision is None else revision
+            if revision is None:
+                revision, known = answer.revision, answer.since
             more = answer.more and bool(answer.entries)
-            after = answer.entries[-1].key if answer.entries else after
+            after, since = answer.entries[-1].key if answer.entries else after, 0
         assert revision is not None
         for entry in found.values():
             self._take(entry.key, entry.revision, entry.assignment)
-        for key, (known, assignment) in list(self._held.items()):
-            if known <= revision and key not in found:
+        for key, (held, assignment) in list(self._held.items()):
+            if held <= revision and key not in found:
                 del self._held[key]
                 self._deliver(msgspec.structs.replace(assignment, sequence=0, data=None))
         self._gone = {key: mark for key, mark in self._gone.items() if mark > revision}
+        self._since, self._trusted = known, now + TRUSTED
 
 
 def _assignment(item: Item) -> Assignment:

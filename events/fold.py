@@ -8,7 +8,6 @@ Where the journal goes over into a new epoch it reads the passage (events/passag
 from __future__ import annotations
 
 import asyncio
-import gc
 import heapq
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from typing import Any, Protocol, TypeVar, cast
 from msgspec.structs import replace
 
 from events.envelope import Commit, Event, Key, State, digest
+from events.garbage import resting
 from events.journal import Entry, Epoch, Journal, Tail, Unavailable
 from events.passage import Foreign, Passage, is_of_passage
 from events.shelf import Change, Decider, Known, Listener, Shelf, Spoil, Spoiled
@@ -213,7 +213,7 @@ class Fold:
                 before, known = known, self._after(shelf, key, known, commit, entry)
             except Unavailable:
                 raise
-            except Exception as fault:
+            except Exception as fault:  # whatever it is: as in `_fold`
                 raise _Unfoldable(entry) from fault
             change = Change(subject, entry.sequence, commit, before, known)
         return known, change
@@ -257,7 +257,7 @@ class Fold:
         try:
             with self._in_bulk() if last - self.position > BULK else nullcontext():
                 await self._catch_up(journal, last)
-        except BaseException:
+        except BaseException:  # also if it is cancelled: the tail must not go on
             await self.stop()
             raise
         if self.passage.foreign:
@@ -291,18 +291,15 @@ class Fold:
     @contextmanager
     def _in_bulk(self) -> Iterator[None]:
         """Many commits are folded, and nobody asks meanwhile: sort what lives at the end, and collect no garbage."""
-        collecting = gc.isenabled()
-        gc.disable()  # its passes over all that is being made would take most of the time
         for shelf in self.shelves.values():
             shelf.is_unsorted = True
-        try:
-            yield
-        finally:
-            for prefix, shelf in self.shelves.items():
-                for key, fault in shelf.sort().items():
-                    self._spoil(Entry(shelf.known[key].sequence, f"{prefix}.{key}", b""), fault)
-            if collecting:
-                gc.enable()
+        with resting():
+            try:
+                yield
+            finally:
+                for prefix, shelf in self.shelves.items():
+                    for key, fault in shelf.sort().items():
+                        self._spoil(Entry(shelf.known[key].sequence, f"{prefix}.{key}", b""), fault)
 
     async def refold(self, subject: str, journal: Journal) -> None:
         """Try a spoiled resource anew, from its first commit on: this program may be able to fold what another was not.

@@ -32,6 +32,7 @@ STREAM = stream(1)
 EXPECTED = "Nats-Expected-Stream"
 BATCH = 1_000  # entries of one subject that are asked for at a time
 SOON = 0.01  # seconds after which a stream that is about to be made is looked for again
+NO_JOURNAL = "NATS tells of no journal, though this cloud has had one"
 
 log = logging.getLogger("cumulog.journal")
 
@@ -47,36 +48,48 @@ class JetStreamJournal:
         self._next: asyncio.Task[int] | None = None
 
     @classmethod
-    async def open(cls, wire: Wire, *, replicas: int = 1, deadline: float = 10.0) -> Self:
-        """The journal; its stream is made if there is none. Raises UnsafeJournal, Unavailable."""
+    async def open(cls, wire: Wire, *, replicas: int = 1, deadline: float = 10.0, is_new: bool = True) -> Self:
+        """The journal; its first stream is made if there is none, and if the cloud may be new.
+
+        Raises UnsafeJournal, Unavailable.
+        """
         journal = cls(wire, deadline=deadline)
-        try:
-            async with asyncio.timeout(deadline):
-                await journal._ensure(replicas)
-        except TimeoutError as fault:
-            raise Unavailable("JetStream does not answer") from fault
+        await journal._ensure(replicas, is_new)
         return journal
 
-    async def _ensure(self, replicas: int) -> None:
-        empty = 0
-        while True:
-            await self.wire.connected()
-            try:
-                if numbers := await self.streams.numbers():
-                    for number in numbers:
-                        await self.streams.check(number, replicas if number == numbers[-1] else None)
-                    await self.streams.look()
-                    return
-                empty += 1
-                if empty > 1 or replicas == 1:
-                    await self._create(replicas)
-                else:
-                    await asyncio.sleep(0.5)  # a cluster that has just started may not know all its streams yet
-            except NoAnswer as fault:
-                log.debug("JetStream does not answer yet: %s", fault)
-            except ApiError as fault:
-                log.debug("JetStream is not ready yet: %s", fault)
-            await asyncio.sleep(0.005)
+    async def _ensure(self, replicas: int, is_new: bool) -> None:
+        why, empty = "JetStream does not answer", 0
+        try:
+            async with asyncio.timeout(self.deadline):
+                while True:
+                    await self.wire.connected()
+                    try:
+                        if await self._is_there(replicas):
+                            return
+                        empty += 1
+                        if is_new and (empty > 1 or not self.wire.is_clustered):
+                            await self._create(replicas)
+                        elif self.wire.is_clustered:  # one that has just started may not know all its streams yet
+                            why = NO_JOURNAL
+                            await asyncio.sleep(0.5)
+                        else:
+                            raise Unavailable(NO_JOURNAL)
+                    except NoAnswer as fault:
+                        log.debug("JetStream does not answer yet: %s", fault)
+                    except ApiError as fault:
+                        log.debug("JetStream is not ready yet: %s", fault)
+                    await asyncio.sleep(0.005)
+        except TimeoutError as fault:
+            raise Unavailable(why) from fault
+
+    async def _is_there(self, replicas: int) -> bool:
+        """Whether NATS tells of the journal, which is looked at then. Raises UnsafeJournal, NoAnswer, ApiError."""
+        numbers = await self.streams.numbers()
+        for number in numbers:
+            await self.streams.check(number, replicas if number == numbers[-1] else None)
+        if numbers:
+            await self.streams.look()
+        return bool(numbers)
 
     async def _create(self, replicas: int) -> None:
         try:
@@ -112,7 +125,11 @@ class JetStreamJournal:
             if last < expected and EXPECTED not in headers:  # another stream, or a leader that lags
                 headers[EXPECTED] = stream(epoch)
                 continue
-            own = await self._own(subject, data, expected, epoch) if last > expected else None
+            try:
+                own = await self._own(subject, data, expected, epoch) if last > expected else None
+            except Unavailable:  # the leader was just elected, and not all of NATS has heard of it
+                await asyncio.sleep(0.02)
+                continue
             if own is None:
                 raise Stale(last)
             return own

@@ -12,13 +12,17 @@ import asyncio
 import logging
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from events.access import Access
 from events.keys import kept
 from events.nats_server import SECRET, Member, NatsServer, StartFault
 from events.wire import ApiError, Credentials, NoAnswer, Wire
+
+PORTS = range(20_000, 32_000)  # below those that Linux gives to outgoing connections (ip_local_port_range)
 
 log = logging.getLogger("cumulog.nats")
 
@@ -37,17 +41,19 @@ class NatsCluster:
     ) -> None:
         self.directory = directory
         self._secret = directory / SECRET
-        ports = _free_ports(nodes)
+        ports = _free_ports(2 * nodes)
+        clients, routes = ports[:nodes], ports[nodes:]
         self.nodes = [
             NatsServer(
                 directory / name,
                 sync=sync,
                 hosts=hosts,
                 consumers=consumers,
+                port=port,
                 secret=self._secret,
-                member=Member(name=name, port=port, others=tuple(set(ports) - {port})),
+                member=Member(name=name, port=route, others=tuple(set(routes) - {route})),
             )
-            for name, port in zip(names(nodes), ports, strict=True)
+            for name, port, route in zip(names(nodes), clients, routes, strict=True)
         ]
 
     @property
@@ -143,9 +149,11 @@ async def _is_settled(wire: Wire, stream: str, nodes: int) -> bool:
 
 
 def _free_ports(number: int) -> list[int]:
-    """Ports that nobody has this moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Ports that nobody has this moment, and that no outgoing connection is given before they are used."""
+    ports: list[int] = []
+    for port in SystemRandom().sample(PORTS, len(PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.append(port)
+        if len(ports) == number:
+            break
     return ports

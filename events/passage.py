@@ -135,7 +135,7 @@ class Passage:
             try:
                 assert whole, "it is not whole"
                 self.fold.take_over(self._carried, word.forms)
-            except Exception as fault:
+            except Exception as fault:  # whatever a state of another version raises
                 self.foreign = f"what was carried into epoch {word.number} cannot be read: {fault!r}"
                 log.critical(self.foreign)
                 return

@@ -22,6 +22,9 @@ class Invalid(Refusal):
 class Unauthenticated(Refusal):
     """Nobody known asks."""
 
+    def __init__(self, message: str = "The request you have made requires authentication.") -> None:
+        super().__init__(message)
+
 
 class CannotAuthenticate(Unauthenticated):
     """This way nobody is known; `methods` are those by which somebody can be."""

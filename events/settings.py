@@ -96,6 +96,7 @@ class Identity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password_regex_description: str = ""  # what is said of one that does not
     change_password_upon_first_use: bool = False  # a password that an administrator set is good for changing it only
     disable_user_account_days_inactive: Count = 0  # days without a login after which a user is disabled; 0: never
+    return_all_endpoints_if_no_filter: bool = True  # a project that was given no endpoints has the whole catalog
     limit_enforcement_model: Literal["flat", "strict_two_level"] = "flat"  # of unified limits
 
     def __post_init__(self) -> None:

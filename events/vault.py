@@ -25,11 +25,17 @@ from events.wire import Wire
 BUCKET = "vault"
 FORMAT = b"\x01"  # AES-256-GCM: nonce, then text and tag
 NONCE = 12  # bytes
+MASTER = "master"  # the file of the key
 CANARY = "vault-canary"  # an entry that tells whether the key is the vault's
 
 
 class WrongKey(Exception):
     """The master key does not open this vault, or an entry was tampered with."""
+
+
+def has_key(keys: Path) -> bool:
+    """Whether a vault's key is in this directory: then the cloud has been up before."""
+    return is_kept(keys / MASTER)
 
 
 class Vault(Protocol):
@@ -86,7 +92,7 @@ class NatsVault:
     async def open(cls, wire: Wire, keys: Path, *, replicas: int = 1, deadline: float = 10.0) -> NatsVault:
         """The vault under the key in directory `keys`, made if there is none. Raises WrongKey, Unavailable."""
         bucket = await Bucket.open(wire, BUCKET, replicas=replicas, deadline=deadline)
-        file = keys / "master"
+        file = keys / MASTER
         if await bucket.get(CANARY) is None:
             sealed = Cipher(kept(file)).seal(CANARY, secrets.token_bytes(16))
             with suppress(Stale):  # another process was first

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count, repeat
+from random import Random
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from nats.aio.subscription import Subscription
 from events.ids import new_hex
 from events.journal import Unavailable
 from events.nats_client import Taker, TakingClient
+from events.patience import growing
 from events.refusals import Busy, TooLarge
 
 __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
@@ -30,8 +32,12 @@ __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer",
 ATTEMPT = 2.0  # seconds that one question waits for its answer
 PAUSES = (0.002, 0.01, 0.02, 0.05, 0.1)  # seconds between attempts; the last one repeats
 AT_ONCE = 256  # requests that one service works on at a time
+WAITING = 256  # that wait for their turn: who comes then is told so at once, and comes back after a pause
+LAST = 5.0  # seconds in which a service that is stopped answers what it has taken
+CALLS = (0.05, 4.0)  # seconds between attempts of a call: the first pause, and the longest
 REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
 FAULT = "Cumulog-Fault"
+LATER = "Cumulog-Later"  # beside it: nothing is wrong with the call, but now is not its time
 UNLIMITED = 1 << 40
 
 log = logging.getLogger("cumulog.wire")
@@ -78,8 +84,8 @@ class Wire:
         self._opened = False
         self._closing = False
         self._waiting: dict[str, asyncio.Future[Message]] = {}
-        self._before: dict[str, list[Message]] = {}  # what comes before the answer to a question for several messages
         self._tokens = count(1)
+        self._random = Random()
         self._inbox = ""
         self._fault = ""
 
@@ -191,39 +197,24 @@ class Wire:
         self._answer(message.subject, message.data, message.headers)
 
     def _answer(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
-        token = subject[len(self._inbox) :]
-        future = self._waiting.get(token)
+        future = self._waiting.get(subject[len(self._inbox) :])
         if future is not None and not future.done():
-            message = Message(self.client, subject=subject, data=data, headers=headers)
-            if (before := self._before.get(token)) is not None and "Status" not in (headers or {}):
-                before.append(message)
-            else:
-                future.set_result(message)
+            future.set_result(Message(self.client, subject=subject, data=data, headers=headers))
 
     def _expire(self, future: asyncio.Future[Message]) -> None:
         if not future.done():
             future.set_exception(NoAnswer("no answer in time"))
 
     async def request(
-        self,
-        subject: str,
-        data: bytes = b"",
-        headers: dict[str, str] | None = None,
-        timeout: float = ATTEMPT,
-        before: list[Message] | None = None,
+        self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None, timeout: float = ATTEMPT
     ) -> Message:
-        """The answer to a question that is asked once. Raises NoAnswer, TooLarge.
-
-        With a list for what comes `before` it, the answer is the first message that has a status.
-        """
+        """The answer to a question that is asked once. Raises NoAnswer, TooLarge."""
         if not self._connected.is_set():
             raise NoAnswer("there is no connection")
         loop = asyncio.get_running_loop()
         token = f"{next(self._tokens):x}"
         future: asyncio.Future[Message] = loop.create_future()
         self._waiting[token] = future
-        if before is not None:
-            self._before[token] = before
         timer = loop.call_later(timeout, self._expire, future)
         try:
             await self.client.publish(subject, data, self._inbox + token, headers)
@@ -235,9 +226,10 @@ class Wire:
         finally:
             timer.cancel()
             del self._waiting[token]
-            self._before.pop(token, None)
         if not answer.data and answer.headers and answer.headers.get("Status") == "503":
             raise NoAnswer(f"nobody answers on {subject}")
+        if answer.headers and LATER in answer.headers:
+            raise NoAnswer(answer.headers[LATER])
         return answer
 
     async def ask(
@@ -248,10 +240,11 @@ class Wire:
         *,
         timeout: float,
         attempt: float = ATTEMPT,
+        pauses: Iterator[float] | None = None,
     ) -> Message:
         """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
         clock = asyncio.get_running_loop().time
-        reason, pauses, pause, end = "", iter(PAUSES), PAUSES[0], clock() + timeout
+        reason, pauses, end = "", pauses or chain(PAUSES, repeat(PAUSES[-1])), clock() + timeout
         while True:
             if not self._connected.is_set():
                 with suppress(TimeoutError):
@@ -262,7 +255,7 @@ class Wire:
             except NoAnswer as fault:
                 if not reason or clock() < end:  # else this attempt had less time than those before it
                     reason = str(fault)
-            pause = next(pauses, pause)
+            pause = next(pauses)
             if clock() + pause >= end:
                 raise Unavailable(reason)
             await asyncio.sleep(pause)
@@ -279,7 +272,8 @@ class Wire:
 
     async def call(self, subject: str, payload: bytes, timeout: float = 10.0, attempt: float = 5.0) -> bytes:
         """What `serve` answers; it may be served more than once. Raises Unavailable, Faulty."""
-        answer = await self.ask(subject, payload, timeout=timeout, attempt=attempt)
+        pauses = growing(self._random, *CALLS)
+        answer = await self.ask(subject, payload, timeout=timeout, attempt=attempt, pauses=pauses)
         if answer.headers and FAULT in answer.headers:
             raise Faulty(answer.headers[FAULT])
         return answer.data
@@ -308,9 +302,11 @@ class Wire:
         if self._connected.is_set():
             await self.client.publish(subject, payload)
 
-    async def serve(self, subject: str, queue: str, handler: Handler) -> Service:
+    async def serve(
+        self, subject: str, queue: str, handler: Handler, *, at_once: int = AT_ONCE, waiting: int = WAITING
+    ) -> Service:
         """Answer calls on `subject`, each by one member of `queue`, until stopped."""
-        service = Service(self, handler)
+        service = Service(self, handler, at_once, waiting)
         service.subscription = await self.client.subscribe(subject, queue, service.take)
         await self.client.flush()
         return service
@@ -345,36 +341,45 @@ class Wire:
 class Service:
     """A subject that is being served."""
 
-    def __init__(self, wire: Wire, handler: Handler) -> None:
+    def __init__(self, wire: Wire, handler: Handler, at_once: int, waiting: int) -> None:
         self.subscription: Subscription | None = None
         self._wire = wire
         self._handler = handler
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self._room = asyncio.Semaphore(at_once)
+        self._most = at_once + waiting
         self._tasks: set[asyncio.Task[bytes]] = set()
 
     async def take(self, message: Message) -> None:
         if message.reply and not message.reply.startswith(REPLIES):
             log.error("a call on %s wants its answer on %s: ignored", message.subject, message.reply)
             return
-        await self._room.acquire()
+        if len(self._tasks) >= self._most:
+            if message.reply:
+                await self._wire.client.publish(message.reply, headers=_later(message.subject, "many wait already"))
+            return
         task = asyncio.ensure_future(self._serve(message))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     async def _serve(self, message: Message) -> bytes:
-        served = False
+        headers: dict[str, str] | None = {FAULT: f"{message.subject} was not served"}
+        answer = b""
         try:
-            answer = await self._handler(message.subject, message.data)
-            served = True
+            async with self._room:
+                answer = await self._handler(message.subject, message.data)
+            headers = None
+        except asyncio.CancelledError:
+            headers = _later(message.subject, "its process ends")
+            raise
+        except (Busy, Unavailable) as fault:
+            headers = _later(message.subject, str(fault))
+            raise
         finally:
-            if not served and message.reply and self._wire.is_connected:
-                await self._wire.client.publish(message.reply, headers={FAULT: f"{message.subject} was not served"})
-        if message.reply:
-            await self._wire.client.publish(message.reply, answer)
+            if message.reply and (headers is None or self._wire.is_connected):
+                await self._wire.client.publish(message.reply, answer, headers=headers)
         return answer
 
     def _done(self, task: asyncio.Task[bytes]) -> None:
-        self._room.release()
         self._tasks.discard(task)
         fault = None if task.cancelled() else task.exception()
         if isinstance(fault, Busy | Unavailable):
@@ -383,7 +388,17 @@ class Service:
             log.error("a call failed", exc_info=fault)
 
     async def stop(self) -> None:
-        """Take no further calls, and return once those taken are answered."""
+        """Take no further calls, answer those taken, and give up those that wait: whoever called calls again."""
         if self.subscription is not None:
             await self._wire.unlisten(self.subscription)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def _later(subject: str, why: str) -> dict[str, str]:
+    """What an answer bears that asks for patience; of an older version, who reads it sees a fault."""
+    told = f"{subject} is not served now: {why}"
+    return {FAULT: told, LATER: told}

@@ -21,12 +21,12 @@ _PIECE = re.compile(r"(?P<part>\{[^}]*\}|\*(?!\*))|(?P<any>\*\*)|(?P<literal>[^*
 _ONE, _MORE, _ANY = "one", "more", "any"  # a character but `/`; any number of these; any number of any
 
 
-def check(token: Token | None, service: str, method: str, path: str, full: str) -> None:
+def check(token: Token, service: str, method: str, path: str, full: str) -> None:
     """Raises Unauthenticated unless the token's access rules, if it has any, allow the request.
 
     What a token says can always be asked for.
     """
-    if token is None or token.access_rules is None:
+    if token.access_rules is None:
         return
     if (service, method, path) == ("identity", "GET", "/v3/auth/tokens"):
         return
@@ -34,7 +34,13 @@ def check(token: Token | None, service: str, method: str, path: str, full: str) 
         fits = rule.method == method and rule.service == _TYPES[service]
         if fits and (matches(rule.path, path) or matches(rule.path, full)):
             return
-    raise Unauthenticated("The request you have made requires authentication.")
+    raise Unauthenticated()
+
+
+def check_of_no_service(token: Token) -> None:
+    """Raises Unauthenticated if the token has access rules: each names a service, and what is asked for is none's."""
+    if token.access_rules is not None:
+        raise Unauthenticated()
 
 
 @lru_cache(4096)

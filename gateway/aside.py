@@ -39,9 +39,4 @@ async def serve(parts: Parts, health: Health, limits: Limits, listening: socket.
     """Answer them from now on, and nothing else."""
     server = http.Server(http.configuration(Router(routes(health)), limits))
     task = await http.begin(server, listening, "aside")
-
-    async def stop() -> None:
-        server.should_exit = True
-        await task
-
-    parts.later("aside", stop)
+    parts.later("aside", lambda: http.end(server, task))

@@ -17,7 +17,7 @@ from events.refusals import Forbidden, Refusal
 from gateway import bodies, faults, policy
 from gateway.cloud import Cloud
 from gateway.microversions import Range, Version
-from gateway.policy import ANYONE, Rule, Table
+from gateway.policy import ANYONE, Former, Rule, Table
 from gateway.rules import Target
 from gateway.tokens import Token
 
@@ -70,8 +70,10 @@ class Face(Struct, frozen=True, kw_only=True):
     negotiate: Callable[[str], faults.Format] | None = None  # from `Accept` to the format of errors, if it chooses one
     service_tokens: bool = True  # what a service asks for a user may be asked with a token that has expired a while ago
     strict: bool = True  # a path that ends in a slash is another one than without
+    options: bool = False  # it says to anybody who asks by OPTIONS which methods a path takes
     denial: str = "Policy doesn't allow {operation} to be performed."  # what is said to who may not
     rules: tuple[Rule, ...] = ()  # its policy
+    former: Former = {}  # names that its rules once had
     admin: str = "context_is_admin"  # the rule that says who sees and may everything
     target: About = "own"  # of its routes that do not say
     describe: Callable[[Route], dict[str, Any] | None] = lambda route: None  # the schema of a body that has no type

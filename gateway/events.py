@@ -17,7 +17,7 @@ from events.cloudevents import MEDIA_TYPE
 from events.moments import Moments, since
 from events.refusals import Forbidden, Invalid, NotFound, Refusal
 from events.services import SERVICES
-from gateway import bodies, faults
+from gateway import access_rules, bodies, faults
 from gateway.cloud import Cloud
 from gateway.feed import Format, Wanted
 from gateway.tokens import Token
@@ -80,6 +80,7 @@ def refused(refusal: Refusal) -> Response:
 async def _read(cloud: Cloud, request: Request) -> Response:
     text = request.headers.get("x-auth-token", "")
     token = await cloud.authenticate(text)
+    access_rules.check_of_no_service(token)
     query = bodies.query(request, Query)
     wanted = _wanted(cloud, token, query)
     assert cloud.feed is not None, "the gateway has no feed"

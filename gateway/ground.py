@@ -22,7 +22,7 @@ from events.keeper import Keeper
 from events.services import deciders
 from events.settings import Settings
 from events.streams import UnsafeJournal
-from events.vault import NatsVault, WrongKey
+from events.vault import NatsVault, WrongKey, has_key
 from events.watched import TracedExecutor, WatchedJournal
 from events.wire import Wire
 from gateway import journals
@@ -69,7 +69,7 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
     opening = asyncio.create_task(tables.open())
     wire = await connecting
     replicas = journals.replicas(wire, settings)
-    journal = await _open(lambda: WatchedJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline))
+    journal = await _open(lambda: _journal(wire, settings, path))
     execute = (TracedExecutor if tracing.is_on() else Executor)(journal, fold, SystemClock())
     tracing.learn(fold)
     fold.past = archive = Archive(cold(settings.archive.url, path / "archive"), own / "archive.copies")
@@ -98,6 +98,12 @@ async def lay(parts: Parts, settings: Settings, path: Path, own: Path, connectin
         journal=journal,
         health=health,
     )
+
+
+async def _journal(wire: Wire, settings: Settings, path: Path) -> WatchedJournal:
+    """The journal, made only where no cloud has been up: NATS may have lost it, or not tell of it yet."""
+    replicas, is_new = journals.replicas(wire, settings), not has_key(path / "keys")
+    return await WatchedJournal.open(wire, replicas=replicas, deadline=settings.journal.deadline, is_new=is_new)
 
 
 async def _open(opening: Callable[[], Awaitable[T]]) -> T:

@@ -15,7 +15,8 @@ from events.settings import Limits
 from gateway.parts import CannotStart, Parts
 from gateway.protocol import protocol
 
-GRACE = 15  # seconds in which the last answers are finished
+GRACE = 14.0  # seconds in which the last answers are finished
+LINGER = 1  # seconds more in which those whose requests were given up are told so
 BACKLOG = 2048  # connections that wait to be taken
 
 
@@ -27,6 +28,15 @@ async def begin(server: Server, listening: socket.socket, name: str) -> asyncio.
             await task
         await asyncio.sleep(0.002)
     return task
+
+
+async def end(server: Server, task: asyncio.Task[None]) -> None:
+    """Finish what is being answered, and give up what still waits after GRACE seconds."""
+    server.should_exit = True
+    await asyncio.wait((task,), timeout=GRACE)
+    for late in list(server.server_state.tasks):
+        late.cancel("the gateway ends")
+    await task
 
 
 def listen(parts: Parts, host: str, port: int) -> tuple[socket.socket, str]:
@@ -91,7 +101,7 @@ def configuration(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         timeout_keep_alive=30,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=round(GRACE) + LINGER,
         server_header=False,
         date_header=True,
     )

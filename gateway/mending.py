@@ -15,9 +15,7 @@ import msgspec
 from agents import destroy
 from events.clock import SystemClock
 from events.decider import Executor
-from events.fold import Fold
 from events.refusals import Invalid
-from events.services import deciders
 from events.settings import Settings
 from events.vault import NatsVault
 from events.wire import Faulty
@@ -30,6 +28,7 @@ from gateway.identity.bootstrap import bootstrap
 from gateway.identity.federation.naming import client_secret
 from gateway.identity.keys import RECEIPTS, TOKENS, ZERO, KeyRing
 from gateway.reading import Opened, opened
+from gateway.upkeep import folded
 from projections.projector import Projector
 from projections.query import Answer, query
 from projections.query import text as text_of
@@ -86,16 +85,8 @@ async def _ask_running(cloud: Opened, sql: str) -> Answer:
 
 
 async def _ask_stopped(cloud: Opened, path: Path, sql: str) -> Answer:
-    fold = Fold(deciders())
-    fold.past = cloud.archive
-    tables = Projector(fold, path / TABLES)
-    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
-    await fold.follow(cloud.journal)
-    try:
+    async with folded(cloud, path / TABLES) as tables:
         return await query(tables, sql)
-    finally:
-        await tables.stop()
-        await fold.stop()
 
 
 async def answer_query(tables: Projector, payload: bytes) -> bytes:
@@ -137,30 +128,26 @@ async def _bootstrap(path: Path, settings: Settings) -> int:
     """A new admin password, in clouds.yaml; the admin's roles and project and the catalog as at the start."""
     directory = Directory(path)
     async with opened(path, settings) as cloud:
-        fold = Fold(deciders())
-        fold.past = cloud.archive
-        tables = Projector(fold, None if cloud.is_running else path / TABLES)
-        await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
-        await fold.follow(cloud.journal)
-        password = settings.gateway.admin_password or secrets.token_urlsafe(18)
-        await bootstrap(Executor(cloud.journal, fold), settings, password, mend=True)
-        replicas = journals.replicas(cloud.wire, settings)
-        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        async with folded(cloud, None if cloud.is_running else path / TABLES) as tables:
+            password = settings.gateway.admin_password or secrets.token_urlsafe(18)
+            await bootstrap(Executor(cloud.journal, tables.fold), settings, password, mend=True)
+        vault = await _vault(cloud, path, settings)
         await vault.put(ADMIN, password.encode())
-        await tables.stop()
-        await fold.stop()
     clouds = Clouds(directory)
     clouds.write(clouds.url() or DEFAULT_URL, settings.identity.region, {"cumulog": password})
     print(f"The admin has a new password: it is in {path / FILE}.")
     return 0
 
 
+async def _vault(cloud: Opened, path: Path, settings: Settings) -> NatsVault:
+    return await NatsVault.open(cloud.wire, path / "keys", replicas=journals.replicas(cloud.wire, settings))
+
+
 async def _client_secret(path: Path, settings: Settings, provider: str) -> int:
     """Keep a secret in the vault; an empty one is none."""
     secret = sys.stdin.read().strip()
     async with opened(path, settings) as cloud:
-        replicas = journals.replicas(cloud.wire, settings)
-        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        vault = await _vault(cloud, path, settings)
         if secret:
             await vault.put(client_secret(provider), secret.encode())
         else:
@@ -172,8 +159,7 @@ async def _keys(path: Path, settings: Settings, *, rotate: bool) -> int:
     """The keys that seal tokens and receipts: replace the primary, or say which there are."""
     status = 0
     async with opened(path, settings) as cloud:
-        replicas = journals.replicas(cloud.wire, settings)
-        vault = await NatsVault.open(cloud.wire, path / "keys", replicas=replicas)
+        vault = await _vault(cloud, path, settings)
         for what, name in (("tokens", TOKENS), ("receipts", RECEIPTS)):
             ring = await KeyRing.open(vault, SystemClock(), name=name)
             wait = await ring.rotate(settings.identity.token_keys) if rotate else ZERO

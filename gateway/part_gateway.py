@@ -88,7 +88,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, path: Path
     """Answer HTTP from now on.
 
     At the end no connection is taken any more; those there are may ask on for `drain` seconds, and are told with each
-    answer to ask elsewhere. What is being answered then is finished.
+    answer to ask elsewhere. What is being answered then is finished; what cannot be is answered 503.
     """
     feed = cloud.feed = Feed(cloud.fold, chronicle_of(cloud.execute), cloud.settings.feed)
     extra = [*aside.routes(cloud.health), *events.routes(cloud), *links.routes(cloud, await Links.open(cloud.vault))]
@@ -108,8 +108,7 @@ async def serve(parts: Parts, cloud: Cloud, listening: socket.socket, path: Path
         for _ in range(int(drain / TICK)):
             if server.server_state.connections:
                 await asyncio.sleep(TICK)
-        server.should_exit = True
-        await task
+        await http.end(server, task)
 
     parts.later("gateway", stop)
 

@@ -24,7 +24,7 @@ from handlers.compute.metadata import Metadatas
 from handlers.filling import Filler
 from handlers.network import groups
 from handlers.orders import Orders
-from handlers.reports import Desk
+from handlers.reports import AT_ONCE, WAITING, Desk
 from handlers.runner import Planner, Runner, Sight
 from handlers.sweeper import Sweeper
 from handlers.watch import Watch
@@ -49,7 +49,12 @@ async def start(ground: Ground) -> Runner:
     gateways = await Gateways.open(wire, replicas=journals.replicas(wire, ground.settings))
     sources = Sources(execute.fold, execute.clock, gateways, await Links.open(vault))
     desk = Desk(execute, sight, ground.assignments, metadata=metadata.document, read=read, images=sources.document)
-    await parts.service(wire, "report.*", "reports", lambda subject, data: desk.take(_host(subject), data))
+
+    async def take(subject: str, data: bytes) -> bytes:
+        return await desk.take(_host(subject), data)
+
+    reports = await wire.serve("report.*", "reports", take, at_once=AT_ONCE, waiting=WAITING)
+    parts.later("reports", reports.stop)
 
     async def beat(message: Message) -> None:
         await desk.beat(_host(message.subject))

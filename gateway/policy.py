@@ -26,6 +26,10 @@ Given = Mapping[str, str | Mapping[str, str]]
 """An operator's word: checks by the names of rules, or by service and name."""
 
 
+Former = Mapping[str, Collection[str]]
+"""By a name that rules once had together, or that one rule had: their names of today."""
+
+
 class Rule(Struct, frozen=True):
     """A line of a service's table."""
 
@@ -43,17 +47,21 @@ def rules(check: str, scopes: frozenset[str], does: Mapping[str, str]) -> tuple[
 class Table:
     """One service's rules, compiled, with what an operator has put in their place."""
 
-    def __init__(self, service: str, defaults: Iterable[Rule], given: Given | None = None) -> None:
+    def __init__(
+        self, service: str, defaults: Iterable[Rule], given: Given | None = None, former: Former | None = None
+    ) -> None:
         self.service = service
+        self.former = former or {}
         self.rules = {rule.name: rule for rule in defaults}
         self.overrides: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.guards: dict[str, Check] = {}
-        self.override(_about(service, given or {}))
+        self.override(given or {})
 
-    def override(self, given: Mapping[str, str]) -> None:
-        """Put these checks in the place of defaults, and nothing in that of others; further names are there to be
-        referred to. Raises BadRule; then all is as it was."""
+    def override(self, word: Given) -> None:
+        """Put an operator's checks in the place of defaults, and nothing in that of others; further names are there to
+        be referred to. Raises BadRule; then all is as it was."""
+        given = self._renamed(_about(self.service, word))
         nodes: dict[str, Node] = {}
         for name, check in {**{rule.name: rule.check for rule in self.rules.values()}, **given}.items():
             try:
@@ -64,6 +72,14 @@ class Table:
         self.guards = {name: _within(rule.scopes, compiled[name]) for name, rule in self.rules.items()}
         self.overrides = {name: check for name, check in given.items() if name in self.rules}
         self.nodes = nodes
+
+    def _renamed(self, given: dict[str, str]) -> dict[str, str]:
+        """What is said of a former name goes for those of today, unless something is said of these themselves."""
+        for old in self.former.keys() & given.keys():
+            for name in self.former[old]:
+                if given[old] != f"rule:{name}":
+                    given.setdefault(name, given[old])
+        return given
 
     def check(self, name: str) -> str:
         """The check in force."""
@@ -99,10 +115,10 @@ class Policy:
         self.tables: dict[str, Table] = {}
         self.given: Given = given or {}
 
-    def table(self, service: str, defaults: Iterable[Rule]) -> Table:
+    def table(self, service: str, defaults: Iterable[Rule], former: Former | None = None) -> Table:
         """The table of a service, made at the first question. Raises BadRule."""
         if service not in self.tables:
-            self.tables[service] = Table(service, defaults, self.given)
+            self.tables[service] = Table(service, defaults, self.given, former)
         return self.tables[service]
 
     def override(self, given: Given) -> None:
@@ -111,12 +127,19 @@ class Policy:
             return
         try:
             for table in self.tables.values():
-                table.override(_about(table.service, given))
+                table.override(given)
         except BadRule:
             for table in self.tables.values():
-                table.override(_about(table.service, self.given))
+                table.override(self.given)
             raise
         self.given = given
+
+    def former(self) -> dict[str, Collection[str]]:
+        """The former names in the operator's word, with those of today."""
+        said = {name for name, check in self.given.items() if isinstance(check, str)}
+        for section in self.given.values():
+            said |= set() if isinstance(section, str) else section.keys()
+        return {name: table.former[name] for table in self.tables.values() for name in said & table.former.keys()}
 
     def unknown(self) -> list[str]:
         """The names in the operator's word that no table has and no check refers to."""
@@ -130,7 +153,7 @@ class Policy:
 
 
 def _strange(section: Mapping[str, str], tables: Collection[Table]) -> list[str]:
-    known = {name for table in tables for name in table.rules}
+    known = {name for table in tables for name in (*table.rules, *table.former)}
     for table in tables:
         known |= {test.match for node in table.nodes.values() for test in tests(node) if test.kind == "rule"}
     return [name for name in section if name not in known]

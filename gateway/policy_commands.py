@@ -14,7 +14,7 @@ from events.settings import Settings
 from gateway import personas, policy_file, policy_people
 from gateway.application import faces
 from gateway.policy import Policy, Rule, Table, scope
-from gateway.rules import BadRule, explain
+from gateway.rules import BadRule, explain, holes
 from gateway.serving import Face
 from gateway.tokens import Token
 
@@ -25,7 +25,7 @@ def tables(path: Path, settings: Settings) -> tuple[Policy, list[Face]]:
     """Every table, with what the operator's file says. Raises BadRule."""
     policy, found = Policy(), faces()
     for face in found:
-        policy.table(face.name, face.rules)
+        policy.table(face.name, face.rules, face.former)
     policy_file.take(policy, policy_file.place(path, settings.policy))
     return policy, found
 
@@ -125,8 +125,12 @@ def _check(options: argparse.Namespace, policy: Policy, who: Token) -> int:
     print(f"{WORDS[verdict]:>7}  {_of(who)}" + ("" if target is None else f", to {' '.join(options.target)}"))
     if rule.scopes and scope(who) not in rule.scopes:
         print(f"         it takes a token of: {', '.join(sorted(rule.scopes))}")
-    for step in explain(table.nodes[name], table.nodes, who, target):
+    steps = list(explain(table.nodes[name], table.nodes, who, target))
+    for step in steps:
         print(f"{WORDS[step.verdict]:>7}  {'  ' * step.depth}{step.text}")
+    if verdict is None:
+        asked = dict.fromkeys(hole for step in steps if step.verdict is None for hole in holes(step.text))
+        print(f"         it depends on the thing: say {' '.join(f'--target {one}=…' for one in asked)}")
     return 0 if verdict is not False else 1
 
 

@@ -54,11 +54,13 @@ def _check(path: Path, name: str, value: object) -> None:
 
 
 def take(policy: Policy, path: Path) -> None:
-    """Put what the file says in force, and warn of names that are no rules. Raises BadRule."""
+    """Put what the file says in force, and warn of names that are no rules, or no more. Raises BadRule."""
     try:
         policy.override(read(path))
     except BadRule as fault:
         raise BadRule(str(fault) if str(path) in str(fault) else f"{path}: {fault}") from None
+    for name, today in policy.former().items():
+        log.warning("%s: what is said of `%s` goes for what it is called today: %s", path, name, ", ".join(today))
     for name in policy.unknown():
         log.warning("%s: there is no rule `%s`; it changes nothing", path, name)
 

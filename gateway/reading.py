@@ -112,7 +112,7 @@ async def _reading(wire: Wire, path: Path, settings: Settings, is_running: bool)
     archive = Archive(cold(settings.archive.url, path / "archive"), path / "archive.copies")
     try:
         replicas = journals.replicas(wire, settings)
-        journal = await JetStreamJournal.open(wire, replicas=replicas, deadline=PATIENCE)
+        journal = await JetStreamJournal.open(wire, replicas=replicas, deadline=PATIENCE, is_new=False)
         yield Opened(wire, journal, archive, is_running)
     finally:
         await archive.close()

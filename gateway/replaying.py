@@ -100,7 +100,7 @@ class _Link:
     async def caught_up(self) -> None:
         """All has been heard."""
 
-    async def report(self, payload: bytes) -> bytes:
+    async def report(self, payload: bytes, words: int = 1) -> bytes:
         await asyncio.sleep(ANSWER)
         try:
             return await self._desk.take(self._host, payload)
@@ -234,7 +234,8 @@ class _Cloud:
         if name not in self.agents:
             driver = _Hypervisor(name, self.memory, capacity, self.history)
             link = _Link(name, self.assignments, self.desk)
-            agent = self.agents[name] = Agent(link, driver, heartbeat=FOREVER, period=60.0, clock=self.clock)
+            agent = Agent(link, driver, heartbeat=FOREVER, period=60.0, clock=self.clock, random=Random(name))
+            self.agents[name] = agent
             await agent.start()
 
     async def _end(self, name: str) -> None:

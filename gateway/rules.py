@@ -82,6 +82,11 @@ _FOREIGN = frozenset({"http", "https"})
 _HOLE = re.compile(r"%\(([^()]*)\)s")
 
 
+def holes(text: str) -> list[str]:
+    """The attributes of the target that a rule asks for."""
+    return _HOLE.findall(text)
+
+
 # From text to nodes
 
 

@@ -7,6 +7,7 @@ returns a view, or an `Answer` where the status or a header is the answer.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from typing import Any, TypeVar, get_type_hints
@@ -78,7 +79,7 @@ class Service:
     def __init__(self, cloud: Cloud, face: Face) -> None:
         self.cloud = cloud
         self.face = face
-        self.table = cloud.policy.table(face.name, face.rules)
+        self.table = cloud.policy.table(face.name, face.rules, face.former)
         unruled = [r for r in face.routes if not r.public and r.policy not in self.table.rules]
         if unruled:
             raise BadRule(f"{unruled[0].method} {face.path}{unruled[0].path} has no rule `{unruled[0].policy}`")
@@ -117,7 +118,7 @@ class Service:
             response = await self._currently(call, endpoint)
         except Refusal as refusal:
             response = self._refuse(call, refusal)
-        except (Unavailable, TimeoutError) as fault:
+        except (Unavailable, TimeoutError, asyncio.CancelledError) as fault:  # this process ends: nobody else cancels
             log.warning("a request was not answered in time: %s", fault)
             late = Busy("The request could not be finished in time; it may or may not have been done.", retry_after=2)
             response = self._refuse(call, late)
@@ -166,6 +167,9 @@ class Service:
     async def _respond(self, call: Call, endpoint: _Endpoint | None) -> Response:
         request = call.request
         candidates = endpoint.candidates(request.method) if endpoint else None
+        if endpoint is not None and request.method == "OPTIONS" and self.face.options:
+            self.cloud.limits.admit_stranger(request.client)
+            return Response(None, 200, {"allow": self._allowed(endpoint)})
         public = candidates is not None and candidates[0].public
         if not public:  # who nobody knows learns nothing, not even which paths there are
             call.token = await self._authenticate(request)
@@ -182,7 +186,7 @@ class Service:
         if endpoint is None:
             raise NotFound("The resource could not be found.")
         if candidates is None:
-            call.headers["allow"] = ", ".join(endpoint.handlers)
+            call.headers["allow"] = self._allowed(endpoint)
             raise MethodNotAllowed(f"The method {request.method} is not allowed for this resource.")
         handler = next((h for h in candidates if h.route.first <= call.version <= h.route.last), None)
         if handler is None:
@@ -197,6 +201,12 @@ class Service:
                 return await self._as_of(as_of, call, handler, arguments)
             result = await handler.function(*arguments)
         return self._response(call, handler.route, result)
+
+    def _allowed(self, endpoint: _Endpoint) -> str:
+        """The methods that a path takes, as the header `Allow` lists them."""
+        if not self.face.options:
+            return ", ".join(endpoint.handlers)
+        return ", ".join([*endpoint.handlers, *(["HEAD"] if "GET" in endpoint.handlers else []), "OPTIONS"])
 
     def _begin(self, call: Call, handler: _Handler) -> None:
         """Raises Forbidden if the caller may not, as far as can be said before the function looks."""
@@ -229,7 +239,7 @@ class Service:
         text = request.headers.get("x-auth-token")
         if not text:
             self.cloud.limits.admit_stranger(request.client)
-            raise Unauthenticated("The request you have made requires authentication.")
+            raise Unauthenticated()
         try:
             service = request.headers.get("x-service-token") if self.face.service_tokens else None
             return await self.cloud.authenticate(text, service)

@@ -15,8 +15,9 @@ from starlette.routing import Route
 from events.chronicle import Chronicle
 from events.journal import Unavailable
 from events.refusals import Busy, Forbidden, NotFound, Refusal
-from gateway import faults, timeline, traces
+from gateway import access_rules, timeline, traces
 from gateway.cloud import Cloud
+from gateway.events import refused
 from gateway.traces import Trace
 from projections.requests import Requests
 
@@ -41,6 +42,7 @@ class _Traces:
     async def find(self, request: Request) -> Trace:
         """What the caller may know of the id in the path. Raises Unauthenticated, Forbidden, NotFound, Busy."""
         token = await self._cloud.authenticate(request.headers.get("x-auth-token", ""))
+        access_rules.check_of_no_service(token)
         if not token.is_admin and token.project is None:
             raise Forbidden("A trace is of a project: the token has none.")
         id = request.path_params["id"]
@@ -68,8 +70,7 @@ def routes(cloud: Cloud, chronicle: Chronicle, requests: Requests | None = None)
         try:
             trace = await found.find(request)
         except Refusal as refusal:
-            fault = faults.fault(refusal, faults.identity, statuses={}, identity_uri="/identity/v3")
-            return Response(fault.body, fault.status, dict(fault.headers), media_type=fault.media_type)
+            return refused(refusal)
         if "text/html" in request.headers.get("accept", ""):
             return Response(timeline.page(trace), headers=HEADERS, media_type="text/html")
         return Response(msgspec.json.encode(trace), headers=HEADERS, media_type="application/json")

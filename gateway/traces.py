@@ -8,7 +8,8 @@ The steps of agents stand in the commits that their reports led to. It is read f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from projections.requests import Requests
 
 ROUNDS = 3  # of following: a server, its ports, what they hold
 BEFORE = timedelta(minutes=10)  # how long before a resource there may be claims for it
-MOST = 10_000  # commits of one trace
+MOST = 10_000  # commands of one trace: the first that are found
 TOLD = ("host", "ip", "message", "wanted", "reboot", "name", "status")  # what tells most of an event
 OF_HOSTS = ("host",)  # what a tenant is not told
 
@@ -91,11 +92,12 @@ async def trace(
     fold: Fold | None = None,
     project: str | None = None,
     requests: Requests | None = None,
+    most: int = MOST,
 ) -> Trace:
     """The trace of a request's or a resource's id; an empty one if nothing speaks of it. Raises Unavailable.
 
     A fold tells since when there has been what still lives, an index which commits a request led to. With a project,
-    it is what its people may know.
+    it is what its people may know. Of very many commands, `most` are told.
     """
     last = await chronicle.last()
     if requests is not None and id.startswith("req-"):
@@ -106,13 +108,17 @@ async def trace(
     ids = {id}
     for _ in range(ROUNDS):
         for begin, end in spans:
-            await _search(chronicle, ids, begin, end, found)
+            async with aclosing(_search(chronicle, ids, begin, end)) as some:
+                async for one in some:
+                    if len(found) >= most:
+                        break
+                    if project is None or one.commit.owner == project:
+                        found[one.sequence, one.part] = one
         more = _made_for(found.values()) - ids
         if id.startswith("req-") or not more:
             break
         ids |= more
-    mine = [one for _, one in sorted(found.items()) if project is None or one.commit.owner == project]
-    return Trace(id=id, moments=tuple(_moment(one, project is not None) for one in mine[:MOST]))
+    return Trace(id=id, moments=tuple(_moment(one, project is not None) for _, one in sorted(found.items())))
 
 
 async def _begin(chronicle: Chronicle, id: str, fold: Fold | None) -> int:
@@ -128,7 +134,8 @@ async def _begin(chronicle: Chronicle, id: str, fold: Fold | None) -> int:
         return 0
 
 
-async def _search(chronicle: Chronicle, ids: set[str], begin: int, last: int, found: _ByPlace) -> None:
+async def _search(chronicle: Chronicle, ids: set[str], begin: int, last: int) -> AsyncGenerator[_Found]:
+    """The commands of a span that concern one of these ids."""
     texts = {text for id in ids for text in (id, token(id))}
     holds = re.compile("|".join(map(re.escape, sorted(texts)))).search
     in_data = re.compile("|".join(re.escape(text) for text in sorted(texts)).encode()).search
@@ -138,7 +145,7 @@ async def _search(chronicle: Chronicle, ids: set[str], begin: int, last: int, fo
             for part, commit in enumerate(_decode(entry.data).each()):
                 one = _Found(entry.sequence, part, entry.subject, commit)
                 if _concerns(one, ids, keys):
-                    found[entry.sequence, part] = one
+                    yield one
 
 
 def _concerns(one: _Found, ids: set[str], keys: set[str]) -> bool:

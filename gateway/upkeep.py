@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,7 +24,6 @@ from events.journal import Epoch, Unavailable
 from events.services import deciders
 from events.settings import Settings
 from events.wire import Faulty, Wire
-from gateway.directory import DirectoryFault
 from gateway.ground import ARCHIVE, REBUILD, TABLES, Part
 from gateway.reading import Opened, opened
 from handlers.archivist import Archived, Archivist
@@ -59,7 +60,7 @@ async def _archive(path: Path, settings: Settings) -> int:
             answer = await cloud.wire.call(ARCHIVE, b"%d" % number, timeout=LONG, attempt=600)
             done = msgspec.json.decode(answer, type=Archived)
         else:
-            done = await _archive_here(cloud, path, settings)
+            done = await _archive_here(cloud, path)
         if done.closed is not None:
             one = done.closed
             print(f"Epoch {one.number} ends with commit {one.last}; {one.carried} resources were carried forward.")
@@ -71,21 +72,29 @@ async def _archive(path: Path, settings: Settings) -> int:
     return 0
 
 
-async def _archive_here(cloud: Opened, path: Path, settings: Settings) -> Archived:
-    fold = Fold(deciders())
-    fold.past = cloud.archive
-    tables = Projector(fold, path / TABLES)
-    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
-    await fold.follow(cloud.journal)
-
+async def _archive_here(cloud: Opened, path: Path) -> Archived:
     async def keep(epoch: Epoch) -> int:
         return (await archiving.keep(cloud.archive, cloud.journal, epoch, deciders())).bytes
 
+    async with folded(cloud, path / TABLES) as tables:
+        return await Archivist(cloud.journal, tables.fold, keep).archive()
+
+
+@asynccontextmanager
+async def folded(cloud: Opened, file: Path | None) -> AsyncIterator[Projector]:
+    """A cloud's tables, in a file or in memory, and by them its fold, into which all that stands in the journal came.
+
+    Raises InUse, OSError, Unavailable, Damaged.
+    """
+    tables = Projector(Fold(deciders()), file)
+    tables.fold.past = cloud.archive
+    await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
     try:
-        return await Archivist(cloud.journal, fold, keep).archive()
+        await tables.fold.follow(cloud.journal)
+        yield tables
     finally:
         await tables.stop()
-        await fold.stop()
+        await tables.fold.stop()
 
 
 async def _rebuild(path: Path, settings: Settings) -> int:
@@ -130,28 +139,19 @@ async def _verify(path: Path, settings: Settings, point: Path | None) -> int:
         count += 1
         print(f"{finding.sequence:>8} {finding.subject} {finding.what}")
 
-    async with opened(path, settings) as cloud:
+    async with opened(path, settings) as cloud, AsyncExitStack() as stack:
         reached = checkpoint.read(point, path / "keys") if point is not None else None
         async for finding in verify_archive(cloud.archive, cloud.journal, reached):
             tell(finding)
         tables = None
         if not count and not cloud.is_running:
-            tables = Projector(Fold(deciders()), path / TABLES)
-            tables.fold.past = cloud.archive
-            await tables.load(SystemClock().now(), await cloud.journal.last(), cloud.archive)
-            await tables.fold.follow(cloud.journal)
+            tables = await stack.enter_async_context(folded(cloud, path / TABLES))
             await tables.flush()
         if not count:
             store = tables.store if tables else None
             async for finding in verify(cloud.journal, deciders(), store, archive=cloud.archive):
                 tell(finding)
         last = await cloud.journal.last()
-        if tables is not None:
-            await tables.stop()
-            await tables.fold.stop()
     what = "commits checked" if tables is None else "commits and the tables checked"
     print(f"{last} {what}: {count} finding{'' if count == 1 else 's'}.")
     return 1 if count else 0
-
-
-__all__ = ["DirectoryFault", "run"]

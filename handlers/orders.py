@@ -25,6 +25,7 @@ log = logging.getLogger("cumulog.orders")
 AT_ONCE = 32
 REMEMBERED = 200_000  # orders whose digests are kept: of the servers that are gone too, so not for ever
 PERIOD = 5.0  # seconds after which unsettled resources are ordered again: a process may have died before its put
+PART = 50  # of a module's unsettled resources that purges, and so has many, are ordered again at one time
 
 
 class Order(Struct, frozen=True, gc=False, kw_only=True):
@@ -81,6 +82,9 @@ class Assignments(Protocol):
     async def names(self, kind: str) -> list[tuple[str, str]]:
         """Host and id of each order of a kind that stands there, or did lately. Raises Unavailable."""
 
+    async def standing(self, kind: str, id: str) -> dict[str, bytes]:
+        """The orders about one resource that stand there, by host; none if they are too many. Raises Unavailable."""
+
 
 class Orders:
     """Puts the orders of the given modules whenever their states change."""
@@ -103,8 +107,10 @@ class Orders:
         self._modules = list(modules)
         self._due: dict[tuple[Orderly, str], None] = {}
         self._told: dict[tuple[Orderly, str], set[str]] = {}  # to which hosts, of modules that purge
+        self._learned: set[tuple[Orderly, str]] = set()  # of modules that purge: whose orders of before are known
         self._put_last: dict[tuple[str, str, str], bytes] = {}  # digests: what was put need not be put again
         self._ripe: list[tuple[Orderly, str]] = []
+        self._turn = 0  # how often it was looked for what is unsettled
         self._bell = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -153,28 +159,41 @@ class Orders:
                 await asyncio.gather(*(self._put_all(*one) for one in batch))
 
     def _unsettled(self) -> list[tuple[Orderly, str]]:
-        now = self._clock.now()
-        return [
-            (module, key)
-            for module in self._modules
-            for key in self._poison.apart("all", now, module.unsettled, self._fold)
-        ]
+        now, found = self._clock.now(), list[tuple[Orderly, str]]()
+        for module in self._modules:
+            keys = self._poison.apart("all", now, module.unsettled, self._fold)
+            if module.PURGES:
+                first = self._turn % max(-(-len(keys) // PART), 1) * PART
+                keys = keys[first : first + PART]
+            found += ((module, key) for key in keys)
+        self._turn += 1
+        return found
 
     async def _put_all(self, module: Orderly, key: str) -> None:
         self._due.pop((module, key), None)
-        orders = self._poison.apart(key, self._clock.now(), module.orders, self._fold, key)
-        if module.PURGES:
-            self._forget(module, key, {order.host for order in orders})
-        said, digest = b"", b""
-        for order in orders:  # those for many hosts say the same
-            if (order.news or order.data) is not said:
-                said = order.news or order.data
-                digest = blake2b(said, digest_size=16).digest()
-            if not await self._put(order, digest):
-                log.warning("the order for %s %s could not be put; it is tried again", order.kind, order.id)
-                await asyncio.sleep(min(0.5, self._period))
-                self._ripe.append((module, key))
-                return
+        try:
+            orders = self._poison.apart(key, self._clock.now(), module.orders, self._fold, key)
+            if module.PURGES:
+                self._forget(module, key, {order.host for order in orders})
+                if orders and (module, key) not in self._learned:
+                    await self._learn(module, key, {order.host for order in orders})
+            said, digest = b"", b""
+            for order in orders:
+                if (order.news or order.data) is not said:  # those for many hosts say the same
+                    said = order.news or order.data
+                    digest = _digest(said)
+                await self._put(order, digest)
+        except Unavailable:
+            log.warning("the orders for %s could not be put; it is tried again", key)
+            await asyncio.sleep(min(0.5, self._period))
+            self._ripe.append((module, key))
+
+    async def _learn(self, module: Orderly, key: str, hosts: set[str]) -> None:
+        """See what was put before this process began: in a large cloud that is most of what there is to be put."""
+        for host, data in (await self._assignments.standing(module.KIND, key)).items():
+            if host in hosts:
+                self._remember((host, module.KIND, key), _digest(data))
+        self._learned.add((module, key))
 
     def _forget(self, module: Orderly, key: str, hosts: set[str]) -> None:
         """Hosts that need the order no more may need it again after it was taken away."""
@@ -205,19 +224,20 @@ class Orders:
             self._put_last.pop((host, module.KIND, id), None)
             self._touch(module, wanted[host, id])
 
-    async def _put(self, order: Order, digest: bytes) -> bool:
-        """Whether it stands; `digest`: of what it says."""
+    async def _put(self, order: Order, digest: bytes) -> None:
+        """Put it, if it is not known to stand; `digest`: of what it says. Raises Unavailable."""
         place = (order.host, order.kind, order.id)
         if self._put_last.get(place) == digest:
-            return True
-        try:
-            with tracing.below(
-                f"order {order.kind}", order.trace, **{"cumulog.id": order.id, "cumulog.host": order.host}
-            ):
-                await self._assignments.put(order.host, order.kind, order.id, order.data, order.sequence)
-        except Unavailable:
-            return False
+            return
+        with tracing.below(f"order {order.kind}", order.trace, **{"cumulog.id": order.id, "cumulog.host": order.host}):
+            await self._assignments.put(order.host, order.kind, order.id, order.data, order.sequence)
+        self._remember(place, digest)
+
+    def _remember(self, place: tuple[str, str, str], digest: bytes) -> None:
         self._put_last[place] = digest
         if len(self._put_last) > REMEMBERED:
             del self._put_last[next(iter(self._put_last))]  # the oldest: at worst it is put once more
-        return True
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()

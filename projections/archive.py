@@ -30,6 +30,7 @@ from msgspec.structs import replace
 from events.chronicle import JournalChronicle, Snapshot
 from events.fold import Fold, Known
 from events.journal import Entry, Journal, Unavailable
+from events.services import deciders
 from projections.cold import Cold
 
 if TYPE_CHECKING:
@@ -278,8 +279,6 @@ async def kept(
 
     Each is decoded when it is taken: whoever reads them may let others work in between.
     """
-    from events.services import deciders
-
     shelves = (fold or Fold(deciders())).shelves
     files = [str(await archive.file(one.number, STATES)) for one in manifests]
     question = (

@@ -44,7 +44,7 @@ from projections.archive import (
     grave,
     stored,
 )
-from projections.projector import histories
+from projections.projector import by_prefix, histories
 from projections.store import Batch, Bookmark, Store
 from projections.tables import BORN, Log, Row, table
 
@@ -117,8 +117,8 @@ class _Keeping:
         self.journal = journal
         self.epoch = epoch
         self.fold = Fold(resources)
-        self.histories = {one.__name__.replace("projections.", "ev.", 1): one for one in histories()}
-        self.histories = {prefix: one for prefix, one in self.histories.items() if prefix in self.fold.shelves}
+        known = by_prefix(histories())
+        self.histories = {prefix: one for prefix, one in known.items() if prefix in self.fold.shelves}
         self.rows: Store
         self.made: dict[Log[Any], list[Row]] = {}  # of the histories
         self.born: dict[str, int] = {}

@@ -97,7 +97,7 @@ class Bucket:
                     copy.write(block)
         except FileNotFoundError:
             return False
-        except Exception as fault:
+        except Exception as fault:  # as below
             raise Unavailable(f"the archive cannot be read: {fault}") from fault
         return True
 

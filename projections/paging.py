@@ -25,6 +25,7 @@ T = TypeVar("T")
 Direction = Literal["asc", "desc"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "like"]
 Missing = Callable[[str], Exception]  # what to raise if nothing has the marker
+Value = Callable[[Any, str], Any]  # what an item has under a name
 
 
 class Filter(Struct, frozen=True):
@@ -101,20 +102,24 @@ def matches(item: Any, filters: Iterable[Filter]) -> bool:
 
 
 def cut(
-    items: Iterable[T], page: Page, missing: Missing | None = None, find: Callable[[str], T | None] | None = None
+    items: Iterable[T],
+    page: Page,
+    missing: Missing | None = None,
+    find: Callable[[str], T | None] | None = None,
+    of: Value = value,
 ) -> Cut[T]:
     """The page of `items`, which are filtered already and in the order of creation.
 
     Raises what `missing` makes of a marker that nothing has, or gives an empty page. `find` finds a marker's item that
-    the filters have passed over.
+    the filters have passed over, `of` what an item has under a sort key.
     """
     keys = sort_keys(page)
     ordered = list(items)
     for key, direction in reversed(keys):
-        ordered.sort(key=lambda item: _place(item, key), reverse=direction == "desc")
+        ordered.sort(key=lambda item: _place(of(item, key)), reverse=direction == "desc")
     first, last = 0, len(ordered)
     if page.marker is not None:
-        at = _position(ordered, page, keys, find)
+        at = _position(ordered, page, keys, find, of)
         if at is None:
             if missing is not None:
                 raise missing(page.marker)
@@ -125,29 +130,32 @@ def cut(
     return Cut(ordered[first:last], first > 0, last < len(ordered))
 
 
-def _place(item: Any, key: str) -> tuple[bool, Any]:
-    found = value(item, key)
+def _place(found: Any) -> tuple[bool, Any]:
     return found is not None, found
 
 
 def _position(
-    ordered: list[T], page: Page, keys: Sequence[tuple[str, Direction]], find: Callable[[str], T | None] | None
+    ordered: list[T],
+    page: Page,
+    keys: Sequence[tuple[str, Direction]],
+    find: Callable[[str], T | None] | None,
+    of: Value,
 ) -> tuple[int, int] | None:
     """How many stand before the marker's item, and how many up to and with it."""
     assert page.marker is not None
     for number, item in enumerate(ordered):
-        if value(item, page.name) == page.marker:
+        if of(item, page.name) == page.marker:
             return number, number + 1
     marked = find(page.marker) if find else None
     if marked is None or not keys:
         return None
-    before = sum(_is_before(item, marked, keys) for item in ordered)
+    before = sum(_is_before(item, marked, keys, of) for item in ordered)
     return before, before
 
 
-def _is_before(one: Any, other: Any, keys: Sequence[tuple[str, Direction]]) -> bool:
+def _is_before(one: Any, other: Any, keys: Sequence[tuple[str, Direction]], of: Value) -> bool:
     for key, direction in keys:
-        mine, others = _place(one, key), _place(other, key)
+        mine, others = _place(of(one, key)), _place(of(other, key))
         if mine != others:
             return (mine < others) == (direction == "asc")
     return False

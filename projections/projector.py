@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from events.fold import Change, Fold, Known
+from events.garbage import resting
 from events.journal import Journal
 from events.refusals import Busy
 from events.services import modules
 from projections.archive import Archive
-from projections.rebuild import Rebuilt, from_archive, resting
+from projections.rebuild import Rebuilt, from_archive
 from projections.restore import restore
 from projections.spoils import Spoils
 from projections.store import Batch, Bookmark, Store
@@ -79,7 +80,7 @@ class Projector:
     ) -> None:
         self.fold = fold
         kept = list(histories() if own is None else own)
-        self._histories = {one.__name__.replace("projections.", "ev.", 1): one for one in kept}
+        self._histories = by_prefix(kept)
         logs = [log for one in kept for log in one.LOGS]
         self.store = Store(path, [table(shelf.module) for shelf in fold.shelves.values()], logs)
         self._every = every
@@ -132,7 +133,7 @@ class Projector:
         try:
             with resting():
                 await self.pouring.fill(journal, last)
-        except BaseException as fault:
+        except BaseException as fault:  # also if it is cancelled: half a file is none
             await self._call(self.store.discard)
             if not isinstance(fault, Unusual):
                 raise
@@ -338,5 +339,11 @@ def _prefix(subject: str, known: Known[Any]) -> str:
 
 
 def histories() -> list[History]:
+    """All that are kept."""
     found: list[Any] = [module for module in modules("projections") if hasattr(module, "LOGS")]
     return found
+
+
+def by_prefix(kept: Iterable[History]) -> dict[str, History]:
+    """Histories by the prefix of their resources' subjects."""
+    return {one.__name__.replace("projections.", "ev.", 1): one for one in kept}

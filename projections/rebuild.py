@@ -1,6 +1,6 @@
 """The tables made anew: from the archive's states by SQL, and the commits of the tail.
 
-A new file is built beside the one in use, which goes on being read and written, and takes its place at the end: `swap`
+A new file is built beside the one in use, which goes on being read and written, and takes its place at the end: `renew`
 of the projector. The archive's states stand for all commits before them; only histories are folded from commits.
 Source: DESIGN, "Fold, tables, archive".
 """
@@ -8,11 +8,9 @@ Source: DESIGN, "Fold, tables, archive".
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from msgspec import Struct
 
 from events.clock import SystemClock
 from events.fold import BURIAL, Change, Fold, Known
+from events.garbage import resting
 from events.journal import Journal
 from events.services import deciders
 from projections.archive import COMMITS, ROWS, STATES, Archive, Manifest, file_digest
@@ -43,18 +42,6 @@ class Rebuilt(Struct, frozen=True):
     position: int  # of the newest commit that the tables hold
     resources: int
     seconds: float
-
-
-@contextmanager
-def resting() -> Iterator[None]:
-    """The collector of garbage rests: its passes over all that is being made would take most of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 async def rebuild(journal: Journal, archive: Archive, path: Path) -> Rebuilt:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from events.fold import BURIAL, Fold, Known
+from events.garbage import resting
 from projections.store import Bookmark, Store
 from projections.tables import BORN, Table, quoted
 
@@ -34,22 +35,17 @@ def restore(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
         _log.error("%s is ahead of the journal: the tables are made anew.", store.path)
         store.discard()
         bookmark = store.open()
-    collecting = gc.isenabled()
-    gc.disable()  # its passes over what is being made would take most of the time
-    try:
-        known = [(one.prefix, known) for one in store.tables.values() for known in _kept(store, one, now)]
-    except (duckdb.Error, msgspec.DecodeError) as fault:
-        _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", store.path, fault)
-        store.discard()
-        return store.open()
-    else:
+    with resting():
+        try:
+            known = [(one.prefix, known) for one in store.tables.values() for known in _kept(store, one, now)]
+        except (duckdb.Error, msgspec.DecodeError) as fault:
+            _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", store.path, fault)
+            store.discard()
+            return store.open()
         fold.restore(known, bookmark.sequence)
         fold.newest_at = bookmark.newest_at
         gc.freeze()
         atexit.register(gc.unfreeze)  # else DuckDB's binding complains of leaks at the end
-    finally:
-        if collecting:
-            gc.enable()
     return bookmark
 
 

@@ -219,7 +219,7 @@ class Store:
                         self._weight, weight = self._weight + weight, 0
             self.connection.execute("UPDATE bookmark SET sequence = ?, newest_at = ?, torn = false", list(bookmark))
             self.connection.commit()
-        except BaseException:
+        except BaseException:  # whatever it is: nothing of it may stay
             self._let_go()
             raise
         self._torn = self._pouring = False

@@ -43,9 +43,8 @@ _AFTER = {
     "hash": "VARCHAR",
     "known": "VARCHAR",
 }
-BORN = (
-    "born"  # sequence by which it came to life: the order of the fold. Written once in a life, hence apart from a row
-)
+# Sequence by which it came to life: the order of the fold. Written once in a life, hence apart from a row.
+BORN = "born"
 _OWN = {*_BEFORE, *_AFTER, BORN}
 
 
@@ -89,6 +88,11 @@ class Columns:
         ]
         self.meaning = meaning(struct)
 
+    @property
+    def shape(self) -> str:
+        """The fields as SQL's `from_json` reads them, without braces."""
+        return ", ".join(f'"{name}": "{_cast(self.types[column])}"' for name, column in self.of_field.items())
+
     def values(self, value: Struct) -> list[Any]:
         return [make(getattr(value, name)) if make else getattr(value, name) for name, make in self._makers]
 
@@ -119,9 +123,7 @@ class Table(Generic[S]):
     @property
     def poured(self) -> str:
         """SELECT a whole row each, `born` too, FROM `poured (text, born)`: `known` as JSON text."""
-        fields = ", ".join(
-            f'"{name}": "{_cast(self.types[column])}"' for name, column in self._columns.of_field.items()
-        )
+        fields = self._columns.shape
         rest = ", ".join(f'"{name}": "{_cast(kind)}"' for name, kind in _AFTER.items() if name != "known")
         columns = [f"one.state.{quoted(name)}" for name in self._columns.of_field]
         columns += [f"one.{name}" for name in _AFTER if name != "known"]
@@ -162,9 +164,7 @@ class Log(Generic[R]):
     @property
     def poured(self) -> str:
         """SELECT a whole row each FROM `poured (text)`: a value as JSON text."""
-        fields = ", ".join(
-            f'"{name}": "{_cast(self.types[column])}"' for name, column in self._columns.of_field.items()
-        )
+        fields = self._columns.shape
         columns = ", ".join(f"one.{quoted(name)}" for name in self._columns.of_field)
         return f"SELECT {columns} FROM (SELECT from_json(text::JSON, '{{{fields}}}') AS one FROM poured)"
 

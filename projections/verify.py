@@ -164,7 +164,7 @@ class _Walk:
         assert self._store is not None
         try:
             self._compare_rows(self._store)
-        except Exception as fault:  # likewise
+        except Exception as fault:  # whatever it is: that is what is looked for
             self._find(sequence, "", f"the tables cannot be read: {fault!r}")
 
     def _compare_rows(self, store: Store) -> None:

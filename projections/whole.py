@@ -145,12 +145,8 @@ class Whole:
         state: Any = None
         born, revision, was_dead = commit.at, 1, True
         if before is not None:
-            state, born, revision, was_dead = (
-                before.state,
-                before.created_at,
-                before.revision + 1,
-                before.state.deleted,
-            )
+            state, born, revision = before.state, before.created_at, before.revision + 1
+            was_dead = before.state.deleted
         for event in commit.events:
             state = kind.evolve(state, event, commit.at)
         key = before.key if before is not None else split(subject)[1]

@@ -38,7 +38,7 @@ def lines() -> Iterator[str]:
     policy = Policy()
     yield HEAD
     for face in faces():
-        table = policy.table(face.name, face.rules)
+        table = policy.table(face.name, face.rules, face.former)
         public = [f"`{route.method} {face.path}{route.path}`" for route in face.routes if route.public]
         yield f"## {face.name}\n"
         yield f"Without a token: {', '.join(dict.fromkeys(public))}.\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from events.wire import ApiError, NoAnswer, Wire
+from tests.ports import free_port
+from tests.waiting import PATIENCE
 
 
 class Cluster:
@@ -20,10 +21,7 @@ class Cluster:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
-        ports = [one.getsockname()[1] for one in sockets]
-        for one in sockets:
-            one.close()
+        ports = [free_port() for _ in range(6)]
         self.ports, self.routes = ports[:3], ports[3:]
         self.children: dict[str, asyncio.subprocess.Process] = {}
 
@@ -55,13 +53,13 @@ class Cluster:
         file = str(self._directory / f"{name}.conf")
         self.children[name] = await asyncio.create_subprocess_exec(binary, "-c", file)
 
-    async def leader(self, wire: Wire, stream: str) -> str:
-        """The name of the server that leads a stream, once there is one."""
-        async with asyncio.timeout(20):
+    async def leader(self, wire: Wire, stream: str, *, after: str = "") -> str:
+        """The name of the server that leads a stream, once there is one, and another than `after`."""
+        async with asyncio.timeout(PATIENCE):
             while True:
-                with suppress(NoAnswer, ApiError):
+                with suppress(NoAnswer, ApiError):  # until one is elected
                     leader: str = (await wire.api(f"STREAM.INFO.{stream}"))["cluster"].get("leader", "")
-                    if leader:
+                    if leader not in ("", after):
                         return leader
                 await asyncio.sleep(0.05)
 

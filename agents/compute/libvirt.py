@@ -64,6 +64,8 @@ class LibvirtHypervisor:
         self._connection = Connection(settings.uri, self._ensure_daemons, self._happened, self._look_at_all)
         self._changed: Callable[[str], None] = lambda server: None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._looking = asyncio.Lock()
+        self._next: asyncio.Task[dict[str, Found]] | None = None  # the next look that is shared
         self._bells: dict[str, asyncio.Event] = {}  # of servers somebody waits for; rung when something happened
         self._rebooted: set[str] = set()  # servers whose guest has restarted by itself since it was asked to
         self._restarting: set[str] = set()  # off for a moment only: nobody is to think they have stopped
@@ -106,8 +108,15 @@ class LibvirtHypervisor:
         return found
 
     async def find(self, server: str) -> Found | None:
-        """One of them."""
-        return (await self.guests()).get(server)
+        """One of them. All who ask at a moment share a look, none joins one that has begun."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._share(), name="a look at all guests")
+        return (await asyncio.shield(self._next)).get(server)
+
+    async def _share(self) -> dict[str, Found]:
+        async with self._looking:
+            self._next = None
+            return await self.guests()
 
     async def create(self, guest: Guest) -> None:
         """Disk, network and domain, started. What a crash left half-made is made anew."""

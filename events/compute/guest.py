@@ -117,6 +117,12 @@ class BuiltAsked(Report, frozen=True, gc=False, kw_only=True):
     server: str
 
 
+class Many(Report, frozen=True, gc=False, kw_only=True):
+    """Several words in one. The answer is a list: of each its answer, or null if nothing could be done with it now."""
+
+    reports: tuple[Seen | BuiltAsked, ...]
+
+
 class MetadataAsked(Report, frozen=True, gc=False, kw_only=True):
     """A guest asks for its metadata; the answer to this report is the document."""
 
@@ -136,7 +142,8 @@ class ImageSource(Struct, frozen=True, gc=False, kw_only=True):
     size: int  # bytes
 
 
-Reports = Joined | Seen | BuiltAsked | ConsoleRead | MetadataAsked | ImageAsked
+Answers = list[bytes | None]  # to Many
+Reports = Joined | Seen | BuiltAsked | Many | ConsoleRead | MetadataAsked | ImageAsked
 
 
 class ConsoleAsked(Struct, frozen=True, gc=False, kw_only=True, tag=True):

@@ -8,7 +8,12 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from events.envelope import Command, Event
-from events.refusals import Forbidden
+from events.refusals import Forbidden, NotFound
+
+
+def missing(kind: str, id: object) -> NotFound:
+    """What is said of a resource that is not there."""
+    return NotFound(f"Could not find {kind}: {id}.")
 
 
 def changed(before: Any, command: Command | Event) -> dict[str, Any]:
@@ -27,7 +32,9 @@ def named(event: Event) -> dict[str, Any]:
 
 def keep_immutable(verb: str, kind: str, resource: Any, options: dict[str, Any] | UnsetType = UNSET) -> None:
     """Refuse to touch what is marked immutable, unless the mark is taken away with it. Raises Forbidden."""
-    if resource.options.get("immutable") and (options is UNSET or options.get("immutable") is not False):
+    if getattr(resource, "options", {}).get("immutable") and (
+        options is UNSET or options.get("immutable") is not False
+    ):
         raise Forbidden(
             f"Unable to {verb} immutable {kind} resource: `{resource.id}. "
             'Set resource option "immutable" to false first.'

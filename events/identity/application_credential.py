@@ -8,13 +8,12 @@ Of the secret stands the hash alone. Source: Identity API reference, "Applicatio
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
 
-from events.envelope import Command, Event, State
-from events.refusals import Conflict, NotFound
+from events.envelope import Event, State
+from events.identity import record
+from events.identity.record import Commands
 
 INDEXES = ("user", "project_id", "roles")
 UNTOLD = ("secret",)  # to consumers of the feed
@@ -66,45 +65,13 @@ class ApplicationCredentialDeleted(Event, frozen=True, gc=False, kw_only=True):
 Events = ApplicationCredentialCreated | ApplicationCredentialDeleted
 
 
-class CreateApplicationCredential(Command, frozen=True, gc=False, kw_only=True):
-    id: str
-    name: str
-    user: str
-    project_id: str
-    secret: str
-    roles: tuple[str, ...]
-    description: str | None = None
-    expires_at: datetime | None = None
-    unrestricted: bool = False
-    access_rules: tuple[Rule, ...] | None = None
-
-
-class DeleteApplicationCredential(Command, frozen=True, gc=False, kw_only=True):
-    pass
-
-
-Commands = CreateApplicationCredential | DeleteApplicationCredential
-
-
 def decide(credential: ApplicationCredential | None, command: Commands) -> list[Events]:
-    """What `command` brings about. Raises NotFound, Conflict."""
-    if isinstance(command, CreateApplicationCredential):
-        if credential is not None and not credential.deleted:
-            raise Conflict(
-                f"Conflict occurred attempting to store application_credential - Duplicate ID, {command.id}."
-            )
-        return [ApplicationCredentialCreated(**asdict(command))]
-    if credential is None or credential.deleted:
-        raise NotFound(f"Could not find Application Credential: {command.id}.")
-    return [ApplicationCredentialDeleted()]
+    """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
+    return record.decide("Application Credential", credential, command, ApplicationCredentialDeleted())
 
 
 def evolve(credential: ApplicationCredential | None, event: Events, at: datetime) -> ApplicationCredential:
     """The application credential after `event`."""
-    match event:
-        case ApplicationCredentialCreated():
-            return ApplicationCredential(**asdict(event))
-        case ApplicationCredentialDeleted():
-            assert credential is not None, "ApplicationCredentialDeleted before ApplicationCredentialCreated"
-            return replace(credential, deleted=True)
-    assert_never(event)
+    return record.evolve(
+        ApplicationCredential, credential, event, ApplicationCredentialCreated, ApplicationCredentialDeleted
+    )

@@ -12,9 +12,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 from events.refusals import NotFound
 
 INDEXES = ("actor", "target", "role", "pair")
@@ -67,12 +66,7 @@ Events = RoleGranted | RoleRevoked
 
 class GrantRole(Command, frozen=True, gc=False, kw_only=True):
     id: Key
-    actor_kind: Literal["user", "group"]
-    actor_id: str
-    target_kind: Literal["project", "domain", "system"]
-    target_id: str
-    role: str
-    inherited: bool = False
+    granted: RoleGranted
 
 
 class RevokeRole(Command, frozen=True, gc=False, kw_only=True):
@@ -89,8 +83,7 @@ def grant(
     inherited: bool = False,
 ) -> GrantRole:
     """The command that grants a role, under the key that says all of it."""
-    return GrantRole(
-        id=(*actor, *target, role, "inherited" if inherited else "direct"),
+    granted = RoleGranted(
         actor_kind=actor[0],
         actor_id=actor[1],
         target_kind=target[0],
@@ -98,49 +91,31 @@ def grant(
         role=role,
         inherited=inherited,
     )
+    return GrantRole(id=(*actor, *target, role, "inherited" if inherited else "direct"), granted=granted)
+
+
+def not_granted(key: Key) -> NotFound:
+    _, actor, kind, target, role, _ = key
+    where = "system" if kind == "system" else target
+    return NotFound(
+        f"Could not find role assignment with role: {role}, user or group: {actor}, "
+        f"project, domain, or system: {where}."
+    )
 
 
 def decide(assignment: Assignment | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound."""
     granted = assignment is not None and not assignment.deleted
     match command:
-        case GrantRole():
-            if granted:
-                return []
-            return [
-                RoleGranted(
-                    actor_kind=command.actor_kind,
-                    actor_id=command.actor_id,
-                    target_kind=command.target_kind,
-                    target_id=command.target_id,
-                    role=command.role,
-                    inherited=command.inherited,
-                )
-            ]
-        case RevokeRole(id=(_, actor, kind, target, role, _)):
+        case GrantRole(granted=event):
+            return [] if granted else [event]
+        case RevokeRole(id=key):
             if not granted:
-                where = "system" if kind == "system" else target
-                raise NotFound(
-                    f"Could not find role assignment with role: {role}, user or group: {actor}, "
-                    f"project, domain, or system: {where}."
-                )
+                raise not_granted(key)
             return [RoleRevoked()]
-    raise AssertionError(command)
+    assert_never(command)
 
 
 def evolve(assignment: Assignment | None, event: Events, at: datetime) -> Assignment:
     """The assignment after `event`."""
-    match event:
-        case RoleGranted():
-            return Assignment(
-                actor_kind=event.actor_kind,
-                actor_id=event.actor_id,
-                target_kind=event.target_kind,
-                target_id=event.target_id,
-                role=event.role,
-                inherited=event.inherited,
-            )
-        case RoleRevoked():
-            assert assignment is not None, "RoleRevoked before RoleGranted"
-            return replace(assignment, deleted=True)
-    assert_never(event)
+    return record.evolve(Assignment, assignment, event, RoleGranted, RoleRevoked)

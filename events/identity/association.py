@@ -12,9 +12,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 from events.refusals import Conflict, NotFound
 
 INDEXES = ("out", "into")
@@ -82,10 +81,4 @@ def decide(association: Association | None, command: Commands) -> list[Events]:
 
 def evolve(association: Association | None, event: Events, at: datetime) -> Association:
     """The association after `event`."""
-    match event:
-        case Associated():
-            return Association(kind=event.kind, of=event.of, to=event.to)
-        case Dissociated():
-            assert association is not None, "Dissociated before Associated"
-            return replace(association, deleted=True)
-    assert_never(event)
+    return record.evolve(Association, association, event, Associated, Dissociated)

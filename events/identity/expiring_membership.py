@@ -11,9 +11,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 
 INDEXES = ("user", "group")
 
@@ -69,10 +68,4 @@ def decide(membership: ExpiringMembership | None, command: Commands) -> list[Eve
 
 def evolve(membership: ExpiringMembership | None, event: Events, at: datetime) -> ExpiringMembership:
     """The membership after `event`."""
-    match event:
-        case MembershipConfirmed():
-            return ExpiringMembership(group=event.group, user=event.user, provider=event.provider, until=event.until)
-        case MembershipEnded():
-            assert membership is not None, "MembershipEnded before MembershipConfirmed"
-            return replace(membership, deleted=True)
-    assert_never(event)
+    return record.evolve(ExpiringMembership, membership, event, MembershipConfirmed, MembershipEnded)

@@ -10,9 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 from events.refusals import Conflict, NotFound
 
 INDEXES = ("user", "provider")
@@ -75,12 +74,4 @@ def decide(found: FederatedUser | None, command: Commands) -> list[Events]:
 
 def evolve(found: FederatedUser | None, event: Events, at: datetime) -> FederatedUser:
     """What is known after `event`."""
-    match event:
-        case UserLinked():
-            return FederatedUser(
-                provider=event.provider, protocol=event.protocol, unique_id=event.unique_id, user=event.user
-            )
-        case UserUnlinked():
-            assert found is not None, "UserUnlinked before UserLinked"
-            return replace(found, deleted=True)
-    assert_never(event)
+    return record.evolve(FederatedUser, found, event, UserLinked, UserUnlinked)

@@ -8,14 +8,12 @@ Source: Identity API reference, "OS-FEDERATION", "Protocols".
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
-from events.envelope import Command, Event, State
-from events.identity import changed, named
-from events.refusals import Conflict, NotFound
+from events.envelope import Event, State
+from events.identity import record
+from events.identity.record import Commands
 
 INDEXES = ("provider", "id")
 
@@ -46,59 +44,16 @@ class FederationProtocolDeleted(Event, frozen=True, gc=False, kw_only=True):
 Events = FederationProtocolCreated | FederationProtocolChanged | FederationProtocolDeleted
 
 
-class CreateFederationProtocol(Command, frozen=True, gc=False, kw_only=True):
-    id: tuple[str, str]  # provider, protocol
-    mapping: str
-    remote_id_attribute: str | None = None
-
-
-class ChangeFederationProtocol(Command, frozen=True, gc=False, kw_only=True):
-    id: tuple[str, str]
-    mapping: str | UnsetType = UNSET
-    remote_id_attribute: str | UnsetType | None = UNSET
-
-
-class DeleteFederationProtocol(Command, frozen=True, gc=False, kw_only=True):
-    id: tuple[str, str]
-
-
-Commands = CreateFederationProtocol | ChangeFederationProtocol | DeleteFederationProtocol
-
-
 def decide(protocol: FederationProtocol | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
     provider, id = command.id
-    if isinstance(command, CreateFederationProtocol):
-        if protocol is not None and not protocol.deleted:
-            raise Conflict(
-                f"Conflict occurred attempting to store federation_protocol - Duplicate entry found with ID {id}."
-            )
-        return [
-            FederationProtocolCreated(
-                provider=provider, id=id, mapping=command.mapping, remote_id_attribute=command.remote_id_attribute
-            )
-        ]
-    if protocol is None or protocol.deleted:
-        raise NotFound(f"Could not find federated protocol {id} for Identity Provider: {provider}.")
-    match command:
-        case ChangeFederationProtocol():
-            changes = changed(protocol, command)
-            return [FederationProtocolChanged(**changes)] if changes else []
-        case DeleteFederationProtocol():
-            return [FederationProtocolDeleted()]
-    assert_never(command)
+    taken = f"Conflict occurred attempting to store federation_protocol - Duplicate entry found with ID {id}."
+    absent = f"Could not find federated protocol {id} for Identity Provider: {provider}."
+    return record.decide(
+        "federated protocol", protocol, command, FederationProtocolDeleted(), taken=taken, absent=absent
+    )
 
 
 def evolve(protocol: FederationProtocol | None, event: Events, at: datetime) -> FederationProtocol:
     """The protocol after `event`."""
-    if isinstance(event, FederationProtocolCreated):
-        return FederationProtocol(
-            provider=event.provider, id=event.id, mapping=event.mapping, remote_id_attribute=event.remote_id_attribute
-        )
-    assert protocol is not None, f"{event!r} before FederationProtocolCreated"
-    match event:
-        case FederationProtocolChanged():
-            return replace(protocol, **named(event))
-        case FederationProtocolDeleted():
-            return replace(protocol, deleted=True)
-    assert_never(event)
+    return record.evolve(FederationProtocol, protocol, event, FederationProtocolCreated, FederationProtocolDeleted)

@@ -10,9 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 from events.refusals import NotFound
 
 INDEXES = ("group", "user")
@@ -62,10 +61,4 @@ def decide(membership: Membership | None, command: Commands) -> list[Events]:
 
 def evolve(membership: Membership | None, event: Events, at: datetime) -> Membership:
     """The membership after `event`."""
-    match event:
-        case Joined(group=group, user=user):
-            return Membership(group=group, user=user)
-        case Left():
-            assert membership is not None, "Left before Joined"
-            return replace(membership, deleted=True)
-    assert_never(event)
+    return record.evolve(Membership, membership, event, Joined, Left)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 from events.refusals import Unauthenticated
 
 
@@ -52,7 +51,7 @@ def decide(passcode: Passcode | None, command: Commands) -> list[Events]:
     match command:
         case UsePasscode(id=id, step=step):
             if known and passcode is not None and step <= passcode.step:
-                raise Unauthenticated("The request you have made requires authentication.")
+                raise Unauthenticated()
             return [PasscodeUsed(credential=id, step=step)]
         case ForgetPasscodes():
             return [PasscodesForgotten()] if known else []
@@ -61,10 +60,4 @@ def decide(passcode: Passcode | None, command: Commands) -> list[Events]:
 
 def evolve(passcode: Passcode | None, event: Events, at: datetime) -> Passcode:
     """The passcode after `event`."""
-    match event:
-        case PasscodeUsed(credential=credential, step=step):
-            return Passcode(credential=credential, step=step)
-        case PasscodesForgotten():
-            assert passcode is not None, "PasscodesForgotten before PasscodeUsed"
-            return replace(passcode, deleted=True)
-    assert_never(event)
+    return record.evolve(Passcode, passcode, event, PasscodeUsed, PasscodesForgotten)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from events.envelope import Command, Event, State
+from events.identity import record
 
 INDEXES = ("due",)
 
@@ -69,10 +68,4 @@ def decide(revocation: Revocation | None, command: Commands) -> list[Events]:
 
 def evolve(revocation: Revocation | None, event: Events, at: datetime) -> Revocation:
     """The revocation after `event`."""
-    match event:
-        case TokenRevoked(audit_id=audit_id, until=until, chain=chain):
-            return Revocation(audit_id=audit_id, until=until, chain=chain)
-        case TokenForgotten():
-            assert revocation is not None, "TokenForgotten before TokenRevoked"
-            return replace(revocation, deleted=True)
-    assert_never(event)
+    return record.evolve(Revocation, revocation, event, TokenRevoked, TokenForgotten)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from events.envelope import Command, Event, State
-from events.refusals import Conflict, Forbidden, NotFound
+from events.identity import record
+from events.refusals import Forbidden
 
 INDEXES = ("trustor", "trustee", "project_id", "redelegated_trust")
 
@@ -70,26 +71,8 @@ class TrustDeleted(Event, frozen=True, gc=False, kw_only=True):
 Events = TrustGiven | TrustUsed | TrustDeleted
 
 
-class GiveTrust(Command, frozen=True, gc=False, kw_only=True):
-    id: str
-    trustor: str
-    trustee: str
-    project_id: str | None = None
-    impersonation: bool
-    roles: tuple[str, ...]
-    expires_at: datetime | None = None
-    remaining_uses: int | None = None
-    redelegated_trust: str | None = None
-    redelegation_count: int = 0
-    extra: dict[str, Any] = {}
-
-
 class UseTrust(Command, frozen=True, gc=False, kw_only=True):
     """Take one of its uses, if they are counted."""
-
-
-class DeleteTrust(Command, frozen=True, gc=False, kw_only=True):
-    pass
 
 
 class ForgetTrust(Command, frozen=True, gc=False, kw_only=True):
@@ -98,24 +81,19 @@ class ForgetTrust(Command, frozen=True, gc=False, kw_only=True):
     now: datetime
 
 
-Commands = GiveTrust | UseTrust | DeleteTrust | ForgetTrust
+Commands = record.Commands | UseTrust | ForgetTrust
 
 
 def decide(trust: Trust | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict, Forbidden."""
-    if isinstance(command, GiveTrust):
-        if trust is not None and not trust.deleted:
-            raise Conflict(f"Conflict occurred attempting to store trust - Duplicate ID, {command.id}.")
-        return [TrustGiven(**asdict(command))]
-    if trust is None or trust.deleted:
-        raise NotFound(f"Could not find trust: {command.id}.")
+    if not isinstance(command, UseTrust | ForgetTrust):
+        return record.decide("trust", trust, command, TrustDeleted())
+    trust = record.living("trust", trust, command)
     match command:
         case UseTrust():
             if trust.remaining_uses == 0:
                 raise Forbidden(f"No remaining uses for trust: {trust.id}.")
             return [] if trust.remaining_uses is None else [TrustUsed()]
-        case DeleteTrust():
-            return [TrustDeleted()]
         case ForgetTrust(now=now):
             return [TrustDeleted()] if is_spent(trust, now) else []
     assert_never(command)
@@ -129,13 +107,8 @@ def is_spent(trust: Trust, now: datetime) -> bool:
 
 def evolve(trust: Trust | None, event: Events, at: datetime) -> Trust:
     """The trust after `event`."""
-    if isinstance(event, TrustGiven):
-        return Trust(**asdict(event))
-    assert trust is not None, f"{event!r} before TrustGiven"
-    match event:
-        case TrustUsed():
-            assert trust.remaining_uses is not None, "a use was counted of a trust without number"
-            return replace(trust, remaining_uses=trust.remaining_uses - 1, used_at=at)
-        case TrustDeleted():
-            return replace(trust, deleted=True)
-    assert_never(event)
+    if isinstance(event, TrustUsed):
+        assert trust is not None, "TrustUsed before TrustGiven"
+        assert trust.remaining_uses is not None, "a use was counted of a trust without number"
+        return replace(trust, remaining_uses=trust.remaining_uses - 1, used_at=at)
+    return record.evolve(Trust, trust, event, TrustGiven, TrustDeleted)

@@ -16,8 +16,9 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
 from events.envelope import Command, Event, State
-from events.identity import named
-from events.refusals import Conflict, NotFound, Unauthenticated
+from events.identity import changed, named, record
+from events.identity.record import Delete, Make
+from events.refusals import Unauthenticated
 
 INDEXES = ("domain", "name", "place")
 UNTOLD = ("password", "former")  # to consumers of the feed
@@ -124,40 +125,17 @@ Events = (
 )
 
 
-class CreateUser(Command, frozen=True, gc=False, kw_only=True):
-    id: str
-    name: str
-    domain: str
-    enabled: bool = True
-    default_project: str | None = None
-    password: str | None = None
-    options: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    provider: str | None = None
-    password_expires_at: datetime | None = None
-
-
 class ChangeUser(Command, frozen=True, gc=False, kw_only=True):
-    """Change what is named; a password is named by its hash."""
-
-    name: str | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
-    default_project: str | UnsetType | None = UNSET
-    options: dict[str, Any] | UnsetType = UNSET
-    extra: dict[str, Any] | UnsetType = UNSET
-    password: str | UnsetType | None = UNSET
-    password_expires_at: datetime | None = None
-    kept: int = 0  # former hashes that are remembered
+    to: UserChanged = UserChanged()  # of what is not to change it says nothing
+    password: UserPasswordChanged | None = None
     active: bool = False  # they count as active from now on
 
 
 class ReplacePassword(Command, frozen=True, gc=False, kw_only=True):
     """What a user does who knows the password that `instead_of` is the hash of."""
 
-    password: str
+    by: UserPasswordChanged
     instead_of: str
-    expires_at: datetime | None = None
-    kept: int = 0
 
 
 class FailLogin(Command, frozen=True, gc=False, kw_only=True):
@@ -174,11 +152,7 @@ class VoidTokens(Command, frozen=True, gc=False, kw_only=True):
     pass
 
 
-class DeleteUser(Command, frozen=True, gc=False, kw_only=True):
-    pass
-
-
-Commands = CreateUser | ChangeUser | ReplacePassword | FailLogin | PassLogin | VoidTokens | DeleteUser
+Commands = Make | ChangeUser | ReplacePassword | FailLogin | PassLogin | VoidTokens | Delete
 
 
 def locked(id: str) -> Unauthenticated:
@@ -187,19 +161,16 @@ def locked(id: str) -> Unauthenticated:
 
 def decide(user: User | None, command: Commands) -> list[Events]:
     """What `command` brings about; nothing if it is so already. Raises NotFound, Conflict."""
-    if isinstance(command, CreateUser):
-        if user is not None and not user.deleted:
-            raise Conflict(f"Conflict occurred attempting to store user - Duplicate ID, {command.id}.")
-        return [UserCreated(**asdict(command))]
-    if user is None or user.deleted:
-        raise NotFound(f"Could not find user: {command.id}.")
+    if isinstance(command, Make | Delete):
+        return record.decide("user", user, command, UserDeleted())
+    user = record.living("user", user, command)
     match command:
         case ChangeUser():
             return _changes(user, command)
         case ReplacePassword(instead_of=old) if old != user.password:
-            raise Unauthenticated("The request you have made requires authentication.")
-        case ReplacePassword(password=password, expires_at=ends, kept=kept):
-            return [UserPasswordChanged(password=password, expires_at=ends, own=True, kept=kept)]
+            raise Unauthenticated()
+        case ReplacePassword(by=event):
+            return [event]
         case FailLogin(lock=lock):
             if not lock.attempts or user.is_locked(lock):
                 return []  # else whoever goes on guessing would fill the log
@@ -210,22 +181,12 @@ def decide(user: User | None, command: Commands) -> list[Events]:
             return [UserLoggedIn()]
         case VoidTokens():
             return [UserTokensVoided()]
-        case DeleteUser():
-            return [UserDeleted()]
     assert_never(command)
 
 
 def _changes(user: User, command: ChangeUser) -> list[Events]:
-    events: list[Events] = []
-    if command.password is not UNSET:
-        events.append(
-            UserPasswordChanged(password=command.password, expires_at=command.password_expires_at, kept=command.kept)
-        )
-    changes = {
-        name: value
-        for name in UserChanged.__struct_fields__
-        if (value := getattr(command, name)) is not UNSET and value != getattr(user, name)
-    }
+    events: list[Events] = [command.password] if command.password is not None else []
+    changes = changed(user, command.to)
     if changes:
         events.append(UserChanged(**changes))
     if (user.failures and changes.get("enabled", user.enabled)) or command.active:

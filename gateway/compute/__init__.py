@@ -26,7 +26,7 @@ from gateway.compute import (
     usage,
     words,
 )
-from gateway.compute.policies import RULES
+from gateway.compute.policies import FORMER, RULES
 from gateway.microversions import Range
 from gateway.policy import ANYONE
 from gateway.serving import Face, Route
@@ -179,4 +179,5 @@ FACE = Face(
     explain=words.explain,
     statuses={UnsupportedMedia: 400},
     rules=RULES,
+    former=FORMER,
 )

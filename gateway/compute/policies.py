@@ -5,7 +5,7 @@ Source: the Compute service's policy reference.
 
 from __future__ import annotations
 
-from gateway.policy import PROJECT, Rule, rules
+from gateway.policy import PROJECT, Former, Rule, rules
 
 ADMIN = "rule:context_is_admin"
 MANAGER = "rule:project_manager_or_admin"
@@ -188,3 +188,15 @@ RULES = (
         },
     ),
 )
+
+# Names that one rule had where there are several today. Source: the Compute service's policy reference.
+_ONCE_ONE = ("attach-interfaces", "deferred-delete", "hypervisors", "security-groups", "server-password", "services")
+FORMER: Former = {
+    **{
+        f"os_compute_api:os-{one}": [rule.name for rule in RULES if rule.name.startswith(f"os_compute_api:os-{one}:")]
+        for one in _ONCE_ONE
+    },
+    "os_compute_api:os-instance-actions": [f"os_compute_api:os-instance-actions:{one}" for one in ("list", "show")],
+    "os_compute_api:os-used-limits": ["os_compute_api:limits:other_project"],
+    "os_compute_api:os-rescue": ["os_compute_api:os-unrescue"],
+}

@@ -35,6 +35,7 @@ from gateway.identity import (
 from gateway.identity.describing import describe
 from gateway.identity.federation import routes as federation
 from gateway.identity.policies import RULES
+from gateway.identity.routing import resource as _resource
 from gateway.identity.routing import route as _route
 from gateway.policy import ANYONE
 from gateway.serving import Face, Route
@@ -66,20 +67,10 @@ _TRUSTS = (
     _route("GET", f"{_TRUST}/{{id}}/roles/{{role_id}}", trust.show_role, "get_role_for_trust", target="late"),
 )
 
-_DOMAINS = (
-    _route("POST", "/v3/domains", domain.create, "create_domain", 201),
-    _route("GET", "/v3/domains", domain.listed, "list_domains"),
-    _route("GET", "/v3/domains/{id}", domain.show, "get_domain"),
-    _route("PATCH", "/v3/domains/{id}", domain.change, "update_domain"),
-    _route("DELETE", "/v3/domains/{id}", domain.delete, "delete_domain", 204),
-)
+_DOMAINS = (*_resource(domain, "/v3/domains", "domain"),)
 
 _PROJECTS = (
-    _route("POST", "/v3/projects", project.create, "create_project", 201),
-    _route("GET", "/v3/projects", project.listed, "list_projects"),
-    _route("GET", "/v3/projects/{id}", project.show, "get_project"),
-    _route("PATCH", "/v3/projects/{id}", project.change, "update_project"),
-    _route("DELETE", "/v3/projects/{id}", project.delete, "delete_project", 204),
+    *_resource(project, "/v3/projects", "project"),
     _route("GET", "/v3/projects/{id}/tags", project_tag.listed, "list_project_tags"),
     _route("PUT", "/v3/projects/{id}/tags", project_tag.replace, "update_project_tags"),
     _route("DELETE", "/v3/projects/{id}/tags", project_tag.remove_all, "delete_project_tags", 204),
@@ -89,12 +80,9 @@ _PROJECTS = (
 )
 
 _USERS = (
-    _route("POST", "/v3/users", user.create, "create_user", 201),
-    _route("GET", "/v3/users", user.listed, "list_users"),
-    _route("GET", "/v3/users/{id}", user.show, "get_user"),
-    _route("PATCH", "/v3/users/{id}", user.change, "update_user"),
-    _route("DELETE", "/v3/users/{id}", user.delete, "delete_user", 204),
+    *_resource(user, "/v3/users", "user"),
     Route("POST", "/v3/users/{id}/password", user.change_password, ANYONE, 204),
+    _route("DELETE", "/v3/users/{id}/tokens", user.void_tokens, "revoke_tokens_for_user", 204),
     _route("GET", "/v3/users/{id}/projects", user.list_projects, "list_user_projects"),
     _route("GET", "/v3/users/{id}/groups", user.list_groups, "list_groups_for_user"),
     _route(
@@ -129,11 +117,7 @@ _USERS = (
 )
 
 _GROUPS = (
-    _route("POST", "/v3/groups", group.create, "create_group", 201),
-    _route("GET", "/v3/groups", group.listed, "list_groups"),
-    _route("GET", "/v3/groups/{id}", group.show, "get_group"),
-    _route("PATCH", "/v3/groups/{id}", group.change, "update_group"),
-    _route("DELETE", "/v3/groups/{id}", group.delete, "delete_group", 204),
+    *_resource(group, "/v3/groups", "group"),
     _route("GET", "/v3/groups/{id}/users", user.list_of_group, "list_users_in_group"),
     _route("PUT", "/v3/groups/{id}/users/{user_id}", group.add_member, "add_user_to_group", 204),
     _route("GET", "/v3/groups/{id}/users/{user_id}", group.check_member, "check_user_in_group", 204),
@@ -185,30 +169,14 @@ _GRANTS = tuple(
 )
 
 _CATALOG = (
-    _route("POST", "/v3/regions", region.create, "create_region", 201),
     _route("PUT", "/v3/regions/{id}", region.create, "create_region", 201),
-    _route("GET", "/v3/regions", region.listed, "list_regions"),
-    _route("GET", "/v3/regions/{id}", region.show, "get_region"),
-    _route("PATCH", "/v3/regions/{id}", region.change, "update_region"),
-    _route("DELETE", "/v3/regions/{id}", region.delete, "delete_region", 204),
-    _route("POST", "/v3/services", service.create, "create_service", 201),
-    _route("GET", "/v3/services", service.listed, "list_services"),
-    _route("GET", "/v3/services/{id}", service.show, "get_service"),
-    _route("PATCH", "/v3/services/{id}", service.change, "update_service"),
-    _route("DELETE", "/v3/services/{id}", service.delete, "delete_service", 204),
-    _route("POST", "/v3/endpoints", endpoint.create, "create_endpoint", 201),
-    _route("GET", "/v3/endpoints", endpoint.listed, "list_endpoints"),
-    _route("GET", "/v3/endpoints/{id}", endpoint.show, "get_endpoint"),
-    _route("PATCH", "/v3/endpoints/{id}", endpoint.change, "update_endpoint"),
-    _route("DELETE", "/v3/endpoints/{id}", endpoint.delete, "delete_endpoint", 204),
+    *_resource(region, "/v3/regions", "region"),
+    *_resource(service, "/v3/services", "service"),
+    *_resource(endpoint, "/v3/endpoints", "endpoint"),
 )
 
 _CREDENTIALS = (
-    _route("POST", "/v3/credentials", credential.create, "create_credential", 201),
-    _route("GET", "/v3/credentials", credential.listed, "list_credentials"),
-    _route("GET", "/v3/credentials/{id}", credential.show, "get_credential"),
-    _route("PATCH", "/v3/credentials/{id}", credential.change, "update_credential"),
-    _route("DELETE", "/v3/credentials/{id}", credential.delete, "delete_credential", 204),
+    *_resource(credential, "/v3/credentials", "credential"),
     _route("POST", "/v3/users/{id}/credentials/OS-EC2", ec2.create, "ec2_create_credential", 201),
     _route("GET", "/v3/users/{id}/credentials/OS-EC2", ec2.listed, "ec2_list_credentials"),
     _route("GET", "/v3/users/{id}/credentials/OS-EC2/{access}", ec2.show, "ec2_get_credential"),
@@ -262,6 +230,7 @@ FACE = Face(
     headers={"Vary": "X-Auth-Token"},
     service_tokens=False,
     strict=False,
+    options=True,
     rules=RULES,
     admin="admin_required",
     target="found",

@@ -6,11 +6,12 @@ from typing import Any
 
 from events.identity import access_rule as access_rules
 from events.identity import application_credential as application_credentials
+from events.identity import missing
 from events.identity import user as users
 from events.identity.access_rule import AccessRule, AccessRuleMade, id_of
 from events.identity.application_credential import Rule
 from events.identity.record import Delete, Make
-from events.refusals import Conflict, Forbidden, NotFound
+from events.refusals import Conflict, Forbidden
 from gateway.identity import shapes
 from gateway.identity.listing import collection, filtered
 from gateway.serving import Call
@@ -21,10 +22,6 @@ SHAPES = {
     "method": shapes.Shape(types=("string",), values=("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")),
     "path": shapes.Shape(types=("string",), most=225, pattern=r"^/\.*"),
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Access Rule: {id}.")
 
 
 def view(call: Call, rule: AccessRule) -> dict[str, Any]:
@@ -58,7 +55,7 @@ def _rule(call: Call, user: str, given: dict[str, Any]) -> Rule:
     if set(given) == {"id"}:
         known = call.fold.get(access_rules, given["id"])
         if known is None or known.user != user:
-            raise not_found(given["id"])
+            raise missing("Access Rule", given["id"])
         return Rule(known.service, known.method, known.path)
     shapes.check("access_rules", given, SHAPES, required=("service", "method", "path"), extra=False)
     return Rule(given["service"], given["method"], given["path"])
@@ -69,7 +66,7 @@ def _guard(call: Call) -> str:
     id = call.path["id"]
     call.enforce({"user_id": id, "target.user.id": id})
     if call.fold.get(users, id) is None:
-        raise NotFound(f"Could not find user: {id}.")
+        raise missing("user", id)
     return id
 
 
@@ -83,7 +80,7 @@ async def listed(call: Call) -> dict[str, Any]:
 def _find(call: Call, user: str) -> AccessRule:
     rule = call.fold.get(access_rules, call.path["rule_id"])
     if rule is None or rule.user != user:
-        raise not_found(call.path["rule_id"])
+        raise missing("Access Rule", call.path["rule_id"])
     return rule
 
 

@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events.identity import application_credential as application_credentials
+from events.identity import missing
 from events.identity import role as roles
 from events.identity import user as users
-from events.identity.application_credential import ApplicationCredential, CreateApplicationCredential
+from events.identity.application_credential import ApplicationCredential, ApplicationCredentialCreated
+from events.identity.record import Make
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import access_rule, cleaning, grants, naming, shapes
+from events.refusals import Invalid, NotFound
+from gateway.identity import access_rule, cleaning, compliance, grants, naming, shapes
+from gateway.identity.claims import timed
 from gateway.identity.listing import collection, filtered
 from gateway.identity.proof import malformed
 from gateway.identity.role import plain
+from gateway.identity.targets import forbidden
 from gateway.identity.tokens import Tokens
-from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 SHAPES = {
@@ -32,17 +35,12 @@ SHAPES = {
 }
 
 
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Application Credential: {id}.")
-
-
 def taken(name: str) -> str:
     return f"Conflict occurred attempting to store application_credential - Duplicate entry found with name {name}."
 
 
 def view(call: Call, credential: ApplicationCredential) -> dict[str, Any]:
     found = [role for id in credential.roles if (role := call.fold.get(roles, id)) is not None]
-    expires = credential.expires_at
     rules = credential.access_rules
     return {
         "id": credential.id,
@@ -51,7 +49,7 @@ def view(call: Call, credential: ApplicationCredential) -> dict[str, Any]:
         "user_id": credential.user,
         "project_id": credential.project_id,
         "system": None,
-        "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%S.%f") if expires else None,
+        "expires_at": compliance.moment(credential.expires_at),
         "unrestricted": credential.unrestricted or None,
         "roles": [plain(role) for role in found],
         **({"access_rules": [access_rule.plain(credential.user, rule) for rule in rules]} if rules else {}),
@@ -69,20 +67,20 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if project is None:
         raise Invalid("An application credential is made with a token of the project that it is for.")
     secret = given.get("secret") or secrets.token_urlsafe(64)
-    wish = CreateApplicationCredential(
+    made = ApplicationCredentialCreated(
         id=new_hex(),
         name=given["name"],
         user=user,
         project_id=project,
         secret=await call.cloud.part(Tokens).passwords.hash(secret),
-        roles=_roles(call, given, project),
+        roles=_roles(call, given),
         description=given.get("description"),
         expires_at=expiry(call, given.get("expires_at")),
         unrestricted=bool(given.get("unrestricted")),
         access_rules=await access_rule.make(call, user, given.get("access_rules")),
     )
-    key = ("application_credential", user, wish.name)
-    state = await naming.create(call, application_credentials, wish, key, taken(wish.name))
+    wish, key = Make(id=made.id, made=made), ("application_credential", user, made.name)
+    state = await naming.create(call, application_credentials, wish, key, taken(made.name))
     shown = view(call, state)
     links = shown.pop("links")
     return {"application_credential": {**shown, "secret": secret, "links": links}}
@@ -92,7 +90,7 @@ def _guard_making(call: Call, user: str) -> None:
     """Only the user themselves, and not by a credential that may not. Raises Forbidden."""
     call.enforce({"user_id": user})
     if call.who.trust is not None:
-        raise Forbidden(FORBIDDEN)
+        raise forbidden()
     _guard_credential(call)
 
 
@@ -102,13 +100,12 @@ def _guard_credential(call: Call) -> None:
         return
     mine = call.fold.get(application_credentials, id)
     if mine is None or not mine.unrestricted:
-        raise Forbidden(
-            "You are not authorized to perform the requested action: Using method 'application_credential' is not "
-            "allowed for managing additional application credentials.."
+        raise forbidden(
+            "Using method 'application_credential' is not allowed for managing additional application credentials."
         )
 
 
-def _roles(call: Call, given: dict[str, Any], project: str) -> tuple[str, ...]:
+def _roles(call: Call, given: dict[str, Any]) -> tuple[str, ...]:
     """The roles that are asked for, of those that the token gives; all if none is named. Raises Invalid, NotFound."""
     held = {role.id: role for role in call.who.roles}
     if not given.get("roles"):
@@ -117,10 +114,10 @@ def _roles(call: Call, given: dict[str, Any], project: str) -> tuple[str, ...]:
     for reference in given["roles"]:
         id = reference.get("id")
         if id is None:
-            named = call.fold.by(roles, "name", str(reference.get("name")))
-            id = next((role.id for role in named if role.domain is None), None)
-            if id is None:
+            named = grants.named(call.fold, str(reference.get("name")))
+            if named is None:
                 raise NotFound(f"Role {str(reference.get('name'))[:64]} is not defined")
+            id = named.id
         wanted.append(str(id))
     found = grants.expand(call.fold, wanted).keys()
     if not found >= set(wanted) or not held.keys() >= found:
@@ -133,8 +130,7 @@ def expiry(call: Call, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        time = datetime.fromisoformat(text)
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        time = timed(text).astimezone(UTC)
     except (ValueError, OverflowError) as fault:
         raise malformed("Timestamp not in expected format.") from fault
     if time <= call.cloud.clock.now():
@@ -146,7 +142,7 @@ def _guard_reading(call: Call) -> str:
     id = call.path["id"]
     call.enforce({"user_id": id})
     if call.fold.get(users, id) is None:
-        raise NotFound(f"Could not find user: {id}.")
+        raise missing("user", id)
     return id
 
 
@@ -161,7 +157,7 @@ def _find(call: Call) -> ApplicationCredential:
     user, id = _guard_reading(call), call.path["credential_id"]
     credential = call.fold.get(application_credentials, id)
     if credential is None or credential.user != user:
-        raise not_found(id)
+        raise missing("Application Credential", id)
     return credential
 
 

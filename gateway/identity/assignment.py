@@ -13,11 +13,13 @@ from events.identity import application_credential as application_credentials
 from events.identity import assignment as assignments
 from events.identity import domain as domains
 from events.identity import group as groups
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
-from events.identity.assignment import RevokeRole, grant
-from events.refusals import Forbidden, Invalid, NotFound
+from events.identity.assignment import GrantRole, RevokeRole, grant, not_granted
+from events.identity.role import Role
+from events.refusals import Forbidden, Invalid
 from gateway.identity import cleaning, role
 from gateway.identity.listing import collection
 from gateway.serving import Answer, Call
@@ -37,38 +39,43 @@ def place(call: Call) -> Place:
     """What the path names, whether it exists or not."""
     path, fold = call.path, call.fold
     inherited = call.request.url.path.endswith("/inherited_to_projects")
-    if "user_id" in path:
-        user = fold.get(users, path["user_id"])
-        actor_domain = user.domain if user else None
-        actor: tuple[Literal["user", "group"], str] = ("user", path["user_id"])
-    else:
-        group = fold.get(groups, path["group_id"])
-        actor_domain = group.domain if group else None
-        actor = ("group", path["group_id"])
+    actor: tuple[Literal["user", "group"], str]
+    actor = ("user", path["user_id"]) if "user_id" in path else ("group", path["group_id"])
+    found = fold.get(users, actor[1]) if actor[0] == "user" else fold.get(groups, actor[1])
+    actor_domain = found.domain if found else None
     target: tuple[Literal["project", "domain", "system"], str] = ("system", "all")
     target_domain = None
     if "project_id" in path:
         project = fold.get(projects, path["project_id"])
         target, target_domain = ("project", path["project_id"]), project.domain if project else None
     elif "domain_id" in path:
-        target, target_domain = ("domain", path["domain_id"]), path["domain_id"]
+        domain = fold.get(domains, path["domain_id"])
+        target, target_domain = ("domain", path["domain_id"]), domain.id if domain else None
     return Place(
         actor=actor, target=target, inherited=inherited, actor_domain=actor_domain, target_domain=target_domain
     )
 
 
-def _must_exist(call: Call, where: Place, *, with_role: bool = True) -> None:
-    """Raises NotFound for what the path names and is not there."""
-    if with_role:
-        call.find(roles, call.path["role_id"], role.not_found(call.path["role_id"]))
-    kind, id = where.actor
-    if (call.fold.get(users, id) if kind == "user" else call.fold.get(groups, id)) is None:
-        raise NotFound(f"Could not find {kind}: {id}.")
-    target, target_id = where.target
-    if target == "project" and call.fold.get(projects, target_id) is None:
-        raise NotFound(f"Could not find project: {target_id}.")
-    if target == "domain" and call.fold.get(domains, target_id) is None:
-        raise NotFound(f"Could not find domain: {target_id}.")
+def _asked(call: Call) -> Place:
+    """What the path names, all of which is there, and was put to the rule. Raises NotFound, Forbidden."""
+    where = place(call)
+    _ask(call, where)
+    if "role_id" in call.path:
+        _role(call)
+    if where.actor_domain is None:
+        raise missing(*where.actor)
+    if where.target_domain is None and where.target[0] != "system":
+        raise missing(*where.target)
+    return where
+
+
+def _role(call: Call) -> Role:
+    id = call.path["role_id"]
+    return call.find(roles, id, missing("role", id))
+
+
+def _wish(call: Call, where: Place) -> GrantRole:
+    return grant(where.actor, where.target, call.path["role_id"], where.inherited)
 
 
 def _ask(call: Call, where: Place) -> None:
@@ -88,16 +95,13 @@ def _ask(call: Call, where: Place) -> None:
 
 async def put(call: Call) -> None:
     """Grant a role; nothing if it is granted. Raises NotFound, Forbidden, Invalid."""
-    where = place(call)
-    _ask(call, where)
-    _must_exist(call, where)
-    _must_belong(call, where)
-    await call.do(assignments, grant(where.actor, where.target, call.path["role_id"], where.inherited))
+    where = _asked(call)
+    _must_belong(_role(call), where)
+    await call.do(assignments, _wish(call, where))
 
 
-def _must_belong(call: Call, where: Place) -> None:
+def _must_belong(wanted: Role, where: Place) -> None:
     """A role of a domain is for its own projects, and never for the system. Raises Forbidden, Invalid."""
-    wanted = call.find(roles, call.path["role_id"], role.not_found(call.path["role_id"]))
     kind, id = where.target
     if wanted.domain is not None and kind == "system":
         raise Invalid(
@@ -109,27 +113,16 @@ def _must_belong(call: Call, where: Place) -> None:
 
 async def check(call: Call) -> Answer:
     """Raises NotFound unless the role is granted."""
-    where = place(call)
-    _ask(call, where)
-    _must_exist(call, where)
-    key = grant(where.actor, where.target, call.path["role_id"], where.inherited).id
+    key = _wish(call, _asked(call)).id
     if call.fold.get(assignments, key) is None:
-        target = "system" if key[2] == "system" else key[3]
-        raise NotFound(
-            f"Could not find role assignment with role: {key[4]}, user or group: {key[1]}, "
-            f"project, domain, or system: {target}."
-        )
+        raise not_granted(key)
     return Answer(status=204)
 
 
 async def delete(call: Call) -> None:
     """Take a role back, and the application credentials that were made with it. Raises NotFound, Forbidden."""
-    where = place(call)
-    _ask(call, where)
-    _must_exist(call, where)
-    await call.do(
-        assignments, RevokeRole(id=grant(where.actor, where.target, call.path["role_id"], where.inherited).id)
-    )
+    where = _asked(call)
+    await call.do(assignments, RevokeRole(id=_wish(call, where).id))
     if where.actor[0] == "user" and where.target[0] == "project":
         for credential in call.fold.by(application_credentials, "user", where.actor[1]):
             if credential.project_id == where.target[1]:
@@ -138,9 +131,7 @@ async def delete(call: Call) -> None:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The roles that are granted to an actor on a target. Raises NotFound, Forbidden."""
-    where = place(call)
-    _ask(call, where)
-    _must_exist(call, where, with_role=False)
+    where = _asked(call)
     pair = f"{where.actor[0]}:{where.actor[1]} {where.target[0]}:{where.target[1]}"
     found = [
         granted

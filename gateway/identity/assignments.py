@@ -19,13 +19,15 @@ from events.identity import domain as domains
 from events.identity import expiring_membership as expiring_memberships
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
 from events.identity.assignment import Assignment
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import grants
-from gateway.identity.listing import asked, flag, self_link
+from gateway.identity.domain import named as named_domain
+from gateway.identity.listing import asked, flag, links
 from gateway.identity.targets import domain_of
 from gateway.serving import Call
 
@@ -100,9 +102,9 @@ def _asked(call: Call) -> Asked:
 def _must_exist(fold: Fold, want: Asked) -> None:
     """Raises NotFound for whom nothing can take effect."""
     if want.user is not None and fold.get(users, want.user) is None:
-        raise NotFound(f"Could not find user: {want.user}.")
+        raise missing("user", want.user)
     if want.project is not None and fold.get(projects, want.project) is None:
-        raise NotFound(f"Could not find project: {want.project}.")
+        raise missing("project", want.project)
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -119,7 +121,7 @@ async def listed(call: Call) -> dict[str, Any]:
             await asyncio.sleep(0)  # others have their turn
         if _alive(fold, assignment):
             shown += [view(grant) for grant in _given(fold, want, assignment, reach)]
-    return {"role_assignments": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+    return {"role_assignments": shown, "links": links(call)}
 
 
 def _given(fold: Fold, want: Asked, assignment: Assignment, reach: str | None) -> Iterator[Grant]:
@@ -303,6 +305,5 @@ def _named(fold: Fold, kind: str, id: str) -> dict[str, Any]:
     shown = {"id": id, "name": found.name if found else ""}
     home = getattr(found, "domain", None)
     if home is not None:
-        domain = fold.get(domains, home)
-        shown["domain"] = {"id": home, "name": domain.name if domain else ""}
+        shown["domain"] = named_domain(fold, home)
     return shown

@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 from events.fold import Fold
 from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
-from events.refusals import CannotAuthenticate, Forbidden, Invalid, NotFound
+from events.refusals import CannotAuthenticate, Invalid, NotFound, Unauthenticated
 from events.settings import Settings
 from gateway.bodies import explain
 from gateway.identity import compliance, grants, trusting
@@ -31,8 +31,8 @@ from gateway.identity.proof import (
     find_domain,
     find_project,
     guard_named,
-    unauthenticated,
 )
+from gateway.identity.targets import forbidden
 from gateway.identity.tokens import Target
 from gateway.serving import Call
 
@@ -77,6 +77,9 @@ def read(body: Any, offered: tuple[str, ...]) -> Request:
         raise Invalid("It is no object.", kind="malformed")
     if body.get("auth") is None:
         raise expecting("auth", "request body")
+    match body["auth"]:
+        case {"identity": {**identity}} if "methods" not in identity:
+            raise Invalid("Invalid input for field 'identity': 'methods' is a required property")
     auth = _typed(body["auth"], Auth)
     given = body["auth"]["identity"]
     names = list(dict.fromkeys(auth.identity.methods))
@@ -84,7 +87,7 @@ def read(body: Any, offered: tuple[str, ...]) -> Request:
         if name not in given:
             raise expecting(name, "identity")
     if not names:
-        raise unauthenticated()
+        raise Unauthenticated()
     for name in names:
         if name not in offered or name not in BY_NAME:
             raise CannotAuthenticate("Attempted to authenticate with an unsupported method.", offered)
@@ -125,7 +128,7 @@ async def prove(call: Call, request: Request) -> Proven:
     for name, body in said.items():
         found = await BY_NAME[name].prove(call, body)
         if proven is not None and proven.user.id != found.user.id:
-            raise unauthenticated()
+            raise Unauthenticated()
         proven = found if proven is None else _both(proven, found)
     assert proven is not None, "a request has a method"
     await compliance.admit(call, proven)
@@ -158,17 +161,13 @@ def guard_scope(settings: Settings, request: Request, proven: Proven) -> None:
     if parent is None:
         return
     if parent.trust is not None:
-        raise _not_for("Using trust-scoped token to create another token. Create a new trust-scoped token instead.")
+        raise forbidden("Using trust-scoped token to create another token. Create a new trust-scoped token instead")
     if parent.scope == "system" and wanted is not None and not (wanted.project is UNSET and wanted.domain is UNSET):
-        raise _not_for("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed..")
+        raise forbidden("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.")
     if is_secondary(parent.methods):
-        raise _not_for("Using a delegated token to create another token is not allowed..")
+        raise forbidden("Using a delegated token to create another token is not allowed.")
     if parent.scope != "unscoped" and not settings.identity.allow_rescope_scoped_token:
-        raise _not_for("rescope a scoped token.")
-
-
-def _not_for(what: str) -> Forbidden:
-    return Forbidden(f"You are not authorized to perform the requested action: {what}")
+        raise forbidden("rescope a scoped token")
 
 
 def target(fold: Fold, now: datetime, wanted: Wanted | None, proven: Proven) -> Target:
@@ -197,11 +196,11 @@ def _trust(fold: Fold, now: datetime, wanted: TrustReference, proven: Proven) ->
     try:
         trust = trusting.find(fold, wanted.id, now)
     except NotFound as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     if trust.project_id is None:
         raise NotFound("Could not find project: None.")
     if trust.trustee != proven.user.id:
-        raise Forbidden(trusting.FORBIDDEN)
+        raise forbidden()
     return Target(scope="project", id=trust.project_id, trust=trust)
 
 

@@ -21,19 +21,20 @@ from events.identity import role as roles
 from events.identity import service as services
 from events.identity import user as users
 from events.identity.assignment import grant
-from events.identity.domain import ChangeDomain, CreateDomain
+from events.identity.domain import DomainChanged, DomainCreated
 from events.identity.endpoint import EndpointCreated, Interface
 from events.identity.name import Take
-from events.identity.project import ChangeProject, CreateProject
-from events.identity.record import Make
+from events.identity.project import ProjectChanged, ProjectCreated
+from events.identity.record import Change, Make
 from events.identity.region import RegionCreated
-from events.identity.role import CreateRole, ImplyRole
+from events.identity.role import ImplyRole, RoleCreated
 from events.identity.service import ServiceCreated
-from events.identity.user import ChangeUser, CreateUser
+from events.identity.user import ChangeUser, UserChanged, UserCreated, UserPasswordChanged
 from events.ids import derived
 from events.refusals import Conflict
 from events.services import SERVICES
 from events.settings import Settings
+from gateway.identity import grants
 from gateway.identity.passwords import Passwords
 
 ROLES = ("admin", "manager", "member", "reader", "service")
@@ -92,27 +93,29 @@ class _Bootstrap:
         else:
             self.changed = self.changed or outcome.changed
 
-    async def create(self, resource: Decider[Any, Any, Any], command: Command, name: tuple[str, ...]) -> None:
-        await self.do(names, Take(id=name, holder=command.id))
-        await self.do(resource, command)
+    async def make(self, resource: Decider[Any, Any, Any], made: Any, name: tuple[str, ...] | None = None) -> None:
+        """What has a name claims it first."""
+        if name is not None:
+            await self.do(names, Take(id=name, holder=made.id))
+        await self.do(resource, Make(id=made.id, made=made))
 
     async def domain(self, mend: bool) -> None:
         domain = self.fold.get(domains, "default")
         if domain is None:
-            wish = CreateDomain(id="default", name="Default", description="The default domain")
-            await self.create(domains, wish, ("domain", "Default"))
+            made = DomainCreated(id="default", name="Default", description="The default domain")
+            await self.make(domains, made, ("domain", "Default"))
         elif mend and not domain.enabled:
-            await self.do(domains, ChangeDomain(id="default", enabled=True))
+            await self.do(domains, Change(id="default", to=DomainChanged(enabled=True)))
 
     async def project(self, name: str, description: str, mend: bool) -> str:
         """The id of a project of the default domain."""
         for project in self.fold.by(projects, "place", f"default:{name}"):
             if mend and not project.enabled:
-                await self.do(projects, ChangeProject(id=project.id, enabled=True))
+                await self.do(projects, Change(id=project.id, to=ProjectChanged(enabled=True)))
             return project.id
         id = _id("project", name)
-        wish = CreateProject(id=id, name=name, domain="default", description=description)
-        await self.create(projects, wish, ("project", "default", name))
+        made = ProjectCreated(id=id, name=name, domain="default", description=description)
+        await self.make(projects, made, ("project", "default", name))
         return id
 
     async def admin(self, password: str, mend: bool) -> str:
@@ -120,22 +123,25 @@ class _Bootstrap:
         passwords = Passwords(self.settings.identity.bcrypt_cost)
         for user in self.fold.by(users, "place", "default:admin"):
             if mend:
-                hash = await passwords.hash(password)
-                await self.do(users, ChangeUser(id=user.id, enabled=True, password=hash, active=True))
+                known = UserPasswordChanged(password=await passwords.hash(password))
+                wish = ChangeUser(id=user.id, to=UserChanged(enabled=True), password=known, active=True)
+                await self.do(users, wish)
             return user.id
         id = _id("user", "admin")
-        wish = CreateUser(id=id, name="admin", domain="default", password=await passwords.hash(password))
-        await self.create(users, wish, ("user", "default", "admin"))
+        made = UserCreated(id=id, name="admin", domain="default", password=await passwords.hash(password))
+        await self.make(users, made, ("user", "default", "admin"))
         return id
 
     def role_id(self, name: str) -> str:
-        return next(role.id for role in self.fold.by(roles, "name", name) if role.domain is None)
+        role = grants.named(self.fold, name)
+        assert role is not None, "it was made before"
+        return role.id
 
     async def roles(self) -> None:
         for name in ROLES:
-            if not any(role.domain is None for role in self.fold.by(roles, "name", name)):
-                wish = CreateRole(id=_id("role", name), name=name, options={"immutable": True})
-                await self.create(roles, wish, ("role", "", name))
+            if grants.named(self.fold, name) is None:
+                made = RoleCreated(id=_id("role", name), name=name, options={"immutable": True})
+                await self.make(roles, made, ("role", "", name))
         for prior, implied in IMPLIED:
             role = self.fold.get(roles, self.role_id(prior))
             if role is not None and self.role_id(implied) not in role.implies:
@@ -144,13 +150,12 @@ class _Bootstrap:
     async def catalog(self) -> None:
         region = self.settings.identity.region
         if self.fold.get(regions, region) is None:
-            await self.do(regions, Make(id=region, made=RegionCreated(id=region)))
+            await self.make(regions, RegionCreated(id=region))
         for service in SERVICES:
             found = next(iter(self.fold.by(services, "kind", service.type)), None)
             id = found.id if found else _id("service", service.type)
             if found is None:
-                made = ServiceCreated(id=id, kind=service.type, name=service.catalog_name)
-                await self.do(services, Make(id=id, made=made))
+                await self.make(services, ServiceCreated(id=id, kind=service.type, name=service.catalog_name))
             there = {e.interface for e in self.fold.by(endpoints, "service", id) if e.region == region}
             for interface in INTERFACES:
                 if interface not in there:
@@ -161,7 +166,7 @@ class _Bootstrap:
                         url=service.path + service.version_path,
                         region=region,
                     )
-                    await self.do(endpoints, Make(id=end.id, made=end))
+                    await self.make(endpoints, end)
 
 
 def _id(*parts: str) -> str:

@@ -15,6 +15,7 @@ from events.identity import endpoint_group as groups
 from events.identity import service as services
 from events.identity.endpoint import Endpoint
 from events.identity.endpoint_group import EndpointGroup
+from events.settings import Identity
 from gateway.tokens import Token
 
 _PLACE = re.compile(r"[%$]\((\w+)\)s")
@@ -68,10 +69,12 @@ def endpoints_in(fold: Fold, group: EndpointGroup) -> list[Endpoint]:
     return [one for one in found if all(getattr(one, having[name]) == value for name, value in group.filters.items())]
 
 
-def catalog(fold: Fold, base: str, token: Token) -> list[dict[str, Any]]:
+def catalog(fold: Fold, base: str, token: Token, settings: Identity) -> list[dict[str, Any]]:
     """The catalog for a token; of a project that was given endpoints, those alone."""
     found = []
     only = given(fold, token.project) if token.project else {}
+    if not only and not settings.return_all_endpoints_if_no_filter:
+        return []
     for service in fold.all(services):
         if not service.enabled:
             continue

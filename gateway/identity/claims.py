@@ -87,6 +87,12 @@ def moment(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def timed(text: str) -> datetime:
+    """A time of ISO 8601, UTC unless it says otherwise. Raises ValueError."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def new_audit_id(random: bytes) -> str:
     """How 16 random bytes stand in answers."""
     return urlsafe_b64encode(random).rstrip(b"=").decode()

@@ -28,42 +28,37 @@ from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import trust as trusts
 from events.identity import user as users
-from events.identity.application_credential import ApplicationCredential, DeleteApplicationCredential
+from events.identity.application_credential import ApplicationCredential
 from events.identity.assignment import Assignment, RevokeRole
 from events.identity.association import Association, Dissociate
-from events.identity.credential import Credential, DeleteCredential
+from events.identity.credential import Credential
 from events.identity.domain_config import DomainConfig
 from events.identity.endpoint import Endpoint
 from events.identity.expiring_membership import EndMembership, ExpiringMembership
 from events.identity.federated_user import UnlinkUser
-from events.identity.group import DeleteGroup, Group
-from events.identity.limit import CreateLimit, DeleteLimit, Limit
+from events.identity.group import Group
+from events.identity.limit import Limit, LimitCreated
 from events.identity.membership import Leave, Membership
 from events.identity.oauth_access_token import AccessToken
 from events.identity.oauth_consumer import Consumer
 from events.identity.oauth_request_token import RequestToken
 from events.identity.passcode import ForgetPasscodes
-from events.identity.project import DeleteProject, Project
+from events.identity.project import Project
 from events.identity.record import Delete
-from events.identity.role import DeleteRole, Role, StopImplyingRole
-from events.identity.trust import DeleteTrust, Trust
-from events.identity.user import DeleteUser, User, VoidTokens
+from events.identity.role import Role, StopImplyingRole
+from events.identity.trust import Trust
+from events.identity.user import User, VoidTokens
 from events.refusals import NotFound
 from gateway.identity import naming
 from gateway.serving import Call
 
 
 async def delete_user(call: Call, user: User) -> None:
-    await call.do(users, DeleteUser(id=user.id))
+    await call.do(users, Delete(id=user.id))
     await naming.release(call, ("user", user.domain, user.name), user.id)
-    for credential in call.fold.by(application_credentials, "user", user.id):
-        await delete_credential(call, credential)
-    for secret in call.fold.by(credentials, "user", user.id):
-        await delete_secret(call, secret)
+    await _delete_keys(call, "user", user.id)
     for trust in (*call.fold.by(trusts, "trustor", user.id), *call.fold.by(trusts, "trustee", user.id)):
         await delete_trust(call, trust)
-    for lent in call.fold.by(access_tokens, "user", user.id):
-        await delete_access_token(call, lent)
     for rule in call.fold.by(access_rules, "user", user.id):
         await call.do(access_rules, Delete(id=rule.id))
     for link in call.fold.by(federated_users, "user", user.id):
@@ -73,8 +68,18 @@ async def delete_user(call: Call, user: User) -> None:
     await revoke(call, call.fold.by(assignments, "actor", f"user:{user.id}"))
 
 
+async def _delete_keys(call: Call, index: str, id: str) -> None:
+    """Delete what gives tokens of a user, or for a project, to who holds it."""
+    for credential in call.fold.by(application_credentials, index, id):
+        await delete_credential(call, credential)
+    for secret in call.fold.by(credentials, index, id):
+        await delete_secret(call, secret)
+    for lent in call.fold.by(access_tokens, index, id):
+        await delete_access_token(call, lent)
+
+
 async def delete_group(call: Call, group: Group) -> None:
-    await call.do(groups, DeleteGroup(id=group.id))
+    await call.do(groups, Delete(id=group.id))
     await naming.release(call, ("group", group.domain, group.name), group.id)
     members = call.fold.by(memberships, "group", group.id)
     for membership in members:
@@ -85,27 +90,22 @@ async def delete_group(call: Call, group: Group) -> None:
 
 
 async def delete_project(call: Call, project: Project) -> None:
-    await call.do(projects, DeleteProject(id=project.id))
+    await call.do(projects, Delete(id=project.id))
     await naming.release(call, ("project", project.domain, project.name), project.id)
-    for credential in call.fold.by(application_credentials, "project_id", project.id):
-        await delete_credential(call, credential)
-    for secret in call.fold.by(credentials, "project_id", project.id):
-        await delete_secret(call, secret)
+    await _delete_keys(call, "project_id", project.id)
     for trust in call.fold.by(trusts, "project_id", project.id):
         await delete_trust(call, trust)
     for limit in call.fold.by(limits, "of", project.id):
         await delete_limit(call, limit)
     for requested in call.fold.by(request_tokens, "project_id", project.id):
         await delete_request_token(call, requested)
-    for lent in call.fold.by(access_tokens, "project_id", project.id):
-        await delete_access_token(call, lent)
     for kind in ("endpoint", "endpoint_group"):
         await dissociate(call, call.fold.by(associations, "out", f"{kind}:{project.id}"))
     await revoke_on(call, f"project:{project.id}")
 
 
 async def delete_role(call: Call, role: Role) -> None:
-    await call.do(roles, DeleteRole(id=role.id))
+    await call.do(roles, Delete(id=role.id))
     await naming.release(call, ("role", role.domain or "", role.name), role.id)
     for prior in call.fold.by(roles, "implies", role.id):
         await call.do(roles, StopImplyingRole(id=prior.id, role=role.id))
@@ -113,7 +113,7 @@ async def delete_role(call: Call, role: Role) -> None:
 
 
 async def delete_credential(call: Call, credential: ApplicationCredential) -> None:
-    await call.do(application_credentials, DeleteApplicationCredential(id=credential.id))
+    await call.do(application_credentials, Delete(id=credential.id))
     await naming.release(call, ("application_credential", credential.user, credential.name), credential.id)
 
 
@@ -123,7 +123,7 @@ def blob(name: str) -> tuple[str, ...]:
 
 
 async def delete_secret(call: Call, credential: Credential) -> None:
-    await call.do(credentials, DeleteCredential(id=credential.id))
+    await call.do(credentials, Delete(id=credential.id))
     await call.cloud.vault.delete(blob(credential.blob))
     await call.cloud.execute(passcodes, ForgetPasscodes(id=credential.id), call.origin)
 
@@ -133,7 +133,7 @@ async def delete_trust(call: Call, trust: Trust) -> None:
     for below in call.fold.by(trusts, "redelegated_trust", trust.id):
         await delete_trust(call, below)
     with suppress(NotFound):  # somebody else was quicker
-        await call.do(trusts, DeleteTrust(id=trust.id))
+        await call.do(trusts, Delete(id=trust.id))
 
 
 def config_secret(domain: str, name: str) -> tuple[str, ...]:
@@ -200,11 +200,11 @@ async def dissociate(call: Call, found: list[Association]) -> None:
 
 
 async def delete_limit(call: Call, limit: Limit) -> None:
-    await call.do(limits, DeleteLimit(id=limit.id))
+    await call.do(limits, Delete(id=limit.id))
     await naming.release(call, limit_name(limit), limit.id)
 
 
-def limit_name(limit: Limit | CreateLimit) -> tuple[str, ...]:
+def limit_name(limit: Limit | LimitCreated) -> tuple[str, ...]:
     """What is unique of a limit."""
     whose = limit.project_id or limit.domain_id or ""
     return ("limit", whose, limit.service, limit.region or "", limit.resource_name)
@@ -217,10 +217,8 @@ async def revoke_on(call: Call, target: str) -> None:
 
 async def revoke(call: Call, found: list[Assignment]) -> None:
     for assignment in found:
-        try:
+        with suppress(NotFound):  # somebody else was quicker
             await call.do(assignments, RevokeRole(id=assignment.key))
-        except NotFound:
-            continue  # somebody else was quicker
 
 
 async def void_tokens(call: Call, user: str) -> None:
@@ -231,10 +229,8 @@ async def void_tokens(call: Call, user: str) -> None:
 
 async def _leave(call: Call, found: list[Membership]) -> None:
     for membership in found:
-        try:
+        with suppress(NotFound):
             await call.do(memberships, Leave(id=(membership.group, membership.user)))
-        except NotFound:
-            continue
 
 
 async def end(call: Call, found: list[ExpiringMembership]) -> None:

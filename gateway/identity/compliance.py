@@ -11,21 +11,19 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from events.clock import Clock
 from events.fold import Fold
 from events.identity import user as users
 from events.identity.user import FailLogin, Lock, PassLogin, User, locked
 from events.refusals import Invalid, Unauthenticated
 from events.settings import Identity
+from gateway.identity.claims import timed
 from gateway.identity.passwords import Passwords
-from gateway.identity.proof import Proven
+from gateway.identity.proof import Proven, malformed
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
-
-WRONG = "The request you have made requires authentication."
 
 
 def moment(at: datetime | None) -> str | None:
@@ -91,20 +89,16 @@ def ending_as_asked(call: Call, found: list[User]) -> list[User]:
 def _end_test(value: str) -> Callable[[datetime], bool]:
     how, _, text = value.partition(":") if ":" in value[2:4] else ("eq", "", value)
     try:
-        wanted = datetime.fromisoformat(text)
+        wanted = timed(text)
     except ValueError as fault:
-        raise Invalid(
-            "Timestamp not in expected format. The server could not comply with the request since it is either "
-            "malformed or otherwise incorrect. The client is assumed to be in error."
-        ) from fault
+        raise malformed("Timestamp not in expected format.") from fault
     if how not in _COMPARE:
         raise Invalid(
             f"The given operator {how} is not valid. It must be one of the following: 'eq', 'neq', 'lt', 'lte', 'gt', "
             "or 'gte'."
         )
     compare = _COMPARE[how]
-    moment = wanted if wanted.tzinfo else wanted.replace(tzinfo=UTC)
-    return lambda ends: compare(ends, moment)
+    return lambda ends: compare(ends, wanted)
 
 
 # What a new password must be
@@ -161,21 +155,21 @@ async def guard_own(user: User, password: str, passwords: Passwords, settings: I
 
 async def prove(call: Call, user: User | None, password: str, *, to_change: bool = False) -> User:
     """The user whose password it is, good for everything or at least to be changed. Raises Unauthenticated, Busy."""
-    settings, passwords, fold, clock = _parts(call)
+    settings, fold, clock = call.cloud.settings.identity, call.fold, call.cloud.clock
     if user is not None and user.is_locked(lock(user, settings, clock.now())):
         raise locked(user.id)
-    right = await passwords.match(password, user.password if user else None)
+    right = await call.cloud.part(Tokens).passwords.match(password, user.password if user else None)
     if user is None:
-        raise Unauthenticated(WRONG)
+        raise Unauthenticated()
     if not right:
         if settings.lockout_failure_attempts:
             await call.cloud.execute(users, FailLogin(id=user.id, lock=lock(user, settings, clock.now())), call.origin)
-        raise Unauthenticated(WRONG)
+        raise Unauthenticated()
     if call.cloud.fence is not None and settings.lockout_failure_attempts:
         await call.cloud.fence.wait(reads=False)  # others may have locked them since
     known, now = fold.get(users, user.id), clock.now()
     if known is None or known.password != user.password:
-        raise Unauthenticated(WRONG)  # changed while it was looked at
+        raise Unauthenticated()  # changed while it was looked at
     if known.is_locked(lock(known, settings, now)):
         raise locked(user.id)
     if not is_active(call, known):
@@ -198,11 +192,7 @@ async def admit(call: Call, proven: Proven) -> None:
             users, PassLogin(id=proven.user.id, lock=lock(proven.user, settings, now)), call.origin
         )
     elif not is_active(call, proven.user):
-        raise Unauthenticated(WRONG)
-
-
-def _parts(call: Call) -> tuple[Identity, Passwords, Fold, Clock]:
-    return call.cloud.settings.identity, call.cloud.part(Tokens).passwords, call.fold, call.cloud.clock
+        raise Unauthenticated()
 
 
 def _is_first_of_day(user: User, settings: Identity, now: datetime) -> bool:

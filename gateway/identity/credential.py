@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from events.identity import credential as credentials
-from events.identity.credential import ChangeCredential, CreateCredential, Credential
+from events.identity import missing
+from events.identity.credential import Credential, CredentialChanged, CredentialCreated
+from events.identity.record import Change, Make
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import cleaning, shapes
 from gateway.identity.delegation import guard_credentials, is_delegated
 from gateway.identity.listing import asked, collection, filtered
@@ -23,10 +25,6 @@ SHAPES = {
     "user_id": shapes.Shape(types=("string",), least=1, most=64),
     "project_id": shapes.OPTIONAL_ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find credential: {id}.")
 
 
 async def blob(call: Call, credential: Credential) -> str:
@@ -44,12 +42,12 @@ async def view(call: Call, credential: Credential) -> dict[str, Any]:
     }
 
 
-async def make(call: Call, wish: CreateCredential, secret: str) -> Credential:
+async def make(call: Call, made: CredentialCreated, secret: str) -> Credential:
     """First the secret, then what names it; neither if the credential is refused."""
-    name = cleaning.blob(wish.blob)
+    name = cleaning.blob(made.blob)
     await call.cloud.vault.put(name, secret.encode("utf-8", "surrogatepass"))
     try:
-        return await call.do(credentials, wish)
+        return await call.do(credentials, Make(id=made.id, made=made))
     except BaseException:
         await call.cloud.vault.delete(name)
         raise
@@ -63,10 +61,10 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     call.enforce({"target.credential.user_id": given["user_id"]})
     guard_credentials(call.who)
     id = ec2_id(_access(given["blob"])) if given["type"].lower() == "ec2" else new_hex()
-    wish = CreateCredential(
+    made = CredentialCreated(
         id=id, user=given["user_id"], kind=given["type"], blob=new_hex(), project_id=given.get("project_id")
     )
-    return {"credential": await view(call, await make(call, wish, given["blob"]))}
+    return {"credential": await view(call, await make(call, made, given["blob"]))}
 
 
 def _access(blob: str) -> str:
@@ -106,7 +104,7 @@ def _find(call: Call, id: str) -> Credential:
     credential = call.fold.get(credentials, id)
     call.enforce({} if credential is None else {"target.credential.user_id": credential.user})
     if credential is None:
-        raise not_found(id)
+        raise missing("credential", id)
     guard_credentials(call.who)
     return credential
 
@@ -117,9 +115,11 @@ async def show(call: Call) -> dict[str, Any]:
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
-    """Another secret in place of the one; all else stays. Raises NotFound, Invalid, Forbidden."""
+    """Another secret in place of the one; all else stays, and may be repeated. Raises NotFound, Invalid, Forbidden."""
     given = shapes.inner(body, "credential")
     credential = _find(call, call.path["id"])
+    same = {"user_id": credential.user, "type": credential.kind, "project_id": credential.project_id}
+    given = {name: value for name, value in given.items() if name not in same or value != same[name]}
     shapes.check("credential", given, {"blob": SHAPES["blob"]}, required=("blob",), extra=False)
     if credential.kind.lower() == "ec2":
         _access(given["blob"])
@@ -127,9 +127,9 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         for key in ("trust_id", "app_cred_id", "access_token_id", "access_id"):
             if before.get(key) != after.get(key):
                 raise Invalid(f"{key} can not be updated for credential")
-    wish = ChangeCredential(id=credential.id, blob=new_hex())
-    await call.cloud.vault.put(cleaning.blob(str(wish.blob)), given["blob"].encode("utf-8", "surrogatepass"))
-    state = await call.do(credentials, wish)
+    name = new_hex()
+    await call.cloud.vault.put(cleaning.blob(name), given["blob"].encode("utf-8", "surrogatepass"))
+    state = await call.do(credentials, Change(id=credential.id, to=CredentialChanged(blob=name)))
     await call.cloud.vault.delete(cleaning.blob(credential.blob))
     return {"credential": await view(call, state)}
 

@@ -31,4 +31,4 @@ def guard(token: Token, refusal: Refusal) -> None:
 
 def guard_credentials(token: Token) -> None:
     """Raises Forbidden if the token is delegated: it sees and makes no secrets."""
-    guard(token, forbidden("Delegated tokens cannot access credentials directly", ""))
+    guard(token, forbidden("Delegated tokens cannot access credentials directly"))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET
-
+from events.fold import Fold
 from events.identity import domain as domains
 from events.identity import domain_config as configs
 from events.identity import group as groups
 from events.identity import identity_provider as identity_providers
 from events.identity import limit as limits
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
-from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain, Domain
+from events.identity.domain import Domain, DomainChanged, DomainCreated
+from events.identity.project import Project
+from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, naming, shapes
 from gateway.identity.federation import cleaning as federation
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.identity.targets import domain_of
 from gateway.serving import Call
 
@@ -31,10 +32,6 @@ SHAPES = {
     "options": shapes.OPTIONS,
     "explicit_domain_id": shapes.ID,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find domain: {id}.")
 
 
 def taken(name: str) -> str:
@@ -57,6 +54,30 @@ def view(call: Call, domain: Domain) -> dict[str, Any]:
     }
 
 
+def named(fold: Fold, id: str) -> dict[str, str]:
+    """A domain as others show it."""
+    domain = fold.get(domains, id)
+    return {"id": id, "name": domain.name if domain else ""}
+
+
+def told(given: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """What a body says of a new domain or project, but for its name and where it is."""
+    return {
+        "description": given.get("description") or "",
+        "enabled": given.get("enabled", True),
+        "tags": tuple(given.get("tags", ())),
+        "options": shapes.merged({}, given.get("options", {})),
+        "extra": extra,
+    }
+
+
+def changes(before: Domain | Project, given: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """What a body changes in a domain or project, but for its name."""
+    options = shapes.merged(before.options, given.get("options", {}))
+    said = {**told(given, {**before.extra, **extra}), "options": options}
+    return {name: value for name, value in said.items() if name in given or (name == "extra" and extra)}
+
+
 async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new domain. Raises Invalid, Conflict."""
     given = shapes.inner(body, "domain")
@@ -66,24 +87,16 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def make(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
     """The domain that a body describes, newly made. Raises Conflict."""
-    wish = CreateDomain(
-        id=str(given.get("explicit_domain_id") or new_hex()),
-        name=given["name"],
-        description=given.get("description") or "",
-        enabled=given.get("enabled", True),
-        tags=tuple(given.get("tags", ())),
-        options=shapes.merged({}, given.get("options", {})),
-        extra=extra,
-    )
-    made: Domain = await naming.create(call, domains, wish, ("domain", wish.name), taken(wish.name))
+    id = str(given.get("explicit_domain_id") or new_hex())
+    event = DomainCreated(id=id, name=given["name"], **told(given, extra))
+    wish, key = Make(id=event.id, made=event), ("domain", event.name)
+    made: Domain = await naming.create(call, domains, wish, key, taken(event.name))
     return made
 
 
 async def listed(call: Call) -> dict[str, Any]:
     """All domains that the caller may see."""
-    name = asked(call, "name")
-    found = call.fold.by(domains, "name", name) if name is not None else call.fold.all(domains)
-    reach = domain_of(call)
+    found, reach = candidates(call, domains, {"name": "name"}), domain_of(call)
     if reach is not None:
         found = [domain for domain in found if domain.id == reach]
     getters = {"name": lambda d: d.name, "enabled": lambda d: d.enabled}
@@ -94,29 +107,21 @@ async def show(call: Call) -> dict[str, Any]:
     """One domain. Raises NotFound, Forbidden."""
     id = call.path["id"]
     call.enforce({"target.domain.id": id})
-    return {"domain": view(call, call.find(domains, id, not_found(id)))}
+    return {"domain": view(call, call.find(domains, id, missing("domain", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid, Conflict, Forbidden."""
     given = shapes.inner(body, "domain")
     extra = shapes.check("domain", given, SHAPES, least=1)
-    domain = call.find(domains, call.path["id"], not_found(call.path["id"]))
+    domain = call.find(domains, call.path["id"], missing("domain", call.path["id"]))
     return {"domain": view(call, await alter(call, domain, given, extra))}
 
 
 async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
     """The domain changed as a body describes it. Raises Conflict, Forbidden."""
     name = given.get("name", domain.name)
-    wish = ChangeDomain(
-        id=domain.id,
-        name=name,
-        description=(given["description"] or "") if "description" in given else UNSET,
-        enabled=given.get("enabled", UNSET),
-        tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options=shapes.merged(domain.options, given["options"]) if "options" in given else UNSET,
-        extra={**domain.extra, **extra} if extra else UNSET,
-    )
+    wish = Change(id=domain.id, to=DomainChanged(name=name, **changes(domain, given, extra)))
     old, new = ("domain", domain.name), ("domain", name)
     state: Domain = await naming.change(call, domains, wish, old, new, taken(name))
     return state
@@ -124,13 +129,13 @@ async def alter(call: Call, domain: Domain, given: dict[str, Any], extra: dict[s
 
 async def delete(call: Call) -> None:
     """Delete a disabled domain and all that is in it. Raises NotFound, Forbidden."""
-    await remove(call, call.find(domains, call.path["id"], not_found(call.path["id"])))
+    await remove(call, call.find(domains, call.path["id"], missing("domain", call.path["id"])))
 
 
 async def remove(call: Call, domain: Domain) -> None:
     """Delete a disabled domain and all that is in it. Raises Forbidden."""
     id = domain.id
-    await call.do(domains, DeleteDomain(id=id))
+    await call.do(domains, Delete(id=id))
     await naming.release(call, ("domain", domain.name), id)
     for user in call.fold.by(users, "domain", id):
         await cleaning.delete_user(call, user)

@@ -5,18 +5,21 @@ Source: Identity API reference, "Domain configuration".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from events.identity import domain as domains
 from events.identity import domain_config as configs
+from events.identity import missing
 from events.identity.domain_config import DomainConfig, DomainConfigChanged, DomainConfigMade, Options
 from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
-from gateway.identity import cleaning, domain, shapes
+from gateway.identity import cleaning, shapes
 from gateway.serving import Answer, Call
 
 # Every option that may be set, with what holds where it is not.
+T = TypeVar("T")
+
 DEFAULTS: Options = {
     "identity": {"driver": "sql", "list_limit": None},
     "ldap": {
@@ -101,7 +104,7 @@ def _missing(id: str, group: str | None, option: str | None) -> NotFound:
 
 def _domain(call: Call) -> str:
     id = call.path["id"]
-    return call.find(domains, id, domain.not_found(id)).id
+    return call.find(domains, id, missing("domain", id)).id
 
 
 def _part(options: Options, group: str | None, option: str | None) -> dict[str, Any]:
@@ -204,19 +207,18 @@ async def create(call: Call, body: Any) -> Answer:
     """Configure a domain, in place of what was configured. Raises NotFound, Invalid, Forbidden."""
     id, given = _domain(call), _given(body, None, None)
     before = call.fold.get(configs, id)
-    options, secrets = await _store(call, id, given)
+    state = await _put(call, id, before, *await _store(call, id, given))
+    return Answer(status=201 if before is None else 200, body={"config": state.options})
+
+
+async def _put(
+    call: Call, id: str, before: DomainConfig | None, options: Options, secrets: dict[str, dict[str, str]]
+) -> DomainConfig:
+    """The configuration, new or with other options; secrets that it has no more are forgotten."""
     if before is None:
         made = DomainConfigMade(id=id, options=options, secrets=secrets)
-        state = await call.do(configs, Make(id=id, made=made))
-        return Answer(status=201, body={"config": state.options})
-    return Answer(status=200, body={"config": (await _change(call, before, options, secrets)).options})
-
-
-async def _change(
-    call: Call, before: DomainConfig, options: Options, secrets: dict[str, dict[str, str]]
-) -> DomainConfig:
-    """The configuration with other options; secrets that it has no more are forgotten."""
-    after = await call.do(configs, Change(id=before.id, to=DomainConfigChanged(options=options, secrets=secrets)))
+        return await call.do(configs, Make(id=id, made=made))
+    after = await call.do(configs, Change(id=id, to=DomainConfigChanged(options=options, secrets=secrets)))
     await cleaning.forget(call, before, but=after)
     return after
 
@@ -229,12 +231,13 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     if group is not None and (before is None or not _has(before, group, option)):
         raise _missing(id, group, option)
     options, secrets = await _store(call, id, given)
-    if before is None:
-        made = DomainConfigMade(id=id, options=options, secrets=secrets)
-        return {"config": (await call.do(configs, Make(id=id, made=made))).options}
-    merged = {name: {**before.options.get(name, {}), **options.get(name, {})} for name in {**before.options, **options}}
-    kept = {name: {**before.secrets.get(name, {}), **secrets.get(name, {})} for name in {**before.secrets, **secrets}}
-    return {"config": (await _change(call, before, merged, kept)).options}
+    if before is not None:
+        options, secrets = _merged(before.options, options), _merged(before.secrets, secrets)
+    return {"config": (await _put(call, id, before, options, secrets)).options}
+
+
+def _merged(before: dict[str, dict[str, T]], given: dict[str, dict[str, T]]) -> dict[str, dict[str, T]]:
+    return {group: {**before.get(group, {}), **given.get(group, {})} for group in {**before, **given}}
 
 
 def _has(config: DomainConfig, group: str, option: str | None) -> bool:
@@ -253,7 +256,7 @@ async def delete(call: Call) -> None:
         return
     options, secrets = _without(before.options, group, option), _without(before.secrets, group, option)
     if options or secrets:
-        await _change(call, before, options, secrets)
+        await _put(call, id, before, options, secrets)
     else:
         await cleaning.delete_config(call, before)
 

@@ -13,16 +13,18 @@ import msgspec
 
 from events.identity import application_credential as application_credentials
 from events.identity import credential as credentials
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import user as users
-from events.identity.credential import CreateCredential, Credential
+from events.identity.credential import Credential, CredentialCreated
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Forbidden, Invalid, NotFound, Unauthenticated
 from gateway.bodies import explain
-from gateway.identity import cleaning, credential, project, signatures
+from gateway.identity import cleaning, credential, signatures
+from gateway.identity.claims import timed
 from gateway.identity.delegation import guard_credentials
-from gateway.identity.listing import self_link
-from gateway.identity.proof import Proven, is_enabled, unauthenticated
+from gateway.identity.listing import links
+from gateway.identity.proof import Proven, is_enabled
 from gateway.identity.signatures import Signed
 from gateway.identity.token import document
 from gateway.identity.tokens import Target, Tokens
@@ -55,7 +57,7 @@ def _guard(call: Call) -> str:
     user = call.path["id"]
     call.enforce({"user_id": user, "target.credential.user_id": user})
     if call.fold.get(users, user) is None:
-        raise NotFound(f"Could not find user: {user}.")
+        raise missing("user", user)
     guard_credentials(call.who)
     return user
 
@@ -65,11 +67,11 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     user = _guard(call)
     wanted = body.get("tenant_id") if isinstance(body, dict) else None
     if not isinstance(wanted, str) or call.fold.get(projects, wanted) is None:
-        raise project.not_found(str(wanted)[:64])
+        raise missing("project", str(wanted)[:64])
     access, secret = new_hex(), new_hex()
-    wish = CreateCredential(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
+    made = CredentialCreated(id=credential.ec2_id(access), user=user, kind="ec2", blob=new_hex(), project_id=wanted)
     blob = msgspec.json.encode({"access": access, "secret": secret, "trust_id": None}).decode()
-    return {"credential": await _view(call, await credential.make(call, wish, blob))}
+    return {"credential": await _view(call, await credential.make(call, made, blob))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -77,14 +79,14 @@ async def listed(call: Call) -> dict[str, Any]:
     user = _guard(call)
     found = [one for one in call.fold.by(credentials, "user", user) if one.kind == "ec2"]
     shown = [await _view(call, one) for one in found]
-    return {"credentials": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+    return {"credentials": shown, "links": links(call)}
 
 
 def _find(call: Call) -> Credential:
     user, id = _guard(call), credential.ec2_id(call.path["access"])
     found = call.fold.get(credentials, id)
     if found is None or found.user != user:
-        raise credential.not_found(id)
+        raise missing("credential", id)
     return found
 
 
@@ -115,13 +117,13 @@ async def issue_for_s3(call: Call, body: Any) -> Answer:
 async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool]) -> tuple[str, dict[str, Any]]:
     signed = _read(body)
     if signed.access is None:
-        raise unauthenticated()
+        raise Unauthenticated()
     known = call.fold.get(credentials, credential.ec2_id(signed.access))
     if known is None or known.kind != "ec2":
         raise NotFound("EC2 access key not found.")
     blob = await _blob(call, known)
     if not is_right(signed, str(blob.get("secret", ""))):
-        raise unauthenticated()
+        raise Unauthenticated()
     proven, target = _prove(call, known, blob)
     _guard_time(call, signed)
     tokens = call.cloud.part(Tokens)
@@ -129,7 +131,7 @@ async def _issue(call: Call, body: Any, is_right: Callable[[Signed, str], bool])
     try:
         token = tokens.valid(claims)  # it has to give something
     except (NotFound, Forbidden) as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     return text, document(call, token)
 
 
@@ -152,14 +154,14 @@ def _prove(call: Call, known: Credential, blob: dict[str, Any]) -> tuple[Proven,
     if blob.get("trust_id"):
         trust = find_trust(call.fold, str(blob["trust_id"]), call.cloud.clock.now())
         if known.user != (trust.trustor if trust.impersonation else trust.trustee):
-            raise unauthenticated()
+            raise Unauthenticated()
         user = call.fold.get(users, trust.trustee)
     if user is None or not is_enabled(call.fold, user) or blob.get("access_token_id"):
-        raise unauthenticated()
+        raise Unauthenticated()
     if blob.get("app_cred_id"):
         lent = call.fold.get(application_credentials, str(blob["app_cred_id"]))
         if lent is None or (lent.user, lent.project_id) != (user.id, known.project_id):
-            raise unauthenticated()
+            raise Unauthenticated()
     proven = Proven(user=user, methods=["ec2credential"], credential=lent)
     return proven, Target(scope="project", id=known.project_id, trust=trust)
 
@@ -169,8 +171,8 @@ def _guard_time(call: Call, signed: Signed) -> None:
     if signed.timestamp is None:
         return
     try:
-        time = signatures.moment(signed.timestamp)
+        time = timed(signed.timestamp)
     except (ValueError, OverflowError) as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     if call.cloud.clock.now() - FRESH > time:
-        raise unauthenticated()
+        raise Unauthenticated()

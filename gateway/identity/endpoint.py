@@ -7,16 +7,16 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
+from events.identity import missing
 from events.identity import region as regions
 from events.identity import service as services
 from events.identity.endpoint import Endpoint, EndpointChanged, EndpointCreated
 from events.identity.record import Change, Make
 from events.identity.region import RegionCreated
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
 from gateway.identity.catalog import absolute
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.identity.proof import expecting
 from gateway.serving import Call
 
@@ -28,10 +28,6 @@ SHAPES = {
     "region": shapes.OPTIONAL_NAME,
     "enabled": shapes.BOOLEAN,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find endpoint: {id}.")
 
 
 def view(call: Call, endpoint: Endpoint) -> dict[str, Any]:
@@ -85,11 +81,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The endpoints that the query asks for."""
-    service, region = asked(call, "service_id"), asked(call, "region_id")
-    if service is not None:
-        found = call.fold.by(endpoints, "service", service)
-    else:
-        found = call.fold.by(endpoints, "region", region) if region is not None else call.fold.all(endpoints)
+    found = candidates(call, endpoints, {"service_id": "service", "region_id": "region"})
     getters = {
         "service_id": lambda e: e.service,
         "region_id": lambda e: e.region,
@@ -101,7 +93,7 @@ async def listed(call: Call) -> dict[str, Any]:
 
 def find(call: Call, name: str = "id") -> Endpoint:
     """The endpoint of the path. Raises NotFound."""
-    return call.find(endpoints, call.path[name], not_found(call.path[name]))
+    return call.find(endpoints, call.path[name], missing("endpoint", call.path[name]))
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from events.identity import association as associations
+from events.identity import missing
 from events.identity import project as projects
 from events.identity.association import Associate, Association, Dissociate
 from events.identity.endpoint import Endpoint
@@ -21,7 +22,7 @@ from gateway.serving import Call
 def _project(call: Call) -> str:
     id = call.path["project_id"]
     if call.fold.get(projects, id) is None:
-        raise project.not_found(id)
+        raise missing("project", id)
     return id
 
 

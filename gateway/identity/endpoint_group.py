@@ -8,10 +8,11 @@ from msgspec import UNSET
 
 from events.identity import association as associations
 from events.identity import endpoint_group as groups
+from events.identity import missing
 from events.identity.endpoint_group import EndpointGroup, EndpointGroupChanged, EndpointGroupMade
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound
+from events.refusals import Invalid
 from gateway.identity import cleaning, shapes
 from gateway.identity.listing import collection, filtered
 from gateway.identity.proof import expecting
@@ -64,7 +65,7 @@ async def listed(call: Call) -> dict[str, Any]:
 def find(call: Call) -> EndpointGroup:
     """The endpoint group of the path. Raises NotFound."""
     id = call.path["id"]
-    return call.find(groups, id, NotFound(f"Could not find Endpoint Group: {id}."))
+    return call.find(groups, id, missing("Endpoint Group", id))
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -17,17 +17,11 @@ from gateway.identity import (
     oauth_consumer,
     policy,
 )
-from gateway.identity.routing import route
+from gateway.identity.routing import resource, route
 from gateway.policy import ANYONE
 from gateway.serving import Route
 
-_POLICIES = (
-    route("POST", "/v3/policies", policy.create, "create_policy", 201),
-    route("GET", "/v3/policies", policy.listed, "list_policies"),
-    route("GET", "/v3/policies/{id}", policy.show, "get_policy"),
-    route("PATCH", "/v3/policies/{id}", policy.change, "update_policy"),
-    route("DELETE", "/v3/policies/{id}", policy.delete, "delete_policy", 204),
-)
+_POLICIES = resource(policy, "/v3/policies", "policy", "policies")
 
 
 def _policy_of(path: str, name: str) -> tuple[Route, ...]:
@@ -65,11 +59,7 @@ _PAIR = f"{_OF_PROJECT}/endpoints/{{endpoint_id}}"
 _GROUP_PAIR = f"{_GROUP}/projects/{{project_id}}"
 
 _FILTER = (
-    route("POST", _GROUPS, endpoint_group.create, "create_endpoint_group", 201),
-    route("GET", _GROUPS, endpoint_group.listed, "list_endpoint_groups"),
-    route("GET", _GROUP, endpoint_group.show, "get_endpoint_group"),
-    route("PATCH", _GROUP, endpoint_group.change, "update_endpoint_group"),
-    route("DELETE", _GROUP, endpoint_group.delete, "delete_endpoint_group", 204),
+    *resource(endpoint_group, _GROUPS, "endpoint_group"),
     route("PUT", _PAIR, endpoint_filter.add_endpoint, "add_endpoint_to_project", 204),
     route("GET", _PAIR, endpoint_filter.check_endpoint, "check_endpoint_in_project", 204),
     route("DELETE", _PAIR, endpoint_filter.remove_endpoint, "remove_endpoint_from_project", 204),
@@ -129,14 +119,9 @@ _DOMAIN_CONFIG = (
     ),
 )
 
-_CONSUMERS = "/v3/OS-OAUTH1/consumers"
 _LENT = "/v3/users/{id}/OS-OAUTH1/access_tokens"
 _OAUTH = (
-    route("POST", _CONSUMERS, oauth_consumer.create, "create_consumer", 201),
-    route("GET", _CONSUMERS, oauth_consumer.listed, "list_consumers"),
-    route("GET", f"{_CONSUMERS}/{{id}}", oauth_consumer.show, "get_consumer"),
-    route("PATCH", f"{_CONSUMERS}/{{id}}", oauth_consumer.change, "update_consumer"),
-    route("DELETE", f"{_CONSUMERS}/{{id}}", oauth_consumer.delete, "delete_consumer", 204),
+    *resource(oauth_consumer, "/v3/OS-OAUTH1/consumers", "consumer"),
     Route("POST", "/v3/OS-OAUTH1/request_token", oauth1.request, ANYONE, 201),
     Route("POST", "/v3/OS-OAUTH1/access_token", oauth1.access, ANYONE, 201),
     route("PUT", "/v3/OS-OAUTH1/authorize/{token_id}", oauth1.authorize, "authorize_request_token"),

@@ -77,6 +77,11 @@ def on(fold: Fold, user: str, kind: str, id: str, told: Told = NOTHING) -> Itera
                     yield assignment
 
 
+def named(fold: Fold, name: str) -> Role | None:
+    """The role of this name, of those of no domain."""
+    return next((role for role in fold.by(roles, "name", name) if role.domain is None), None)
+
+
 def closure(fold: Fold, ids: Iterable[str]) -> dict[str, Role]:
     """Roles by id with all that they imply, those of domains too."""
     found: dict[str, Role] = {}

@@ -9,21 +9,19 @@ from msgspec import UNSET
 from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import user as users
-from events.identity.group import ChangeGroup, CreateGroup, Group
+from events.identity.group import Group, GroupChanged, GroupCreated
 from events.identity.membership import Join, Leave
+from events.identity.record import Change, Make
 from events.ids import new_hex
 from events.refusals import Invalid, NotFound
-from gateway.identity import cleaning, grants, naming, project, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity import cleaning, grants, naming, project, shapes, targets
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
 
 SHAPES = {"name": shapes.PROJECT_NAME, "domain_id": shapes.OPTIONAL_ID, "description": shapes.DESCRIPTION}
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find group: {id}.")
 
 
 def taken(name: str) -> str:
@@ -48,20 +46,17 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id") or project.home(call)
     call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
+        raise missing("domain", domain)
     description = given.get("description") or ""
-    wish = CreateGroup(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
-    key = ("group", domain, wish.name)
-    return {"group": view(call, await naming.create(call, groups, wish, key, taken(wish.name)))}
+    made = GroupCreated(id=new_hex(), name=given["name"], domain=domain, description=description, extra=extra)
+    wish, key = Make(id=made.id, made=made), ("group", domain, made.name)
+    return {"group": view(call, await naming.create(call, groups, wish, key, taken(made.name)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
     """The groups that the caller may see and the query asks for."""
-    name, domain, reach = asked(call, "name"), asked(call, "domain_id"), domain_of(call)
-    if name is not None:
-        found = call.fold.by(groups, "name", name)
-    else:
-        found = call.fold.by(groups, "domain", domain) if domain is not None else call.fold.all(groups)
+    reach = domain_of(call)
+    found = candidates(call, groups, {"name": "name", "domain_id": "domain"})
     if reach is not None:
         found = [group for group in found if group.domain == reach]
     found = filtered(call, found, {"name": lambda g: g.name, "domain_id": lambda g: g.domain})
@@ -71,12 +66,7 @@ async def listed(call: Call) -> dict[str, Any]:
 def _find(call: Call) -> Group:
     """The group of the path, if the caller may see or change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    group = call.fold.get(groups, id)
-    domain = group.domain if group else None
-    call.enforce(target(domain))
-    if group is None:
-        raise not_found(id)
-    return group
+    return targets.seen(call, "group", id, call.fold.get(groups, id))
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -92,12 +82,12 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     if given.get("domain_id", group.domain) != group.domain:
         raise Invalid("Update of `domain_id` is not allowed.")
     name = given.get("name", group.name)
-    wish = ChangeGroup(
-        id=group.id,
+    event = GroupChanged(
         name=name,
         description=(given["description"] or "") if "description" in given else UNSET,
         extra={**group.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=group.id, to=event)
     old, new = ("group", group.domain, group.name), ("group", group.domain, name)
     return {"group": view(call, await naming.change(call, groups, wish, old, new, taken(name)))}
 
@@ -112,14 +102,8 @@ async def delete(call: Call) -> None:
 
 def _member(call: Call) -> tuple[str, str]:
     """The group and the user of the path. Raises NotFound, Forbidden."""
-    user = call.path["user_id"]
-    group = _find(call)
-    found = call.fold.get(users, user)
-    domain = found.domain if found else None
-    call.enforce(target(domain))
-    if found is None:
-        raise NotFound(f"Could not find user: {user}.")
-    return group.id, user
+    group, user = _find(call), call.path["user_id"]
+    return group.id, targets.seen(call, "user", user, call.fold.get(users, user)).id
 
 
 async def add_member(call: Call) -> None:

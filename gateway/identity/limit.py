@@ -15,7 +15,8 @@ from events.identity import domain as domains
 from events.identity import limit as limits
 from events.identity import project as projects
 from events.identity import registered_limit as registered
-from events.identity.limit import ChangeLimit, CreateLimit, DeleteLimit, Limit
+from events.identity.limit import Limit, LimitChanged, LimitCreated
+from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
 from gateway.identity import cleaning, limit_model, naming, registered_limit, shapes
@@ -66,7 +67,7 @@ def _guard_whose(number: int, given: dict[str, Any]) -> None:
         raise shapes.wrong(str(number), given, f"{shapes.shown(given)} is not valid under any of the given schemas")
 
 
-def _wish(call: Call, given: dict[str, Any]) -> CreateLimit:
+def _wish(call: Call, given: dict[str, Any]) -> LimitCreated:
     registered_limit.guard_place(call, given, "limit")
     project, domain = given.get("project_id"), given.get("domain_id")
     if project is not None and call.fold.get(domains, project) is not None:
@@ -75,7 +76,7 @@ def _wish(call: Call, given: dict[str, Any]) -> CreateLimit:
         raise expecting("project_id", "limit")
     if domain is not None and call.fold.get(domains, domain) is None:
         raise expecting("domain_id", "limit")
-    return CreateLimit(
+    return LimitCreated(
         id=new_hex(),
         service=given["service_id"],
         resource_name=given["resource_name"],
@@ -97,7 +98,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     for wish in wishes:
         steps += [
             naming.taking(call, cleaning.limit_name(wish), wish.id, TAKEN),
-            Step(limits, wish, DeleteLimit(id=wish.id)),
+            Step(limits, Make(id=wish.id, made=wish), Delete(id=wish.id)),
         ]
     async with limit_model.alone(call, map(limit_model.kind, wishes)):
         limit_model.guard(call, wishes)
@@ -146,15 +147,14 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     given = shapes.inner(body, "limit")
     shapes.check("limit", given, CHANGES, extra=False)
     limit = _find(call)
-    wish = ChangeLimit(
-        id=limit.id,
+    event = LimitChanged(
         resource_limit=given.get("resource_limit", UNSET),
         description=given.get("description", UNSET),
     )
     async with limit_model.alone(call, [limit_model.kind(limit)]):
         if "resource_limit" in given:
             limit_model.guard(call, [replace(limit, resource_limit=given["resource_limit"])])
-        return {"limit": view(call, await call.do(limits, wish))}
+        return {"limit": view(call, await call.do(limits, Change(id=limit.id, to=event)))}
 
 
 async def delete(call: Call) -> None:

@@ -19,7 +19,7 @@ from events.identity import limit as limits
 from events.identity import name as names
 from events.identity import project as projects
 from events.identity import registered_limit as registered
-from events.identity.limit import CreateLimit, Limit
+from events.identity.limit import Limit, LimitCreated
 from events.identity.name import Release, Take
 from events.refusals import Busy, Conflict, Forbidden
 from gateway.serving import Call
@@ -40,7 +40,7 @@ def is_strict(call: Call) -> bool:
     return call.cloud.settings.identity.limit_enforcement_model == "strict_two_level"
 
 
-def kind(limit: Limit | CreateLimit | registered.RegisteredLimit) -> Kind:
+def kind(limit: Limit | LimitCreated | registered.RegisteredLimit) -> Kind:
     """What is limited."""
     return limit.service, limit.region or "", limit.resource_name
 
@@ -73,32 +73,32 @@ async def _take(call: Call, name: tuple[str, ...]) -> None:
     raise Busy("Somebody else changes these limits; try again.")
 
 
-def guard(call: Call, wishes: Sequence[Limit | CreateLimit]) -> None:
+def guard(call: Call, wishes: Sequence[Limit | LimitCreated]) -> None:
     """Raises Forbidden for limits, or for what limits would become, that the model does not allow."""
     if not is_strict(call):
         return
     for wish in wishes:
         if not _fits(call.fold, wish, wishes):
-            level = "project_id" if wish.project_id else "domain_id"
+            level, of = ("project_id", wish.project_id) if wish.project_id else ("domain_id", wish.domain_id)
             raise Forbidden(
-                f"Invalid resource limit: The resource limit ({level}: {wish.of}, resource_name: "
+                f"Invalid resource limit: The resource limit ({level}: {of}, resource_name: "
                 f"{wish.resource_name}, resource_limit: {wish.resource_limit}, service_id: {wish.service}, region_id: "
                 f"{wish.region}) doesn't satisfy current hierarchy model.."
             )
 
 
-def _fits(fold: Fold, wish: Limit | CreateLimit, others: Sequence[Limit | CreateLimit]) -> bool:
+def _fits(fold: Fold, wish: Limit | LimitCreated, others: Sequence[Limit | LimitCreated]) -> bool:
     if wish.project_id is not None:
         project = fold.get(projects, wish.project_id)
         return project is None or _size(wish) <= _bound(fold, project.domain, wish, others)
     return all(_size(below) <= _size(wish) for below in _below(fold, wish, others))
 
 
-def _size(limit: Limit | CreateLimit) -> float:
+def _size(limit: Limit | LimitCreated) -> float:
     return inf if limit.resource_limit < 0 else limit.resource_limit
 
 
-def _bound(fold: Fold, domain: str, wish: Limit | CreateLimit, others: Sequence[Limit | CreateLimit]) -> float:
+def _bound(fold: Fold, domain: str, wish: Limit | LimitCreated, others: Sequence[Limit | LimitCreated]) -> float:
     """Above which no limit in a domain may be."""
     for limit in (*others, *fold.by(limits, "of", domain)):
         if limit.domain_id == domain and kind(limit) == kind(wish):
@@ -108,8 +108,8 @@ def _bound(fold: Fold, domain: str, wish: Limit | CreateLimit, others: Sequence[
 
 
 def _below(
-    fold: Fold, wish: Limit | CreateLimit, others: Sequence[Limit | CreateLimit]
-) -> Iterator[Limit | CreateLimit]:
+    fold: Fold, wish: Limit | LimitCreated, others: Sequence[Limit | LimitCreated]
+) -> Iterator[Limit | LimitCreated]:
     """The limits of the same kind of a domain's projects, those that are wished for instead of those that there are."""
     seen = set()
     for limit in (*others, *fold.by(limits, "what", "|".join(kind(wish)))):

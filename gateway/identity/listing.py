@@ -10,11 +10,14 @@ from heapq import nsmallest
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from events.decider import Decider
+from events.envelope import State
 from events.refusals import Invalid, NotFound
 from gateway.identity.shapes import SWITCH_VALUES, Shape
 from gateway.links import with_query
 from gateway.serving import Call
 
+S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
 _ID = attrgetter("id")
@@ -50,6 +53,15 @@ def guard_filters(call: Call, shapes: Mapping[str, Shape], names: Iterable[str])
         value = asked(call, name)
         if value is not None:
             shapes[name].guard(name, value)
+
+
+def candidates(call: Call, resource: Decider[S, Any, Any], indexes: Mapping[str, str]) -> list[S]:
+    """As few as the index of the first filter gives that the query names; all if it names none of these."""
+    for name, index in indexes.items():
+        value = asked(call, name)
+        if value is not None:
+            return call.fold.by(resource, index, value)
+    return call.fold.all(resource)
 
 
 def filtered(call: Call, states: Iterable[T], getters: Getters) -> list[T]:
@@ -91,6 +103,11 @@ def self_link(call: Call) -> str:
     return f"{call.base}{url.path}" + (f"?{url.query}" if url.query else "")
 
 
+def links(call: Call, following: str | None = None) -> dict[str, str | None]:
+    """The links of a list."""
+    return {"next": following, "self": self_link(call), "previous": None}
+
+
 def page(call: Call, states: list[Any]) -> tuple[list[Any], str | None]:
     """The part of a list that the query asks for, and the link to the next one. Raises Invalid, NotFound."""
     limit, marker = asked(call, "limit"), asked(call, "marker")
@@ -115,10 +132,7 @@ def page(call: Call, states: list[Any]) -> tuple[list[Any], str | None]:
 def collection(call: Call, name: str, states: Iterable[T], view: Callable[[T], Any]) -> dict[str, Any]:
     """The answer that shows a list."""
     shown, following = page(call, list(states))
-    answer: dict[str, Any] = {
-        name: [view(state) for state in shown],
-        "links": {"next": following, "self": self_link(call), "previous": None},
-    }
+    answer: dict[str, Any] = {name: [view(state) for state in shown], "links": links(call, following)}
     if following is not None:
         answer["truncated"] = True
     return answer

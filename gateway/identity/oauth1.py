@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,19 +16,21 @@ from msgspec import Struct
 from oauthlib.oauth1 import RequestValidator, ResourceEndpoint, SignatureOnlyEndpoint
 from oauthlib.oauth1.rfc5849.utils import parse_authorization_header
 
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import oauth_consumer as consumers
 from events.identity import oauth_request_token as request_tokens
 from events.identity import project as projects
-from events.identity import role as roles
 from events.identity.oauth_access_token import AccessTokenMade
 from events.identity.oauth_request_token import RequestToken, RequestTokenAuthorized, RequestTokenMade
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, grants, project, shapes
+from events.refusals import Forbidden, Invalid, NotFound, Unauthenticated
+from gateway.identity import cleaning, grants, shapes
+from gateway.identity.claims import moment
 from gateway.identity.delegation import guard
-from gateway.identity.proof import expecting, unauthenticated
+from gateway.identity.listing import self_link
+from gateway.identity.proof import expecting
 from gateway.serving import Answer, Call
 
 REQUESTED = timedelta(hours=8)  # how long a user has to authorize it
@@ -103,29 +105,24 @@ async def verify(call: Call, consumer: str, token: str | None = None) -> Kept | 
     secret = await vault.get(cleaning.oauth_secret(consumer))
     data = await vault.get(cleaning.oauth_secret(token)) if token is not None else None
     if secret is None or (token is not None and data is None):
-        raise unauthenticated()
+        raise Unauthenticated()
     kept = msgspec.json.decode(data, type=Kept) if data is not None else None
     validator = _Validator(secret.decode(), kept.secret if kept else None)
-    url = call.base + call.request.url.path + (f"?{call.request.url.query}" if call.request.url.query else "")
-    request = (url, call.request.method, None, {"Authorization": call.request.headers["authorization"]})
+    request = (self_link(call), call.request.method, None, {"Authorization": call.request.headers["authorization"]})
     try:
         if kept is None:
             right, _ = SignatureOnlyEndpoint(validator).validate_request(*request)
         else:
             right, _ = ResourceEndpoint(validator).validate_protected_resource_request(*request)
     except ValueError as fault:  # a query that cannot be read
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     if not right:
-        raise unauthenticated()
+        raise Unauthenticated()
     return kept
 
 
-def _form(id: str, secret: str, expires_at: Any) -> Answer:
-    values = {
-        "oauth_token": id,
-        "oauth_token_secret": secret,
-        "oauth_expires_at": f"{expires_at:%Y-%m-%dT%H:%M:%S.%fZ}",
-    }
+def _form(id: str, secret: str, expires_at: datetime) -> Answer:
+    values = {"oauth_token": id, "oauth_token_secret": secret, "oauth_expires_at": moment(expires_at)}
     return Answer(status=201, body=urlencode(values, safe=":").encode(), media_type="application/x-www-form-urlencoded")
 
 
@@ -136,7 +133,7 @@ async def request(call: Call) -> Answer:
     if not wanted:
         raise expecting("Requested-Project-Id", "request")
     if call.fold.get(projects, wanted) is None:
-        raise project.not_found(wanted)
+        raise missing("project", wanted)
     if call.fold.get(consumers, consumer) is None:
         raise NotFound("Consumer not found")
     await verify(call, consumer)
@@ -154,7 +151,7 @@ def _requested(call: Call, id: str) -> RequestToken:
     if token is None:
         raise NotFound("Request token not found")
     if token.expires_at <= call.cloud.clock.now():
-        raise unauthenticated()
+        raise Unauthenticated()
     return token
 
 
@@ -168,7 +165,7 @@ async def authorize(call: Call, body: Any) -> dict[str, Any]:
     token = _requested(call, call.path["token_id"])
     lent = tuple(dict.fromkeys(_role(call, one) for one in wanted))
     if not grants.effective(call.fold, call.who.user, "project", token.project_id).keys() >= set(lent):
-        raise unauthenticated()
+        raise Unauthenticated()
     name = cleaning.oauth_secret(token.id)
     kept = msgspec.json.decode(await call.cloud.vault.get(name) or b"null", type=Kept | None)
     if kept is None:
@@ -184,10 +181,10 @@ def _role(call: Call, reference: dict[str, Any]) -> str:
         raise Invalid(f"{shapes.shown(reference)} names no role.")
     if "id" in reference:
         return value
-    found = [role.id for role in call.fold.by(roles, "name", value) if role.domain is None]
-    if not found:
+    found = grants.named(call.fold, value)
+    if found is None:
         raise NotFound(f"Role {value[:64]} is not defined")
-    return found[0]
+    return found.id
 
 
 async def access(call: Call) -> Answer:
@@ -195,10 +192,10 @@ async def access(call: Call) -> Answer:
     consumer, id, verifier = _need(said(call), "oauth_consumer_key", "oauth_token", "oauth_verifier")
     token = _requested(call, id)
     if token.consumer != consumer or token.user is None:
-        raise unauthenticated()
+        raise Unauthenticated()
     kept = await verify(call, consumer, id)
     if kept is None or kept.verifier is None or not secrets.compare_digest(kept.verifier.encode(), verifier.encode()):
-        raise unauthenticated()
+        raise Unauthenticated()
     await call.do(request_tokens, Delete(id=id))  # whoever comes second is refused
     await call.cloud.vault.delete(cleaning.oauth_secret(id))
     made = AccessTokenMade(

@@ -43,7 +43,7 @@ async def issue(call: Call) -> Answer:
     except Invalid as fault:
         return _refused(call, 400, "invalid_request", fault.message)
     except (Unauthenticated, NotFound, Forbidden):
-        return _refused(call, 401, "invalid_client", "The request you have made requires authentication.")
+        return _refused(call, 401, "invalid_client", Unauthenticated().message)
     lifetime = int((claims.expires_at - claims.issued_at).total_seconds())
     return Answer(body={"access_token": text, "token_type": "Bearer", "expires_in": lifetime})
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import role as roles
 from events.identity.oauth_access_token import AccessToken
+from events.identity.role import Role
 from events.refusals import Forbidden, NotFound, Unauthenticated
 from gateway.identity import cleaning
+from gateway.identity.claims import moment
 from gateway.identity.delegation import guard
 from gateway.identity.listing import collection
-from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
 from gateway.serving import Call
 
@@ -23,7 +25,7 @@ def view(call: Call, token: AccessToken) -> dict[str, Any]:
         "consumer_id": token.consumer,
         "authorizing_user_id": token.user,
         "project_id": token.project_id,
-        "expires_at": f"{token.expires_at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "expires_at": moment(token.expires_at),
         "links": {"roles": f"{path}/roles", "self": path},
     }
 
@@ -62,22 +64,21 @@ async def delete(call: Call) -> None:
     await cleaning.delete_access_token(call, _find(call))
 
 
-def _role(call: Call, id: str) -> dict[str, Any]:
-    role = call.find(roles, id, no_role(id))
+def _role(call: Call, role: Role) -> dict[str, Any]:
     return {name: value for name, value in role_view(call, role).items() if name != "description"}
 
 
 async def list_roles(call: Call) -> dict[str, Any]:
     """The roles that were lent. Raises NotFound."""
-    there = [id for id in _find(call).roles if call.fold.get(roles, id) is not None]
-    return collection(call, "roles", [call.find(roles, id, no_role(id)) for id in there], lambda r: _role(call, r.id))
+    found = [role for id in _find(call).roles if (role := call.fold.get(roles, id)) is not None]
+    return collection(call, "roles", found, lambda role: _role(call, role))
 
 
 async def show_role(call: Call) -> dict[str, Any]:
     """One of the roles that were lent. Raises NotFound, Unauthenticated."""
     token, id = call.fold.get(access_tokens, call.path["token_id"]), call.path["role_id"]
     if token is not None and token.user != call.path["id"]:
-        raise Unauthenticated("The request you have made requires authentication.")
+        raise Unauthenticated()
     if id not in _find(call).roles:
-        raise no_role(id)
-    return {"role": _role(call, id)}
+        raise missing("role", id)
+    return {"role": _role(call, call.find(roles, id, missing("role", id)))}

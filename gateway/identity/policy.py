@@ -7,11 +7,11 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import association as associations
+from events.identity import missing
 from events.identity import policy as policies
 from events.identity.policy import Policy, PolicyChanged, PolicyMade
 from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
 from gateway.identity.listing import collection, filtered
 from gateway.serving import Call
@@ -46,7 +46,7 @@ async def listed(call: Call) -> dict[str, Any]:
 def find(call: Call) -> Policy:
     """The policy document of the path. Raises NotFound."""
     id = call.path["id"]
-    return call.find(policies, id, NotFound(f"Could not find policy: {id}."))
+    return call.find(policies, id, missing("policy", id))
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import UNSET
-
 from events.identity import domain as domains
 from events.identity import limit as limits
+from events.identity import missing
 from events.identity import project as projects
 from events.identity.domain import Domain
-from events.identity.project import ChangeProject, CreateProject, Project
+from events.identity.project import Project, ProjectChanged, ProjectCreated
+from events.identity.record import Change, Make
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
-from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes
+from events.refusals import Forbidden, Invalid
+from gateway.identity import cleaning, domain, grants, limit, limit_model, naming, shapes, targets
 from gateway.identity.listing import asked, collection, filtered, flag
 from gateway.identity.targets import domain_of, target
 from gateway.serving import Call
@@ -31,10 +31,6 @@ SHAPES = {
     "tags": shapes.TAGS,
     "options": shapes.OPTIONS,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find project: {id}.")
 
 
 def taken(name: str, id: str) -> str:
@@ -92,19 +88,15 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     parent, home_id = _place(call, given)
     call.enforce(target(home_id))
     id = new_hex()
-    wish = CreateProject(
+    made = ProjectCreated(
         id=id,
         name=given["name"],
         domain=home_id,
         parent=parent,
-        description=given.get("description") or "",
-        enabled=given.get("enabled", True),
-        tags=tuple(given.get("tags", ())),
-        options=shapes.merged({}, given.get("options", {})),
-        extra=extra,
+        **domain.told(given, extra),
     )
-    key = ("project", home_id, wish.name)
-    return {"project": view(call, await naming.create(call, projects, wish, key, taken(wish.name, id)))}
+    wish, key = Make(id=id, made=made), ("project", home_id, made.name)
+    return {"project": view(call, await naming.create(call, projects, wish, key, taken(made.name, id)))}
 
 
 async def _make_domain(call: Call, given: dict[str, Any], extra: dict[str, Any]) -> Domain:
@@ -197,11 +189,7 @@ def _has_tags(call: Call, tags: set[str]) -> bool:
 def find(call: Call) -> Project:
     """The project of the path, if the caller may see it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    project = known(call, id)
-    call.enforce(target(project.domain if project else None, project=id))
-    if project is None:
-        raise not_found(id)
-    return project
+    return targets.seen(call, "project", id, known(call, id), project=id)
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -282,15 +270,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
         return {"project": {**view(call, state), "extra": state.extra}}
     _may_switch(call, project, given.get("enabled", project.enabled))
     name = given.get("name", project.name)
-    wish = ChangeProject(
-        id=project.id,
-        name=name,
-        description=(given["description"] or "") if "description" in given else UNSET,
-        enabled=given.get("enabled", UNSET),
-        tags=tuple(given["tags"]) if "tags" in given else UNSET,
-        options=shapes.merged(project.options, given["options"]) if "options" in given else UNSET,
-        extra={**project.extra, **extra} if extra else UNSET,
-    )
+    wish = Change(id=project.id, to=ProjectChanged(name=name, **domain.changes(project, given, extra)))
     old, new = ("project", project.domain, project.name), ("project", project.domain, name)
     state = await naming.change(call, projects, wish, old, new, taken(name, project.id))
     return {"project": {**view(call, state), "extra": state.extra}}
@@ -298,7 +278,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 
 def _domain(call: Call, project: Project) -> Domain:
     """The domain that a project is too."""
-    return call.find(domains, project.id, not_found(project.id))
+    return call.find(domains, project.id, missing("project", project.id))
 
 
 def _may_switch(call: Call, project: Project, enabled: bool) -> None:
@@ -312,11 +292,7 @@ def _may_switch(call: Call, project: Project, enabled: bool) -> None:
 def managed(call: Call) -> Project:
     """The project of the path, if the caller may change it. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    project = known(call, id)
-    call.enforce(target(project.domain if project else None))
-    if project is None:
-        raise not_found(id)
-    return project
+    return targets.seen(call, "project", id, known(call, id))
 
 
 async def delete(call: Call) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import project as projects
-from events.identity.domain import ChangeDomain
-from events.identity.project import ChangeProject, Project, TagProject, UntagProject
-from events.refusals import Forbidden, Invalid, NotFound
+from events.identity.domain import DomainChanged
+from events.identity.project import Project, ProjectChanged, TagProject, UntagProject
+from events.identity.record import Change
+from events.refusals import Forbidden, Invalid
 from gateway.identity import shapes
 from gateway.identity.project import acting, find, managed
 from gateway.serving import Answer, Call
@@ -25,7 +27,7 @@ async def listed(call: Call) -> dict[str, Any]:
 async def check(call: Call) -> None:
     """Raises NotFound unless the project has the tag."""
     if call.path["tag"] not in find(call).tags:
-        raise NotFound(f"Could not find project tag: {call.path['tag']}.")
+        raise missing("project tag", call.path["tag"])
 
 
 def _managed(call: Call, verb: str) -> Project:
@@ -41,8 +43,8 @@ def _managed(call: Call, verb: str) -> Project:
 
 async def _set(call: Call, project: Project, tags: tuple[str, ...]) -> Project:
     if not project.domain:
-        return acting(await call.do(domains, ChangeDomain(id=project.id, tags=tags)))
-    return await call.do(projects, ChangeProject(id=project.id, tags=tags))
+        return acting(await call.do(domains, Change(id=project.id, to=DomainChanged(tags=tags))))
+    return await call.do(projects, Change(id=project.id, to=ProjectChanged(tags=tags)))
 
 
 async def replace(call: Call, body: Any) -> dict[str, Any]:
@@ -80,6 +82,6 @@ async def remove(call: Call) -> None:
     if project.domain:
         await call.do(projects, UntagProject(id=project.id, tag=tag))
     elif tag not in project.tags:
-        raise NotFound(f"Could not find project tag: {tag}.")
+        raise missing("project tag", tag)
     else:
         await _set(call, project, tuple(one for one in project.tags if one != tag))

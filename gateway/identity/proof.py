@@ -6,10 +6,12 @@ Source: Identity API reference, "Authentication and token management".
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct
 
+from events.decider import Decider
+from events.envelope import State
 from events.fold import Fold
 from events.identity import domain as domains
 from events.identity import project as projects
@@ -18,8 +20,10 @@ from events.identity.application_credential import ApplicationCredential
 from events.identity.domain import Domain
 from events.identity.project import Project
 from events.identity.user import User
-from events.refusals import Invalid, Unauthenticated
+from events.refusals import Invalid
 from gateway.identity.claims import Claims, Federated
+
+S = TypeVar("S", bound=State)
 
 Text = Annotated[str, Meta(max_length=255)]
 Secret = Annotated[str, Meta(max_length=4096)]
@@ -59,10 +63,6 @@ def malformed(what: str) -> Invalid:
     )
 
 
-def unauthenticated() -> Unauthenticated:
-    return Unauthenticated("The request you have made requires authentication.")
-
-
 def guard_named(where: str, reference: Reference | DomainReference) -> None:
     """Raises Invalid if neither id nor name is given."""
     if reference.id is None and reference.name is None:
@@ -77,28 +77,25 @@ def find_domain(fold: Fold, reference: DomainReference | None) -> Domain | None:
     return next(iter(fold.by(domains, "name", reference.name)), None)
 
 
-def find_user(fold: Fold, id: str | None, name: str | None, domain: DomainReference | None) -> User | None:
+def find_user(fold: Fold, reference: Reference) -> User | None:
     """The user who is meant. Raises Invalid if nobody is named."""
-    if id is not None:
-        return fold.get(users, id)
-    if name is None:
-        raise expecting("id or name", "user")
-    if domain is None or (domain.id is None and domain.name is None):
-        raise expecting("domain", "user")
-    found = find_domain(fold, domain)
-    return next(iter(fold.by(users, "place", f"{found.id}:{name}")), None) if found else None
+    return _find(fold, users, "user", reference)
 
 
 def find_project(fold: Fold, reference: Reference) -> Project | None:
     """The project that is meant. Raises Invalid if none is named."""
+    return _find(fold, projects, "project", reference)
+
+
+def _find(fold: Fold, resource: Decider[S, Any, Any], kind: str, reference: Reference) -> S | None:
     if reference.id is not None:
-        return fold.get(projects, reference.id)
+        return fold.get(resource, reference.id)
     if reference.name is None:
-        raise expecting("id or name", "project")
-    if reference.domain is None:
-        raise expecting("domain", "project")
+        raise expecting("id or name", kind)
+    if reference.domain is None or (reference.domain.id is None and reference.domain.name is None):
+        raise expecting("domain", kind)
     domain = find_domain(fold, reference.domain)
-    return next(iter(fold.by(projects, "place", f"{domain.id}:{reference.name}")), None) if domain else None
+    return next(iter(fold.by(resource, "place", f"{domain.id}:{reference.name}")), None) if domain else None
 
 
 def is_enabled(fold: Fold, user: User) -> bool:

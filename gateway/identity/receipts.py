@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from events.clock import Clock
 from events.fold import Fold
-from events.identity import domain as domains
 from events.identity.user import User
+from events.refusals import Unauthenticated
 from events.settings import Settings
 from gateway.identity.claims import Claims, from_bytes, moment, to_bytes
+from gateway.identity.domain import named as named_domain
 from gateway.identity.keys import KeyRing
-from gateway.identity.proof import unauthenticated
 
 HEADER = "OpenStack-Auth-Receipt"
 
@@ -60,10 +60,10 @@ class Receipts:
         try:
             claims = from_bytes(data or b"")
         except ValueError as fault:
-            raise unauthenticated() from fault
+            raise Unauthenticated() from fault
         void = user.tokens_from is not None and claims.issued_at < user.tokens_from
         if claims.user != user.id or claims.expires_at <= self.clock.now() or void:
-            raise unauthenticated()
+            raise Unauthenticated()
         return claims.methods
 
 
@@ -84,15 +84,10 @@ def suffices(user: User, methods: Iterable[str], offered: Iterable[str]) -> bool
 
 def view(fold: Fold, user: User, receipt: Receipt, offered: Iterable[str]) -> dict[str, Any]:
     """A receipt as clients read it, with the rules that what was proved goes some way to fulfil."""
-    domain = fold.get(domains, user.domain)
     return {
         "receipt": {
             "methods": list(receipt.methods),
-            "user": {
-                "id": user.id,
-                "name": user.name,
-                "domain": {"id": user.domain, "name": domain.name if domain else ""},
-            },
+            "user": {"id": user.id, "name": user.name, "domain": named_domain(fold, user.domain)},
             "expires_at": moment(receipt.expires_at),
             "issued_at": moment(receipt.issued_at),
         },

@@ -7,12 +7,13 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
+from events.identity import missing
 from events.identity import region as regions
 from events.identity import service as services
 from events.identity.record import Change, Delete, Make
 from events.identity.region import Region, RegionChanged, RegionCreated
 from events.ids import new_hex
-from events.refusals import Conflict, Forbidden, Invalid, NotFound
+from events.refusals import Conflict, Forbidden, Invalid
 from gateway.identity import cleaning, shapes
 from gateway.identity.listing import asked, collection
 from gateway.serving import Call
@@ -22,10 +23,6 @@ SHAPES = {
     "description": shapes.DESCRIPTION,
     "parent_region_id": shapes.OPTIONAL_NAME,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find region: {id}.")
 
 
 def view(call: Call, region: Region) -> dict[str, Any]:
@@ -44,7 +41,7 @@ def _parent(call: Call, id: str | None, of: str) -> str | None:
     while above is not None:
         region = call.fold.get(regions, above)
         if region is None:
-            raise not_found(above)
+            raise missing("region", above)
         if above == of:
             raise Invalid(f"A circle of parents begins at region {of}.")
         above = region.parent
@@ -79,7 +76,7 @@ async def listed(call: Call) -> dict[str, Any]:
 
 def find(call: Call, name: str = "id") -> Region:
     """The region of the path. Raises NotFound."""
-    return call.find(regions, call.path[name], not_found(call.path[name]))
+    return call.find(regions, call.path[name], missing("region", call.path[name]))
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -14,12 +14,8 @@ from events.identity import limit as limits
 from events.identity import region as regions
 from events.identity import registered_limit as registered
 from events.identity import service as services
-from events.identity.registered_limit import (
-    ChangeRegisteredLimit,
-    DeleteRegisteredLimit,
-    RegisteredLimit,
-    RegisterLimit,
-)
+from events.identity.record import Change, Delete, Make
+from events.identity.registered_limit import LimitRegistered, RegisteredLimit, RegisteredLimitChanged
 from events.ids import new_hex
 from events.refusals import Forbidden, NotFound
 from gateway.identity import limit_model, naming, shapes
@@ -65,7 +61,7 @@ def guard_place(call: Call, given: dict[str, Any], kind: str) -> None:
         raise expecting("region_id", kind)
 
 
-def _name(limit: RegisteredLimit | RegisterLimit) -> Name:
+def _name(limit: RegisteredLimit | LimitRegistered) -> Name:
     return ("registered_limit", limit.service, limit.region or "", limit.resource_name)
 
 
@@ -75,7 +71,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     required = ("service_id", "resource_name", "default_limit")
     for given in shapes.several(body, "registered_limits", SHAPES, required):
         guard_place(call, given, "registered_limit")
-        wish = RegisterLimit(
+        made = LimitRegistered(
             id=new_hex(),
             service=given["service_id"],
             resource_name=given["resource_name"],
@@ -84,11 +80,11 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
             description=given.get("description"),
         )
         steps += [
-            naming.taking(call, _name(wish), wish.id, TAKEN),
-            Step(registered, wish, DeleteRegisteredLimit(id=wish.id)),
+            naming.taking(call, _name(made), made.id, TAKEN),
+            Step(registered, Make(id=made.id, made=made), Delete(id=made.id)),
         ]
-    made = (await call.do_all(steps))[1::2]
-    return {"registered_limits": [view(call, limit) for limit in made]}
+    limits = (await call.do_all(steps))[1::2]
+    return {"registered_limits": [view(call, limit) for limit in limits]}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -122,15 +118,15 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     shapes.check("registered_limit", given, SHAPES, extra=False)
     limit = _find(call)
     guard_place(call, given, "registered_limit")
-    wish = ChangeRegisteredLimit(
-        id=limit.id,
+    event = RegisteredLimitChanged(
         service=given.get("service_id", limit.service),
         resource_name=given.get("resource_name", limit.resource_name),
         default_limit=given.get("default_limit", limit.default_limit),
         region=given.get("region_id", limit.region),
         description=given.get("description", UNSET),
     )
-    new = ("registered_limit", str(wish.service), str(wish.region or ""), str(wish.resource_name))
+    wish = Change(id=limit.id, to=event)
+    new = ("registered_limit", str(event.service), str(event.region or ""), str(event.resource_name))
     async with limit_model.alone(call, [limit_model.kind(limit)]):
         _guard_use(call, limit)
         state = await naming.change(call, registered, wish, _name(limit), new, TAKEN)
@@ -143,5 +139,5 @@ async def delete(call: Call) -> None:
     async with limit_model.alone(call, [limit_model.kind(limit)]):
         limit = _find(call)
         _guard_use(call, limit)
-        await call.do(registered, DeleteRegisteredLimit(id=limit.id))
+        await call.do(registered, Delete(id=limit.id))
         await naming.release(call, _name(limit), limit.id)

@@ -13,11 +13,11 @@ from events.identity import project as projects
 from events.identity import revocation as revocations
 from events.identity import trust as trusts
 from events.identity import user as users
-from events.refusals import Forbidden, Gone, Invalid
-from gateway.identity.claims import moment
-from gateway.identity.listing import asked, self_link
+from events.refusals import Gone, Invalid
+from gateway.identity.claims import moment, timed
+from gateway.identity.listing import asked, links
+from gateway.identity.targets import forbidden
 from gateway.identity.tokens import Tokens
-from gateway.identity.trusting import FORBIDDEN
 from gateway.serving import Call
 
 DEAD = ((users, "user_id"), (projects, "project_id"), (trusts, "OS-TRUST:trust_id"))
@@ -28,15 +28,14 @@ async def list_events(call: Call) -> dict[str, Any]:
     since = _since(asked(call, "since"))
     found = sorted(_events(call), key=lambda event: event[0])
     shown = [{**what, "issued_before": moment(at), "revoked_at": moment(at)} for at, what in found if at >= since]
-    return {"events": shown, "links": {"next": None, "self": self_link(call), "previous": None}}
+    return {"events": shown, "links": links(call)}
 
 
 def _since(text: str | None) -> datetime:
     try:
-        time = datetime.fromisoformat(text) if text else datetime.min
+        return timed(text) if text else datetime.min.replace(tzinfo=UTC)
     except ValueError as fault:
         raise Invalid(f"invalidate date format {text}") from fault
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _events(call: Call) -> Iterator[tuple[datetime, dict[str, str]]]:
@@ -59,7 +58,7 @@ def _events(call: Call) -> Iterator[tuple[datetime, dict[str, str]]]:
 
 async def list_pki(call: Call) -> None:
     """There are no such tokens. Raises Forbidden."""
-    raise Forbidden(FORBIDDEN)
+    raise forbidden()
 
 
 async def show_certificate(call: Call) -> None:

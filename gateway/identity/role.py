@@ -7,12 +7,14 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import domain as domains
+from events.identity import missing
 from events.identity import role as roles
-from events.identity.role import ChangeRole, CreateRole, ImplyRole, Role, StopImplyingRole
+from events.identity.record import Change, Make
+from events.identity.role import ImplyRole, Role, RoleChanged, RoleCreated, StopImplyingRole
 from events.ids import new_hex
 from events.refusals import Conflict, Forbidden, Invalid, NotFound
 from gateway.identity import cleaning, grants, naming, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import asked, candidates, collection, filtered
 from gateway.serving import Answer, Call
 
 SHAPES = {
@@ -21,10 +23,6 @@ SHAPES = {
     "description": shapes.DESCRIPTION,
     "options": shapes.OPTIONS,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find role: {id}.")
 
 
 def taken(name: str) -> str:
@@ -53,8 +51,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id")
     _ask(call, given["name"], domain)
     if domain is not None and call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
-    wish = CreateRole(
+        raise missing("domain", domain)
+    made = RoleCreated(
         id=new_hex(),
         name=given["name"],
         domain=domain,
@@ -62,8 +60,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         options=shapes.merged({}, given.get("options", {})),
         extra=extra,
     )
-    key = ("role", domain or "", wish.name)
-    return {"role": view(call, await naming.create(call, roles, wish, key, taken(wish.name)))}
+    wish, key = Make(id=made.id, made=made), ("role", domain or "", made.name)
+    return {"role": view(call, await naming.create(call, roles, wish, key, taken(made.name)))}
 
 
 def _ask(call: Call, name: str | None, domain: str | None) -> None:
@@ -76,15 +74,14 @@ def _ask(call: Call, name: str | None, domain: str | None) -> None:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The roles that the query asks for: of a domain if it names one, else those of none."""
-    name, domain = asked(call, "name"), asked(call, "domain_id")
+    domain = asked(call, "domain_id")
     _ask(call, None, domain)
-    found = call.fold.by(roles, "name", name) if name is not None else call.fold.all(roles)
-    found = [role for role in found if role.domain == domain]
+    found = [role for role in candidates(call, roles, {"name": "name"}) if role.domain == domain]
     return collection(call, "roles", filtered(call, found, {"name": lambda r: r.name}), lambda role: view(call, role))
 
 
 def _find(call: Call, name: str = "id") -> Role:
-    return call.find(roles, call.path[name], not_found(call.path[name]))
+    return call.find(roles, call.path[name], missing("role", call.path[name]))
 
 
 def _asked(call: Call) -> Role:
@@ -108,13 +105,13 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     if given.get("domain_id", role.domain) != role.domain:
         raise Invalid("Update of `domain_id` is not allowed.")
     name = given.get("name", role.name)
-    wish = ChangeRole(
-        id=role.id,
+    event = RoleChanged(
         name=name,
         description=given.get("description", UNSET),
         options=shapes.merged(role.options, given["options"]) if "options" in given else UNSET,
         extra={**role.extra, **extra} if extra else UNSET,
     )
+    wish = Change(id=role.id, to=event)
     old, new = ("role", role.domain or "", role.name), ("role", role.domain or "", name)
     return {"role": view(call, await naming.change(call, roles, wish, old, new, taken(name)))}
 

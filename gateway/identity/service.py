@@ -7,14 +7,14 @@ from typing import Any
 from msgspec import UNSET
 
 from events.identity import endpoint as endpoints
+from events.identity import missing
 from events.identity import region as regions
 from events.identity import service as services
 from events.identity.record import Change, Delete, Make
 from events.identity.service import Service, ServiceChanged, ServiceCreated
 from events.ids import new_hex
-from events.refusals import NotFound
 from gateway.identity import cleaning, shapes
-from gateway.identity.listing import asked, collection, filtered
+from gateway.identity.listing import candidates, collection, filtered
 from gateway.serving import Call
 
 SHAPES = {
@@ -22,10 +22,6 @@ SHAPES = {
     "type": shapes.Shape(types=("string",), least=1, most=255),
     "enabled": shapes.BOOLEAN,
 }
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find service: {id}.")
 
 
 def view(call: Call, service: Service) -> dict[str, Any]:
@@ -60,18 +56,14 @@ def _described(extra: dict[str, Any]) -> dict[str, Any]:
 
 async def listed(call: Call) -> dict[str, Any]:
     """The services that the query asks for."""
-    kind, name = asked(call, "type"), asked(call, "name")
-    if kind is not None:
-        found = call.fold.by(services, "kind", kind)
-    else:
-        found = call.fold.by(services, "name", name) if name is not None else call.fold.all(services)
+    found = candidates(call, services, {"type": "kind", "name": "name"})
     found = filtered(call, found, {"type": lambda s: s.kind, "name": lambda s: s.name, "enabled": lambda s: s.enabled})
     return collection(call, "services", found, lambda service: view(call, service))
 
 
 def find(call: Call, name: str = "id") -> Service:
     """The service of the path. Raises NotFound."""
-    return call.find(services, call.path[name], not_found(call.path[name]))
+    return call.find(services, call.path[name], missing("service", call.path[name]))
 
 
 async def show(call: Call) -> dict[str, Any]:

@@ -169,6 +169,9 @@ def check(
     least: int = 0,
 ) -> dict[str, Any]:
     """The members that are not known, of an object whose known ones fit. Raises Invalid."""
+    rest = {member: value for member, value in given.items() if member not in shapes}
+    if rest and not extra:
+        raise wrong(name, given, f"Additional properties are not allowed ({shown(next(iter(rest)))} was unexpected)")
     for member in required:
         if member not in given:
             raise wrong(name, given, f"{member!r} is a required property")
@@ -179,9 +182,6 @@ def check(
             shape.guard(member, given[member])
             if isinstance(given[member], dict) and len(msgspec.json.encode(given[member])) > LARGEST_EXTRA:
                 raise Invalid(f"The property {member} of {name} has more than {LARGEST_EXTRA} bytes.")
-    rest = {member: value for member, value in given.items() if member not in shapes}
-    if rest and not extra:
-        raise wrong(name, given, f"Additional properties are not allowed ({shown(next(iter(rest)))} was unexpected)")
     if len(rest) > MOST_EXTRA or len(msgspec.json.encode(rest)) > LARGEST_EXTRA:
         raise Invalid(
             f"More than {MOST_EXTRA} further properties of {name}, or more than {LARGEST_EXTRA} bytes of them."

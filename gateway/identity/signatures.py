@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode, urlsafe_b64decode
 from binascii import Error
-from datetime import UTC, datetime
 from hashlib import sha1, sha256
 from typing import Any
 from urllib.parse import quote
@@ -38,12 +37,6 @@ class Signed(Struct, kw_only=True):
         """When it was signed, as the request says; nothing if it does not say."""
         found = self.params.get("Timestamp") or self.headers.get("X-Amz-Date") or self.params.get("X-Amz-Date")
         return str(found) if found else None
-
-
-def moment(text: str) -> datetime:
-    """A time of ISO 8601, UTC unless it says otherwise. Raises ValueError."""
-    time = datetime.fromisoformat(text)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def is_right(signed: Signed, secret: str) -> bool:

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol, TypeVar
+
+from events.identity import missing
 from events.refusals import Forbidden
 from gateway.serving import Call
+
+
+class Homed(Protocol):
+    """What is in a domain."""
+
+    @property
+    def domain(self) -> str: ...
+
+
+S = TypeVar("S", bound=Homed)
 
 
 def domain_of(call: Call) -> str | None:
@@ -12,6 +25,14 @@ def domain_of(call: Call) -> str | None:
         return None
     call.enforce(target(call.who.domain))
     return call.who.domain or ""
+
+
+def seen(call: Call, kind: str, id: str, found: S | None, **own: str) -> S:
+    """What was looked for and found; whether it is there is said to who may see it. Raises NotFound, Forbidden."""
+    call.enforce(target(found.domain if found else None, **own))
+    if found is None:
+        raise missing(kind, id)
+    return found
 
 
 def target(domain: str | None, *, user: str | None = None, project: str | None = None) -> dict[str, str]:
@@ -30,5 +51,6 @@ _DOMAINS = (
 )
 
 
-def forbidden(operation: str, prefix: str = "identity:") -> Forbidden:
-    return Forbidden(f"You are not authorized to perform the requested action: {prefix}{operation}.")
+def forbidden(why: str = "") -> Forbidden:
+    """What is said to who may not; strangers are not told why: that stands in the log, if anywhere."""
+    return Forbidden(f"You are not authorized to perform the requested action{': ' if why else ''}{why}.")

@@ -7,32 +7,29 @@ from typing import Any
 
 from events.fold import Fold
 from events.identity import application_credential as application_credentials
-from events.identity import domain as domains
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import revocation as revocations
 from events.identity import role as roles
 from events.identity import trust as trusts
 from events.identity.revocation import RevokeToken
 from events.identity.trust import UseTrust
-from events.refusals import Forbidden, NotFound
+from events.refusals import NotFound, Unauthenticated
 from gateway.identity import access_rule, auth, compliance, grants, methods, receipts
 from gateway.identity.catalog import catalog
 from gateway.identity.claims import Claims, moment
+from gateway.identity.domain import named as named_domain
 from gateway.identity.domain import view as domain_view
 from gateway.identity.federation import service_provider
 from gateway.identity.listing import asked, collection, flag, self_link
 from gateway.identity.project import view as project_view
-from gateway.identity.proof import Proven, unauthenticated
+from gateway.identity.proof import Proven
 from gateway.identity.receipts import Receipts
 from gateway.identity.role import plain
+from gateway.identity.targets import forbidden
 from gateway.identity.tokens import Tokens, Unentitled
 from gateway.serving import Answer, Call
 from gateway.tokens import Role, Token
-
-
-def named_domain(fold: Fold, id: str) -> dict[str, str]:
-    domain = fold.get(domains, id)
-    return {"id": id, "name": domain.name if domain else ""}
 
 
 def document(call: Call, token: Token) -> dict[str, Any]:
@@ -69,7 +66,7 @@ def document(call: Call, token: Token) -> dict[str, Any]:
     if token.scope != "unscoped":
         found["roles"] = list(token.roles) if token.trust is None else _whole(fold, token.roles)
         if asked(call, "nocatalog") is None:
-            found["catalog"] = catalog(fold, call.base, token)
+            found["catalog"] = catalog(fold, call.base, token, call.cloud.settings.identity)
     providers = service_provider.enabled(fold)
     if providers:
         found["service_providers"] = providers
@@ -114,7 +111,7 @@ async def issue(call: Call, body: Any) -> Answer:
     try:
         token = tokens.tell(text)  # it has to give something
     except NotFound as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     if target.trust is not None and target.trust.remaining_uses is not None:
         await call.cloud.execute(trusts, UseTrust(id=target.trust.id), call.origin)
     return Answer(status=201, body=document(call, token), headers={"X-Subject-Token": text})
@@ -148,7 +145,7 @@ def _subject(call: Call, operation: str) -> tuple[str, Claims, Token]:
     try:
         return text, claims, tokens.tell(text, allow_expired=asks and flag(call, "allow_expired"))
     except Unentitled as fault:
-        raise NotFound(f"Could not find token: {text}.") from fault
+        raise missing("token", text) from fault
 
 
 async def validate(call: Call) -> Answer:
@@ -170,8 +167,9 @@ async def revoke(call: Call) -> None:
 async def show_catalog(call: Call) -> dict[str, Any]:
     """The catalog of the caller's token. Raises Forbidden unless it is for a project."""
     if call.who.scope != "project":
-        raise Forbidden("You are not authorized to perform the requested action.")
-    return {"catalog": catalog(call.fold, call.base, call.who), "links": {"self": self_link(call)}}
+        raise forbidden()
+    found = catalog(call.fold, call.base, call.who, call.cloud.settings.identity)
+    return {"catalog": found, "links": {"self": self_link(call)}}
 
 
 def _told(call: Call) -> grants.Told:

@@ -20,6 +20,7 @@ from events.identity import application_credential as application_credentials
 from events.identity import domain as domains
 from events.identity import expiring_membership as expiring_memberships
 from events.identity import identity_provider as identity_providers
+from events.identity import missing
 from events.identity import oauth_access_token as access_tokens
 from events.identity import project as projects
 from events.identity import revocation as revocations
@@ -37,6 +38,7 @@ from gateway.identity.claims import Claims, Scope, from_bytes, new_audit_id, to_
 from gateway.identity.keys import KeyRing
 from gateway.identity.passwords import Passwords
 from gateway.identity.proof import Proven
+from gateway.identity.targets import forbidden
 from gateway.tokens import Token
 
 REMEMBERED = 20_000  # tokens whose seal was opened
@@ -92,7 +94,7 @@ class Tokens:
             helps = service is not None and "service" in self.tell(service).role_names
             return self.tell(text, allow_expired=helps)
         except (NotFound, Forbidden) as fault:
-            raise Unauthenticated("The request you have made requires authentication.") from fault
+            raise Unauthenticated() from fault
 
     def issue(self, proven: Proven, target: Target) -> tuple[str, Claims]:
         """A token's text, and what it says; it ends with what it was made of."""
@@ -160,7 +162,7 @@ class Tokens:
             user = self._user(trust.trustor, claims)
         federated = claims.federated
         if federated is not None and self.fold.get(identity_providers, federated.provider) is None:
-            raise NotFound(f"Could not find Identity Provider: {federated.provider}.")
+            raise missing("Identity Provider", federated.provider)
         roles = trusting.roles(self.fold, trust) if trust is not None else self._roles(claims)
         if not roles and claims.scope != "unscoped":
             raise Unentitled
@@ -208,7 +210,7 @@ class Tokens:
     def _user(self, id: str, claims: Claims) -> User:
         user = self.fold.get(users, id)
         if user is None:
-            raise NotFound(f"Could not find user: {id}.")
+            raise missing("user", id)
         if not user.enabled or _void(user.tokens_from, claims):
             raise _invalid()
         self._domain(user.domain)
@@ -217,7 +219,7 @@ class Tokens:
     def _project(self, claims: Claims) -> Project:
         project = self.fold.get(projects, claims.scope_id or "")
         if project is None:
-            raise NotFound(f"Could not find project: {claims.scope_id}.")
+            raise missing("project", claims.scope_id)
         if not project.enabled:
             raise NotFound(f"Unable to validate token because project {project.id} is disabled")
         self._domain(project.domain)
@@ -226,7 +228,7 @@ class Tokens:
     def _domain(self, id: str) -> None:
         domain = self.fold.get(domains, id)
         if domain is None:
-            raise NotFound(f"Could not find domain: {id}.")
+            raise missing("domain", id)
         if not domain.enabled:
             raise NotFound(f"Unable to validate token because domain {id} is disabled")
 
@@ -235,10 +237,10 @@ class Tokens:
             return None
         trust = self.fold.get(trusts, claims.trust)
         if trust is None:
-            raise trusting.not_found(claims.trust)
+            raise missing("trust", claims.trust)
         trustor = self.fold.get(users, trust.trustor)
         if claims.user != trust.trustee or trustor is None or not trustor.enabled:
-            raise Forbidden(trusting.FORBIDDEN)
+            raise forbidden()
         self._user(trustor.id, claims)
         return trust
 
@@ -257,7 +259,7 @@ class Tokens:
             return roles
         credential = self.fold.get(application_credentials, claims.application_credential)
         if credential is None:
-            raise NotFound(f"Could not find Application Credential: {claims.application_credential}.")
+            raise missing("Application Credential", claims.application_credential)
         if credential.expires_at is not None and credential.expires_at <= self.clock.now():
             raise _invalid()
         return {id: role for id, role in grants.expand(self.fold, credential.roles).items() if id in roles}

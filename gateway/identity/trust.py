@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import trust as trusts
 from events.identity import user as users
+from events.identity.record import Make
 from events.identity.role import Role
-from events.identity.trust import GiveTrust, Trust
+from events.identity.trust import Trust, TrustGiven
 from events.ids import new_hex
-from events.refusals import Forbidden, Invalid, NotFound
+from events.refusals import Invalid, NotFound
 from gateway.identity import cleaning, grants, shapes, trusting
 from gateway.identity.application_credential import expiry
 from gateway.identity.claims import moment
 from gateway.identity.delegation import is_secondary
 from gateway.identity.listing import asked, collection
-from gateway.identity.project import not_found as no_project
-from gateway.identity.role import not_found as no_role
 from gateway.identity.role import view as role_view
-from gateway.identity.trusting import FORBIDDEN
+from gateway.identity.targets import forbidden
 from gateway.serving import Call
 
 DEEPEST = 3  # how many trusts may hang on one, one below the other
@@ -64,8 +64,7 @@ def _whole(call: Call, trust: Trust) -> dict[str, Any]:
 
 
 def _roles(call: Call, trust: Trust) -> list[dict[str, Any]]:
-    found = [role for id in trust.roles if (role := call.fold.get(roles, id)) is not None]
-    return [role_view(call, role) for role in found]
+    return [role_view(call, role) for id in trust.roles if (role := call.fold.get(roles, id)) is not None]
 
 
 def _roles_links(call: Call, trust: Trust) -> dict[str, Any]:
@@ -84,16 +83,14 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     call.enforce({"target.trust.trustor_user_id": given["trustor_user_id"]})
     _guard_delegated(call)
     if given.get("project_id") and not given.get("roles"):
-        raise Forbidden(
-            "You are not authorized to perform the requested action: At least one role should be specified."
-        )
+        raise forbidden("At least one role should be specified")
     if call.fold.get(users, given["trustee_user_id"]) is None:
-        raise NotFound(f"Could not find user: {given['trustee_user_id']}.")
+        raise missing("user", given["trustee_user_id"])
     wanted = tuple(dict.fromkeys(_role(call, reference) for reference in given.get("roles", [])))
     _guard_held(call, given, wanted)
     above = _above(call)
     ends = expiry(call, given.get("expires_at"))
-    wish = GiveTrust(
+    made = TrustGiven(
         id=new_hex(),
         trustor=given["trustor_user_id"],
         trustee=given["trustee_user_id"],
@@ -107,8 +104,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         extra=extra,
     )
     if above is not None:
-        _guard_redelegation(call, above, wish)
-    return {"trust": _whole(call, await call.do(trusts, wish))}
+        _guard_redelegation(call, above, made)
+    return {"trust": _whole(call, await call.do(trusts, Make(id=made.id, made=made)))}
 
 
 def _guard_numbers(given: dict[str, Any]) -> None:
@@ -121,9 +118,7 @@ def _guard_numbers(given: dict[str, Any]) -> None:
 def _guard_delegated(call: Call) -> None:
     """What was made for less than a user gives nothing on; a trust may, if it says so. Raises Forbidden."""
     if is_secondary(call.who.methods):
-        raise Forbidden(
-            "You are not authorized to perform the requested action: Delegated tokens cannot manage trusts.."
-        )
+        raise forbidden("Delegated tokens cannot manage trusts.")
 
 
 def _role(call: Call, reference: dict[str, Any]) -> str:
@@ -135,7 +130,7 @@ def _role(call: Call, reference: dict[str, Any]) -> str:
         return value
     if "name" not in reference:
         raise shapes.wrong("roles", reference, f"Additional properties are not allowed ({shapes.shown(reference)})")
-    found = next((role for role in call.fold.by(roles, "name", value) if role.domain is None), None)
+    found = grants.named(call.fold, value)
     if found is None:
         raise NotFound(f"Role {value} is not defined")
     return found.id
@@ -145,13 +140,13 @@ def _guard_held(call: Call, given: dict[str, Any], wanted: tuple[str, ...]) -> N
     """Nobody gives what they have not. Raises NotFound."""
     project = given.get("project_id")
     if project and call.fold.get(projects, project) is None:
-        raise no_project(project)
+        raise missing("project", project)
     held: dict[str, Role] = {}
     if project:
         held = grants.closure(call.fold, grants.granted(call.fold, given["trustor_user_id"], "project", project))
     for role in wanted:
         if role not in held:
-            raise no_role(role)
+            raise missing("role", role)
 
 
 def _above(call: Call) -> Trust | None:
@@ -166,25 +161,25 @@ def _depth(given: dict[str, Any], above: Trust | None) -> int:
     if not given.get("allow_redelegation") or asked == 0:
         return 0
     if asked is not None and asked > DEEPEST:
-        raise Forbidden(FORBIDDEN)
+        raise forbidden()
     if given.get("remaining_uses") is not None:
         raise Invalid("remaining_uses must not be set if redelegation is allowed")
     if above is None:
         return DEEPEST if asked is None else int(asked)
     if asked is not None and asked != above.redelegation_count - 1:
-        raise Forbidden(FORBIDDEN)
+        raise forbidden()
     return above.redelegation_count - 1
 
 
-def _guard_redelegation(call: Call, above: Trust, wish: GiveTrust) -> None:
+def _guard_redelegation(call: Call, above: Trust, wish: TrustGiven) -> None:
     """No trust gives more than any that it hangs on. Raises Forbidden."""
     for one in trusting.pedigree(call.fold, above):
         longer = one.expires_at is not None and (wish.expires_at is None or wish.expires_at > one.expires_at)
         more = not set(wish.roles) <= set(one.roles) or (wish.impersonation and not one.impersonation)
         if longer or more or one.redelegation_count == 0 or wish.remaining_uses is not None:
-            raise Forbidden(FORBIDDEN)
+            raise forbidden()
         if wish.project_id != one.project_id:
-            raise Forbidden(FORBIDDEN)
+            raise forbidden()
 
 
 # Looking
@@ -231,7 +226,7 @@ async def show_role(call: Call) -> dict[str, Any]:
     trust, id = _find(call), call.path["role_id"]
     role = call.fold.get(roles, id)
     if role is None or id not in trust.roles:
-        raise no_role(id)
+        raise missing("role", id)
     return {"role": role_view(call, role)}
 
 

@@ -8,31 +8,26 @@ from __future__ import annotations
 from datetime import datetime
 
 from events.fold import Fold
-from events.identity import domain as domains
+from events.identity import missing
 from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.role import Role
 from events.identity.trust import Trust
-from events.refusals import Forbidden, NotFound
 from gateway.identity import grants
-
-FORBIDDEN = "You are not authorized to perform the requested action."
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find trust: {id}.")
+from gateway.identity.proof import is_enabled
+from gateway.identity.targets import forbidden
 
 
 def find(fold: Fold, id: str, now: datetime) -> Trust:
     """A trust that gives tokens, as do all that it hangs on. Raises NotFound, Forbidden."""
     trust = fold.get(trusts, id)
     if trust is None or not trust.holds(now):
-        raise not_found(id)
+        raise missing("trust", id)
     for above in pedigree(fold, trust)[1:]:
         if not above.holds(now):
-            raise not_found(above.id)
+            raise missing("trust", above.id)
         if not is_there(fold, above.trustee):
-            raise Forbidden(FORBIDDEN)
+            raise forbidden()
     return trust
 
 
@@ -42,7 +37,7 @@ def pedigree(fold: Fold, trust: Trust) -> list[Trust]:
     while (id := chain[-1].redelegated_trust) is not None:
         above = fold.get(trusts, id)
         if above is None:
-            raise not_found(id)
+            raise missing("trust", id)
         chain.append(above)
     return chain
 
@@ -50,8 +45,7 @@ def pedigree(fold: Fold, trust: Trust) -> list[Trust]:
 def is_there(fold: Fold, id: str) -> bool:
     """Whether a user is, and is enabled with their domain."""
     user = fold.get(users, id)
-    domain = fold.get(domains, user.domain) if user is not None else None
-    return user is not None and user.enabled and domain is not None and domain.enabled
+    return user is not None and is_enabled(fold, user)
 
 
 def roles(fold: Fold, trust: Trust) -> dict[str, Role]:
@@ -62,5 +56,5 @@ def roles(fold: Fold, trust: Trust) -> dict[str, Role]:
     for trustor in {trust.trustor, pedigree(fold, trust)[-1].trustor}:
         held = grants.closure(fold, grants.granted(fold, trustor, "project", trust.project_id))
         if not given or not set(trust.roles) <= held.keys() or not given.keys() <= held.keys():
-            raise Forbidden(FORBIDDEN)
+            raise forbidden()
     return {id: role for id, role in given.items() if role.domain is None}

@@ -9,13 +9,23 @@ from msgspec import UNSET
 from events.identity import domain as domains
 from events.identity import group as groups
 from events.identity import membership as memberships
+from events.identity import missing
 from events.identity import user as users
-from events.identity.user import ChangeUser, CreateUser, ReplacePassword, User
+from events.identity.record import Make
+from events.identity.user import (
+    ChangeUser,
+    ReplacePassword,
+    User,
+    UserChanged,
+    UserCreated,
+    UserPasswordChanged,
+    VoidTokens,
+)
 from events.ids import new_hex
-from events.refusals import Invalid, NotFound
-from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes
+from events.refusals import Invalid
+from gateway.identity import cleaning, compliance, grants, group, naming, project, shapes, targets
 from gateway.identity.federation import known
-from gateway.identity.listing import OFF, asked, collection, filtered, guard_filters
+from gateway.identity.listing import OFF, candidates, collection, filtered, guard_filters
 from gateway.identity.targets import domain_of, target
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -39,10 +49,6 @@ SHAPES = {
     "options": shapes.Shape(types=("object",), members=_OPTIONS),
 }
 RESERVED = ("id", "links", "password_expires_at")
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find user: {id}.")
 
 
 def taken(name: str, domain: str) -> str:
@@ -82,10 +88,11 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     domain = given.get("domain_id") or project.home(call)
     call.enforce(target(domain))
     if call.fold.get(domains, domain) is None:
-        raise NotFound(f"Could not find domain: {domain}.")
+        raise missing("domain", domain)
     _guard_default_project(call, given)
     options = shapes.merged({}, given.get("options", {}))
-    wish = CreateUser(
+    password = await _password(call, given, options)
+    made = UserCreated(
         id=new_hex(),
         name=given["name"].strip(),
         domain=domain,
@@ -93,10 +100,11 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         default_project=given.get("default_project_id"),
         options=options,
         extra=extra,
-        **await _password(call, given, options),
+        password=password.password if password else None,
+        password_expires_at=password.expires_at if password else None,
     )
-    key = ("user", domain, wish.name)
-    state = await naming.create(call, users, wish, key, taken(wish.name, domain))
+    wish, key = Make(id=made.id, made=made), ("user", domain, made.name)
+    state = await naming.create(call, users, wish, key, taken(made.name, domain))
     await known.link(call, state.id, links)
     return {"user": {**view(call, state), **known.view(call, state.id)}}
 
@@ -107,28 +115,24 @@ def _guard_default_project(call: Call, given: dict[str, Any]) -> None:
         raise Invalid(f"User's default project ID cannot be a domain ID: {id}")
 
 
-async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a command that sets a password for somebody, if it does: its hash and its end. Raises Invalid."""
+async def _password(call: Call, given: dict[str, Any], options: dict[str, Any]) -> UserPasswordChanged | None:
+    """The password that a body sets for somebody, if it does. Raises Invalid."""
     if "password" not in given:
-        return {}
+        return None
     settings, password = call.cloud.settings.identity, given["password"]
     compliance.guard(password, settings)
+    kept = settings.unique_last_password_count
     if password is None:
-        return {"password": None}
+        return UserPasswordChanged(password=None, kept=kept)
     hash = await call.cloud.part(Tokens).passwords.hash(password)
     ends = compliance.ends(options, settings, call.cloud.clock.now(), own=False)
-    return {"password": hash, "password_expires_at": ends}
+    return UserPasswordChanged(password=hash, expires_at=ends, kept=kept)
 
 
 async def listed(call: Call) -> dict[str, Any]:
     """The users that the caller may see and the query asks for. Raises Invalid."""
     guard_filters(call, SHAPES, ("name", "domain_id"))
-    name, domain = asked(call, "name"), asked(call, "domain_id")
-    if name is not None:
-        found = call.fold.by(users, "name", name)
-    else:
-        found = call.fold.by(users, "domain", domain) if domain is not None else call.fold.all(users)
-    return _answer(call, found)
+    return _answer(call, candidates(call, users, {"name": "name", "domain_id": "domain"}))
 
 
 def _answer(call: Call, found: list[User]) -> dict[str, Any]:
@@ -148,10 +152,7 @@ def _answer(call: Call, found: list[User]) -> dict[str, Any]:
 async def list_of_group(call: Call) -> dict[str, Any]:
     """The users in a group. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    found = call.fold.get(groups, id)
-    call.enforce(target(found.domain if found else None))
-    if found is None:
-        raise group.not_found(id)
+    targets.seen(call, "group", id, call.fold.get(groups, id))
     members = (call.fold.get(users, membership.user) for membership in call.fold.by(memberships, "group", id))
     return _answer(call, [user for user in members if user is not None])
 
@@ -159,11 +160,7 @@ async def list_of_group(call: Call) -> dict[str, Any]:
 def find(call: Call) -> User:
     """The user of the path, if it is the caller or they may see them. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    user = call.fold.get(users, id)
-    call.enforce(target(user.domain if user else None, user=id))
-    if user is None:
-        raise not_found(id)
-    return user
+    return targets.seen(call, "user", id, call.fold.get(users, id), user=id)
 
 
 async def show(call: Call) -> dict[str, Any]:
@@ -175,11 +172,7 @@ async def show(call: Call) -> dict[str, Any]:
 def _managed(call: Call) -> User:
     """The user of the path, if the caller may change them. Raises NotFound, Forbidden."""
     id = call.path["id"]
-    user = call.fold.get(users, id)
-    call.enforce(target(user.domain if user else None))
-    if user is None:
-        raise not_found(id)
-    return user
+    return targets.seen(call, "user", id, call.fold.get(users, id))
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
@@ -195,18 +188,17 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     _guard_default_project(call, given)
     options = shapes.merged(user.options, given.get("options", {}))
     name, settings = given.get("name", user.name).strip(), call.cloud.settings.identity
-    wish = ChangeUser(
-        id=user.id,
+    event = UserChanged(
         name=name,
         enabled=given.get("enabled", UNSET),
         default_project=given.get("default_project_id", UNSET),
         options=options if "options" in given else UNSET,
         extra={**user.extra, **extra} if extra else UNSET,
-        kept=settings.unique_last_password_count,
-        active=bool(settings.disable_user_account_days_inactive)
-        and given.get("enabled", compliance.is_active(call, user)),
-        **await _password(call, given, options),
     )
+    active = bool(settings.disable_user_account_days_inactive) and given.get(
+        "enabled", compliance.is_active(call, user)
+    )
+    wish = ChangeUser(id=user.id, to=event, password=await _password(call, given, options), active=active)
     old, new = ("user", user.domain, user.name), ("user", user.domain, name)
     state = await naming.change(call, users, wish, old, new, taken(name, user.domain))
     await known.link(call, user.id, links)
@@ -216,6 +208,11 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
 async def delete(call: Call) -> None:
     """Delete a user and all that is theirs alone. Raises NotFound, Forbidden."""
     await cleaning.delete_user(call, _managed(call))
+
+
+async def void_tokens(call: Call) -> None:
+    """No token of theirs is good any more. Raises NotFound, Forbidden."""
+    await call.do(users, VoidTokens(id=find(call).id))
 
 
 async def change_password(call: Call, body: Any) -> None:
@@ -228,14 +225,13 @@ async def change_password(call: Call, body: Any) -> None:
         call, call.fold.get(users, call.path["id"]), given["original_password"], to_change=True
     )
     await compliance.guard_own(user, given["password"], passwords, settings, now)
-    wish = ReplacePassword(
-        id=user.id,
+    event = UserPasswordChanged(
         password=await passwords.hash(given["password"]),
-        instead_of=user.password or "",
         expires_at=compliance.ends(user.options, settings, now, own=True),
+        own=True,
         kept=settings.unique_last_password_count,
     )
-    await call.do(users, wish)
+    await call.do(users, ReplacePassword(id=user.id, by=event, instead_of=user.password or ""))
 
 
 async def list_projects(call: Call) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Source: Networking API reference, v2.0 and its extensions.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from events.refusals import NoCapacity, OverQuota
 from gateway import faults
@@ -22,7 +23,7 @@ from gateway.network import (
 )
 from gateway.network.describing import describe
 from gateway.network.documents import Resource
-from gateway.network.policies import RULES
+from gateway.network.policies import FORMER, RULES
 from gateway.policy import ANYONE
 from gateway.serving import Call, Face, Route
 
@@ -36,13 +37,21 @@ def _of_nothing(resource: Resource) -> Callable[[Call], Awaitable[None]]:
     return refuse
 
 
-_COLLECTIONS = {
-    "networks": network.NETWORK,
-    "subnets": subnet.SUBNET,
-    "ports": port.PORT,
-    "security-groups": security_group.GROUP,
-    "security-group-rules": security_group_rule.RULE,
-}
+def _collection(module: Any, plural: str, resource: Resource) -> tuple[Route, ...]:
+    """What is asked of a collection, and of one of it."""
+    path, name, nothing = f"/v2.0/{plural}", resource.name, _of_nothing(resource)
+    one = path + "/{id}"
+    return (
+        Route("GET", path, module.show_all, f"get_{name}"),
+        Route("POST", path, module.create, f"create_{name}", 201),
+        Route("PUT", path, nothing, f"update_{name}"),
+        Route("DELETE", path, nothing, f"delete_{name}"),
+        Route("GET", one, module.show_one, f"get_{name}"),
+        Route("PUT", one, module.update, f"update_{name}"),
+        Route("DELETE", one, module.delete, f"delete_{name}", 204),
+    )
+
+
 _TAGS = "/v2.0/{collection}/{id}/tags"
 
 ROUTES = (
@@ -52,31 +61,11 @@ ROUTES = (
     Route("GET", "/{version}", extension.no_version, ANYONE, fences=False),
     Route("GET", "/v2.0/extensions", extension.show_all, "get_extension"),
     Route("GET", "/v2.0/extensions/{alias}", extension.show, "get_extension"),
-    Route("GET", "/v2.0/networks", network.show_all, "get_network"),
-    Route("POST", "/v2.0/networks", network.create, "create_network", 201),
-    Route("GET", "/v2.0/networks/{id}", network.show_one, "get_network"),
-    Route("PUT", "/v2.0/networks/{id}", network.update, "update_network"),
-    Route("DELETE", "/v2.0/networks/{id}", network.delete, "delete_network", 204),
-    Route("GET", "/v2.0/subnets", subnet.show_all, "get_subnet"),
-    Route("POST", "/v2.0/subnets", subnet.create, "create_subnet", 201),
-    Route("GET", "/v2.0/subnets/{id}", subnet.show_one, "get_subnet"),
-    Route("PUT", "/v2.0/subnets/{id}", subnet.update, "update_subnet"),
-    Route("DELETE", "/v2.0/subnets/{id}", subnet.delete, "delete_subnet", 204),
-    Route("GET", "/v2.0/ports", port.show_all, "get_port"),
-    Route("POST", "/v2.0/ports", port.create, "create_port", 201),
-    Route("GET", "/v2.0/ports/{id}", port.show_one, "get_port"),
-    Route("PUT", "/v2.0/ports/{id}", port.update, "update_port"),
-    Route("DELETE", "/v2.0/ports/{id}", port.delete, "delete_port", 204),
-    Route("GET", "/v2.0/security-groups", security_group.show_all, "get_security_group"),
-    Route("POST", "/v2.0/security-groups", security_group.create, "create_security_group", 201),
-    Route("GET", "/v2.0/security-groups/{id}", security_group.show_one, "get_security_group"),
-    Route("PUT", "/v2.0/security-groups/{id}", security_group.update, "update_security_group"),
-    Route("DELETE", "/v2.0/security-groups/{id}", security_group.delete, "delete_security_group", 204),
-    Route("GET", "/v2.0/security-group-rules", security_group_rule.show_all, "get_security_group_rule"),
-    Route("POST", "/v2.0/security-group-rules", security_group_rule.create, "create_security_group_rule", 201),
-    Route("GET", "/v2.0/security-group-rules/{id}", security_group_rule.show_one, "get_security_group_rule"),
-    Route("PUT", "/v2.0/security-group-rules/{id}", security_group_rule.update, "update_security_group_rule"),
-    Route("DELETE", "/v2.0/security-group-rules/{id}", security_group_rule.delete, "delete_security_group_rule", 204),
+    *_collection(network, "networks", network.NETWORK),
+    *_collection(subnet, "subnets", subnet.SUBNET),
+    *_collection(port, "ports", port.PORT),
+    *_collection(security_group, "security-groups", security_group.GROUP),
+    *_collection(security_group_rule, "security-group-rules", security_group_rule.RULE),
     Route("GET", "/v2.0/quotas", quota.show_all, "get_quota"),
     Route("GET", "/v2.0/quotas/tenant", quota.own, "get_extension"),
     Route("GET", "/v2.0/quotas/tenant.json", quota.own, "get_extension"),
@@ -105,16 +94,6 @@ ROUTES = (
     Route("GET", _TAGS + "/{tag}", tag.show, "tags", 204),
     Route("PUT", _TAGS + "/{tag}", tag.add, "tags", 201),
     Route("DELETE", _TAGS + "/{tag}", tag.remove, "tags", 204),
-    *(
-        Route(
-            method,
-            f"/v2.0/{plural}",
-            _of_nothing(resource),
-            ("update_" if method == "PUT" else "delete_") + resource.name,
-        )
-        for plural, resource in _COLLECTIONS.items()
-        for method in ("PUT", "DELETE")
-    ),
 )
 
 FACE = Face(
@@ -124,6 +103,7 @@ FACE = Face(
     format=faults.network,
     statuses={OverQuota: 409, NoCapacity: 503},
     rules=RULES,
+    former=FORMER,
     target="found",
     describe=describe,
 )

@@ -31,7 +31,7 @@ class Attribute(Struct, frozen=True, kw_only=True):
     default: Any = UNSET  # of creation
     shown: bool = True
     match: Convert | None = None  # of a filter's text; None: lists are not filtered by it
-    sort: str | None = None  # the state's field; None: lists are not sorted by it
+    sort: bool = False  # lists may be sorted by it, as it is shown
 
 
 def bad(name: str, reason: str) -> Invalid:
@@ -176,13 +176,13 @@ def constant(value: Any, **more: Any) -> Attribute:
     return Attribute(get=lambda call, state: value, **more)
 
 
-def standard(sorted_: bool = True) -> dict[str, Attribute]:
+def standard() -> dict[str, Attribute]:
     """What every resource of the service has."""
     return {
-        "id": field("id", match=as_text, sort="id"),
-        "name": field("name", convert=NAME, post=True, put=True, default="", match=as_text, sort="name"),
-        "tenant_id": field("project", convert=NAME, post=True, match=as_text, sort="project"),
-        "project_id": field("project", convert=NAME, post=True, match=as_text, sort="project"),
+        "id": field("id", match=as_text, sort=True),
+        "name": field("name", convert=NAME, post=True, put=True, default="", match=as_text, sort=True),
+        "tenant_id": field("project", convert=NAME, post=True, match=as_text, sort=True),
+        "project_id": field("project", convert=NAME, post=True, match=as_text, sort=True),
         "description": field("description", convert=LONG, post=True, put=True, default="", match=as_text),
         "tags": Attribute(get=lambda call, state: state.tags),
         "created_at": Attribute(get=lambda call, state: moment(state.created_at)),

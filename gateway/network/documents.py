@@ -218,7 +218,14 @@ def listing(call: Call, resource: Resource) -> Document:
     if tests:
         found = [state for state in found if all(test(call, state) for test in tests)]
     if page is not None:
-        found = cut(found, page, resource.not_found, lambda id: call.fold.get(resource.module, id)).items
+        shown = {name: attribute.get for name, attribute in resource.attributes.items()}
+        found = cut(
+            found,
+            page,
+            resource.not_found,
+            lambda id: _seen(call, resource, id),
+            lambda state, name: shown[name](call, state),
+        ).items
     fields = tuple(name for name in _fields(given) if name in resource.attributes) or (("",) if _fields(given) else ())
     columns = columns_of(call, resource, fields)
     answer: Document = {resource.plural: [_document(call, resource, state, columns) for state in found]}
@@ -259,6 +266,12 @@ def _by(call: Call, resource: Resource, name: str, value: str) -> Iterable[Any]:
         state = call.fold.get(resource.module, value)
         return () if state is None else (state,)
     return call.fold.by(resource.module, resource.indexed[name], value)
+
+
+def _seen(call: Call, resource: Resource, id: str) -> Any | None:
+    """A state by its id, if the caller may see it."""
+    found = _by(call, resource, "id", id)
+    return next((state for state in found if call.is_admin or resource.may_see(call, state)), None)
 
 
 Test = Callable[[Call, Any], bool]
@@ -318,11 +331,11 @@ def _page(resource: Resource, given: dict[str, list[str]]) -> Page | None:
     if bad:
         raise Invalid(f"{bad} is invalid value for sort_dirs, valid value is 'asc' and 'desc'")
     attributes = resource.attributes
-    bad = [key for key in keys if key not in attributes or attributes[key].sort is None]
+    bad = [key for key in keys if key not in attributes or not attributes[key].sort]
     if bad:
         raise Invalid(f"{bad} is invalid attribute for sort_keys")
     limit = _limit(given.get("limit", ["0"])[-1])
-    sort: Any = tuple((attributes[key].sort, direction) for key, direction in zip(keys, directions, strict=True))
+    sort: Any = tuple(zip(keys, directions, strict=True))
     if not limit and not sort:
         return None
     marker = given.get("marker", [None])[-1] if limit else None

@@ -5,7 +5,7 @@ Source: the Networking service's policy reference.
 
 from __future__ import annotations
 
-from gateway.policy import PROJECT, Rule, rules
+from gateway.policy import PROJECT, Former, Rule, rules
 
 _MEMBER = "(role:member and project_id:%(project_id)s)"
 _READER = "(role:reader and project_id:%(project_id)s)"
@@ -291,3 +291,6 @@ RULES = (
         },
     ),
 )
+
+# Names of rules before they were those of an attribute. Source: the Networking service's policy reference.
+FORMER: Former = {rule.name.replace(":tags", "s_tags"): [rule.name] for rule in RULES if rule.name.endswith(":tags")}

@@ -141,11 +141,11 @@ PORT = Resource(
     },
     filters={"fixed_ips": parts.by_fixed_ips, "security_groups": by_group},
     attributes={
-        "network_id": field("network", convert=uuid, post=True, required=True, match=as_text, sort="network"),
+        "network_id": field("network", convert=uuid, post=True, required=True, match=as_text, sort=True),
         **standard(),
         "tags": Attribute(get=lambda call, port: port.tags, convert=tags, post=True, default=()),
         "mac_address": field(
-            "mac", convert=optional(mac), post=True, put=True, default=None, match=as_lower, sort="mac"
+            "mac", convert=optional(mac), post=True, put=True, default=None, match=as_lower, sort=True
         ),
         "admin_state_up": field(
             "admin_state_up",
@@ -154,14 +154,12 @@ PORT = Resource(
             put=True,
             default=True,
             match=boolean,
-            sort="admin_state_up",
+            sort=True,
         ),
-        "status": Attribute(get=lambda call, port: status_of(call.fold, port), match=as_text, sort="status"),
-        "device_id": field(
-            "device_id", convert=text(), post=True, put=True, default="", match=as_text, sort="device_id"
-        ),
+        "status": Attribute(get=lambda call, port: status_of(call.fold, port), match=as_text, sort=True),
+        "device_id": field("device_id", convert=text(), post=True, put=True, default="", match=as_text, sort=True),
         "device_owner": field(
-            "device_owner", convert=text(), post=True, put=True, default="", match=as_text, sort="device_owner"
+            "device_owner", convert=text(), post=True, put=True, default="", match=as_text, sort=True
         ),
         "fixed_ips": Attribute(
             get=parts.show_fixed_ips, convert=parts.fixed_ips, post=True, put=True, default=UNCHOSEN
@@ -186,7 +184,7 @@ PORT = Resource(
         ),
         "binding:vif_type": Attribute(get=vif_type),
         "binding:vif_details": Attribute(get=vif_details),
-        "ip_allocation": field("ip_allocation", match=as_text, sort="ip_allocation"),
+        "ip_allocation": field("ip_allocation", match=as_text, sort=True),
         "qos_policy_id": constant(None, convert=nothing(policy), post=True, put=True, default=None),
         "qos_network_policy_id": constant(None),
         "resource_request": constant(None),

@@ -58,38 +58,6 @@ class Shown(Struct, frozen=True, gc=False):
     def id(self) -> str:
         return self.rule.id
 
-    @property
-    def direction(self) -> str:
-        return self.rule.direction
-
-    @property
-    def ethertype(self) -> str:
-        return self.rule.ethertype
-
-    @property
-    def protocol(self) -> str | None:
-        return self.rule.protocol
-
-    @property
-    def project(self) -> str:
-        return self.rule.project
-
-    @property
-    def port_range_min(self) -> int | None:
-        return self.rule.port_range_min
-
-    @property
-    def port_range_max(self) -> int | None:
-        return self.rule.port_range_max
-
-    @property
-    def remote_ip_prefix(self) -> str | None:
-        return self.rule.remote_ip_prefix
-
-    @property
-    def security_group(self) -> str:
-        return self.group.id
-
 
 def normalized(rule: Rule) -> str | None:
     """The prefix with its host bits cleared."""

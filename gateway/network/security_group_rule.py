@@ -73,16 +73,16 @@ RULE = Resource(
     indexed={"id": "rule_ids", "security_group_id": "id"},
     tagged=False,
     attributes={
-        "id": of_rule("id", match=as_text, sort="id"),
-        "tenant_id": of_rule("project", convert=text(), post=True, match=as_text, sort="project"),
-        "project_id": of_rule("project", convert=text(), post=True, match=as_text, sort="project"),
+        "id": of_rule("id", match=as_text, sort=True),
+        "tenant_id": of_rule("project", convert=text(), post=True, match=as_text, sort=True),
+        "project_id": of_rule("project", convert=text(), post=True, match=as_text, sort=True),
         "security_group_id": Attribute(
             get=lambda call, shown: shown.group.id,
             convert=text(),
             post=True,
             required=True,
             match=as_text,
-            sort="security_group",
+            sort=True,
         ),
         "direction": of_rule(
             "direction",
@@ -90,17 +90,15 @@ RULE = Resource(
             post=True,
             required=True,
             match=as_text,
-            sort="direction",
+            sort=True,
         ),
-        "ethertype": of_rule(
-            "ethertype", convert=ethertype, post=True, default="IPv4", match=ethertype, sort="ethertype"
-        ),
-        "protocol": of_rule("protocol", convert=protocol, post=True, default=None, match=lower, sort="protocol"),
+        "ethertype": of_rule("ethertype", convert=ethertype, post=True, default="IPv4", match=ethertype, sort=True),
+        "protocol": of_rule("protocol", convert=protocol, post=True, default=None, match=lower, sort=True),
         "port_range_min": of_rule(
-            "port_range_min", convert=port_number, post=True, default=None, match=integer, sort="port_range_min"
+            "port_range_min", convert=port_number, post=True, default=None, match=integer, sort=True
         ),
         "port_range_max": of_rule(
-            "port_range_max", convert=port_number, post=True, default=None, match=integer, sort="port_range_max"
+            "port_range_max", convert=port_number, post=True, default=None, match=integer, sort=True
         ),
         "remote_ip_prefix": of_rule(
             "remote_ip_prefix",
@@ -108,7 +106,7 @@ RULE = Resource(
             post=True,
             default=None,
             match=as_text,
-            sort="remote_ip_prefix",
+            sort=True,
         ),
         "remote_group_id": of_rule("remote_group_id", post=True, default=None, match=as_text),
         "remote_address_group_id": constant(

@@ -129,12 +129,12 @@ SUBNET = Resource(
     visible=visible,
     indexed={"network_id": "network", "name": "name", "project_id": "project", "tenant_id": "project"},
     attributes={
-        "ip_version": field("ip_version", convert=version, post=True, required=True, match=integer, sort="ip_version"),
-        "network_id": field("network", convert=uuid, post=True, required=True, match=as_text, sort="network"),
+        "ip_version": field("ip_version", convert=version, post=True, required=True, match=integer, sort=True),
+        "network_id": field("network", convert=uuid, post=True, required=True, match=as_text, sort=True),
         **standard(),
-        "subnetpool_id": constant(None, convert=nothing(pool), post=True, default=None, match=as_text, sort="id"),
+        "subnetpool_id": constant(None, convert=nothing(pool), post=True, default=None, match=as_text, sort=True),
         "enable_dhcp": field(
-            "enable_dhcp", convert=boolean, post=True, put=True, default=True, match=boolean, sort="enable_dhcp"
+            "enable_dhcp", convert=boolean, post=True, put=True, default=True, match=boolean, sort=True
         ),
         "ipv6_ra_mode": field(
             "ipv6_ra_mode",
@@ -159,9 +159,9 @@ SUBNET = Resource(
             put=True,
             default=UNCHOSEN,
             match=as_text,
-            sort="gateway_ip",
+            sort=True,
         ),
-        "cidr": field("cidr", convert=prefix, post=True, default=None, match=as_text, sort="cidr"),
+        "cidr": field("cidr", convert=prefix, post=True, default=None, match=as_text, sort=True),
         "allocation_pools": Attribute(
             get=lambda call, subnet: both(subnet.pools, "start", "end"),
             convert=ranges.pools,

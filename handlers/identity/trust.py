@@ -10,7 +10,8 @@ from events.fold import Fold
 from events.identity import project as projects
 from events.identity import trust as trusts
 from events.identity import user as users
-from events.identity.trust import DeleteTrust, ForgetTrust, Trust, is_spent
+from events.identity.record import Delete
+from events.identity.trust import ForgetTrust, Trust, is_spent
 from handlers.runner import Sight
 from handlers.wishes import Wish
 
@@ -29,7 +30,7 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
 
 def _trust(fold: Fold, now: datetime, trust: Trust) -> Iterator[Wish]:
     if not stands(fold, trust):
-        yield Wish(trusts, DeleteTrust(id=trust.id))
+        yield Wish(trusts, Delete(id=trust.id))
     elif is_spent(trust, now):
         yield Wish(trusts, ForgetTrust(id=trust.id, now=now))
 

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-from pycadf import attachment, cadftaxonomy, event, identifier, reason, resource, tag, timestamp  # type: ignore
+from pycadf import attachment, cadftaxonomy, event, identifier, reason, resource, tag, timestamp
 
 
 def complaint(record: dict[str, Any]) -> str | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,13 @@ class Ran(Struct, frozen=True):
     err: str
 
 
-class Client:
-    """The `openstack` command of one release, as one user of a cloud."""
+class Commands:
+    """The `openstack` command of one release: a process that has loaded it."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], scratch: Path) -> None:
+    def __init__(self, name: str, scratch: Path) -> None:
         self.name = name
         self.python = CLIENTS / name / "bin" / "python"
         assert self.python.exists(), f"the {name} client is not installed: run tools/install-clients"
-        self.environment = dict(environment)
         self._scratch = scratch
         self._server = subprocess.Popen(
             [str(self.python), str(Path(__file__).with_name("command_server.py"))],
@@ -44,26 +42,36 @@ class Client:
         )
 
     def close(self) -> None:
-        """End the client's process."""
+        """End the process."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.close()
         self._server.wait(10)
         self._server.stdout.close()
 
-    def run(self, *arguments: str, as_: Mapping[str, str] | None = None) -> Ran:
-        """Run `openstack ARGUMENTS`; with `as_` in another environment, such as another user's."""
+    def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
+        """Run `openstack ARGUMENTS` in an environment."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
-        files = {stream: self._scratch / f"{self.name}.{stream}" for stream in ("out", "err")}
-        asked = {
-            "arguments": list(arguments),
-            "environment": {**self.environment, **(as_ or {})},
-            **{stream: str(file) for stream, file in files.items()},
-        }
+        files = {stream: str(self._scratch / f"{self.name}.{stream}") for stream in ("out", "err")}
+        asked = {"arguments": list(arguments), "environment": dict(environment), **files}
         print(json.dumps(asked), file=self._server.stdin, flush=True)
         status = int(self._server.stdout.readline())
-        return Ran(status, files["out"].read_text(), files["err"].read_text())
+        return Ran(status, *(Path(file).read_text() for file in files.values()))
+
+
+class Client:
+    """The `openstack` command of one release, as one user of a cloud."""
+
+    def __init__(self, commands: Commands, environment: Mapping[str, str]) -> None:
+        self.name = commands.name
+        self.python = commands.python
+        self.environment = dict(environment)
+        self._commands = commands
+
+    def run(self, *arguments: str, as_: Mapping[str, str] | None = None) -> Ran:
+        """Run `openstack ARGUMENTS`; with `as_` in another environment, such as another user's."""
+        return self._commands.run(arguments, {**self.environment, **(as_ or {})})
 
     def __call__(self, command: str, *arguments: str, as_: Mapping[str, str] | None = None) -> str:
         """What `openstack COMMAND ARGUMENTS` prints. The command must succeed."""
@@ -97,12 +105,3 @@ class Client:
         )
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)
-
-
-def wait_until(what: Callable[[], Any], *, seconds: float = 20, every: float = 0.1) -> Any:
-    """The first true value of `what`. Fails if it stays false."""
-    deadline = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
-        time.sleep(every)
-    return value

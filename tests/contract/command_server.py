@@ -14,7 +14,7 @@ import signal
 import sys
 from typing import Any
 
-from openstackclient.shell import main  # type: ignore[import-not-found]
+from openstackclient.shell import main
 
 PATIENCE = 100  # seconds that one command may take
 
@@ -44,7 +44,7 @@ def _call(arguments: list[str]) -> int:
 
 def load() -> None:
     """Import every plugin, so that a command finds them there."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):  # its end
         main(["complete"])
 
 

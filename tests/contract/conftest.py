@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import httpx
 import pytest
 
-from tests.contract.clients import Client
+from tests.contract.clients import Client, Commands
 from tests.contract.clouds import RunningCloud, cumulog, running
 
 
@@ -31,14 +31,25 @@ def admin(cloud: RunningCloud) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Commands]]:
+    """The `openstack` command of a release, loaded when it is first asked for."""
+    loaded: dict[str, Commands] = {}
+
+    def load(name: str) -> Commands:
+        if name not in loaded:
+            loaded[name] = Commands(name, tmp_path_factory.mktemp("client"))
+        return loaded[name]
+
+    yield load
+    for one in loaded.values():
+        one.close()
+
+
 @pytest.fixture(scope="session", params=["new", "old"])
-def openstack(
-    request: pytest.FixtureRequest, cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
+def openstack(request: pytest.FixtureRequest, cloud: RunningCloud, commands: Callable[[str], Commands]) -> Client:
     """The `openstack` command as the admin, of each release in turn."""
-    client = Client(request.param, cloud.environment, tmp_path_factory.mktemp("client"))
-    yield client
-    client.close()
+    return Client(commands(request.param), cloud.environment)
 
 
 @pytest.fixture

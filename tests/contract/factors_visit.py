@@ -13,9 +13,9 @@ import struct
 import sys
 import time
 
-from keystoneauth1 import session  # type: ignore[import-not-found]
-from keystoneauth1.exceptions import MissingAuthMethods  # type: ignore[import-not-found]
-from keystoneauth1.identity import v3  # type: ignore[import-not-found]
+from keystoneauth1 import session
+from keystoneauth1.exceptions import MissingAuthMethods
+from keystoneauth1.identity import v3
 
 PERIOD = 30  # seconds of a passcode
 LONG = 20  # seconds that the visit may take

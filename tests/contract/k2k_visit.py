@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from keystoneauth1 import session  # type: ignore[import-not-found]
-from keystoneauth1.identity import v3  # type: ignore[import-not-found]
+from keystoneauth1 import session
+from keystoneauth1.identity import v3
 
 
 def visit(url: str, password: str, provider: str, project: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-import openstack  # type: ignore[import-not-found]
+import openstack
 
 
 def visit(name: str, picture: str) -> dict[str, object]:

@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -20,6 +20,7 @@ from events.wire import Credentials, Denied, Wire
 from tests.contract.clients import CLIENTS
 from tests.contract.clouds import RunningCloud, found
 from tests.contract.test_tenancy import tenant
+from tests.waiting import wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -47,13 +48,6 @@ class Program:
     def sequences(self) -> list[int]:
         text = self.ledger.read_text() if self.ledger.exists() else ""
         return [int(line.split()[0]) for line in text.splitlines()]
-
-
-def wait(condition: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.02)
 
 
 def told(cloud: RunningCloud) -> list[int]:
@@ -93,17 +87,21 @@ def owner(cloud: RunningCloud, admin: httpx.Client) -> Iterator[Owner]:
 
 def survive(program: Program, owner: Owner) -> None:
     """Make servers while the program is killed again and again, until it has written down everything."""
+
+    def has_more(before: int) -> bool:
+        return len(program.sequences()) > before
+
     for _ in range(3):
         program.start()
         before = len(program.sequences())
         for _ in range(3):
             owner.server()
-        wait(lambda before=before: len(program.sequences()) > before)  # type: ignore[misc]
+        wait_until(partial(has_more, before))
         program.kill()
         owner.server()
     program.start()
     expected = set(told(owner.cloud))
-    wait(lambda: expected <= set(program.sequences()))
+    wait_until(lambda: expected <= set(program.sequences()))
     program.kill()
 
 
@@ -137,7 +135,7 @@ def test_metering_over_nats_misses_nothing(cloud: RunningCloud, owner: Owner, tm
     assert made.returncode == 0, made.stderr
     file = Path(made.stdout.strip())
     assert file.stat().st_mode & 0o777 == 0o600
-    wait(lambda: asyncio.run(is_admitted(file)))
+    wait_until(lambda: asyncio.run(is_admitted(file)))
     survive(Program(tmp_path / "ledger", "metering_nats.py", str(file)), owner)
     assert cloud.run("credentials", "consumer", "metering", "--remove").returncode == 0
     assert not file.exists()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import httpx
 import pytest
 
-from tests.contract.clients import Client
+from tests.contract.clients import Client, Commands
 from tests.contract.clouds import CUMULOG, RunningCloud, running
 from tests.gateway.identity.openid_provider import CLIENT, SECRET, OpenIdProvider, openid_provider
+from tests.ports import free_port
 
 RULES = [
     {
@@ -28,8 +28,7 @@ RULES = [
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[OpenIdProvider]:
-    with pytest.MonkeyPatch.context() as patch, openid_provider() as one:
-        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+    with openid_provider() as one:
         yield one
 
 
@@ -37,9 +36,7 @@ def provider() -> Iterator[OpenIdProvider]:
 def cloud(provider: OpenIdProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """A cloud whose operator takes the provider's word."""
     state = tmp_path_factory.mktemp("federated") / "cloud"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        where = f"127.0.0.1:{free.getsockname()[1]}"
+    where = f"127.0.0.1:{free_port()}"
     oidc = json.dumps({"acme": {"issuer": provider.issuer, "client_id": CLIENT}})
     saml = json.dumps({"self": {"entity_id": entity(f"http://{where}"), "certificate": str(state / "self.pem")}})
     settings = ("--set", f"federation.oidc={oidc}", "--set", f"federation.saml={saml}")
@@ -56,12 +53,8 @@ def entity(url: str) -> str:
 
 
 @pytest.fixture(scope="module", params=["new", "old"])
-def openstack(
-    request: pytest.FixtureRequest, cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
-    client = Client(request.param, cloud.environment, tmp_path_factory.mktemp("client"))
-    yield client
-    client.close()
+def openstack(request: pytest.FixtureRequest, cloud: RunningCloud, commands: Callable[[str], Commands]) -> Client:
+    return Client(commands(request.param), cloud.environment)
 
 
 @pytest.fixture

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.contract.clients import Client
 from tests.contract.clouds import RunningCloud
-
-pytestmark = pytest.mark.parametrize("openstack", ["new"], indirect=True, scope="session")
 
 
 def test_a_project_lies_below_another(openstack: Client, name: str) -> None:

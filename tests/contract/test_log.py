@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.clients import wait_until
 from tests.contract.clouds import RunningCloud, cumulog, found, login, running
 from tests.contract.test_tenancy import tenant
+from tests.waiting import wait_until
 
 FLAVORS = "/compute/v2.1/flavors"
 
@@ -61,7 +61,7 @@ class Listener:
         """All that was heard up to the event that speaks of `name`."""
         heard: list[dict[str, Any]] = []
         while not heard or name not in json.dumps(heard[-1]):
-            heard.append(self._heard.get(timeout=10))
+            heard.append(self._heard.get(timeout=30))
         return heard
 
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from msgspec import Struct
 
-from tests.contract.clients import wait_until
 from tests.contract.clouds import found
+from tests.waiting import wait_until
 
 COUNT = 5
 

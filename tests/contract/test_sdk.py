@@ -26,3 +26,10 @@ def test_a_program_makes_a_server_and_takes_it_away(openstack: Client, name: str
         "network deleted": True,
         "image deleted": True,
     }
+
+
+def test_a_program_asks_everything_that_the_sdk_knows_of_identity(openstack: Client, name: str) -> None:
+    met = openstack.python_run(Path(__file__).with_name("identity_sdk_visit.py"), name)
+    assert met["wrong"] == []
+    waits = {"wait_for_status", "wait_for_delete"}  # they ask nothing of their own
+    assert set(met["there"]) - set(met["called"]) - waits == set()

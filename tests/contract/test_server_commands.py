@@ -8,7 +8,8 @@ from secrets import token_hex
 
 import pytest
 
-from tests.contract.clients import Client, wait_until
+from tests.contract.clients import Client
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.clients import wait_until
 from tests.contract.clouds import RunningCloud, found
 from tests.contract.test_refusals import make
+from tests.waiting import wait_until
 
 SERVERS = "/compute/v2.1/servers"
 NEWEST = {"OpenStack-API-Version": "compute 2.100"}

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.clients import wait_until
 from tests.contract.clouds import found
 from tests.contract.test_refusals import make
+from tests.waiting import wait_until
 
 DOCUMENTS: dict[str, dict[str, list[str]]] = json.loads(Path(__file__).with_name("documents.json").read_text())
 

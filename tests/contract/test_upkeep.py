@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.contract.clouds import RunningCloud, cumulog, found, running
+from tests.waiting import wait_until
 
 FLAVORS = "/compute/v2.1/flavors"
 
@@ -76,11 +76,8 @@ def own_checkpoint(state: Path, cloud: RunningCloud, admin: httpx.Client) -> Pat
     before = set((state / "checkpoints").iterdir())
     for n in range(20):
         found(admin.post(FLAVORS, json=a_flavor(f"more{n}")))
-    end = time.monotonic() + 20
-    while not (after := set((state / "checkpoints").iterdir()) - before):
-        assert time.monotonic() < end, "no checkpoint is written"
-        time.sleep(0.1)
-    (file,) = after
+    file: Path
+    (file,) = wait_until(lambda: set((state / "checkpoints").iterdir()) - before)
     assert ": 0 findings" in done(cloud, "verify", "--checkpoint", str(file))
     return file
 

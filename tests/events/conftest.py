@@ -14,6 +14,7 @@ from events.nats_cluster import NatsCluster
 from events.nats_server import NatsServer
 from events.wire import Wire
 from tests import journals
+from tests.events.proxy import Proxy
 
 HOSTS = ("h1", "h2", "node.example.org")
 
@@ -51,6 +52,15 @@ async def connect(server: NatsServer) -> AsyncIterator[Callable[..., Awaitable[W
     yield make
     for wire in wires:
         await wire.close()
+
+
+@pytest.fixture
+async def proxy(server: NatsServer) -> AsyncIterator[Proxy]:
+    """Stands before the server."""
+    proxy = Proxy(int(server.url.rpartition(":")[2]))
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
 
 
 @pytest.fixture

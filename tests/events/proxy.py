@@ -21,6 +21,11 @@ class Proxy:
         assert self._listener is not None
         return f"nats://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
+    @property
+    def is_used(self) -> bool:
+        """Whether somebody has connected since the last cut."""
+        return bool(self._writers)
+
     async def start(self) -> None:
         self._listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
 
@@ -33,7 +38,7 @@ class Proxy:
             task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # one end was cut
             while data := await source.read(65536):
                 if not (answers and self.deaf):
                     target.write(data)

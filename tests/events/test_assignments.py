@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from events.access import OTHERS, ROLES
 from events.assignments import Assignment, Assignments, OwnAssignments
-from events.bucket import Bucket
+from events.bucket import MOST, Bucket, Item
 from events.feed_stream import FeedStream
 from events.gateways import Gateways
 from events.jetstream import STREAM, JetStreamJournal
@@ -21,15 +22,10 @@ from events.nats_server import NatsServer
 from events.settings import Feed
 from events.vault import NatsVault
 from events.wire import NoAnswer, Wire
+from tests.waiting import until
 
 Connect = Callable[..., Awaitable[Wire]]
 WEB = ("h1", "server", "web")
-
-
-async def until(condition: Callable[[], object], timeout: float = 5.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 class Host:
@@ -112,7 +108,7 @@ async def test_a_watch_tells_what_is_then_what_comes(assignments: Assignments) -
 
 async def test_a_watch_of_nothing_is_caught_up(assignments: Assignments) -> None:
     watch = await assignments.watch("h1", Host().deliver)
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(10.0):
         await watch.caught_up()
     await watch.stop()
 
@@ -148,13 +144,16 @@ async def test_watches_survive_a_killed_server(
         await direct.caught_up()
         stop = direct.stop
     assert len(host.holds) == 20
+
+    def is_told(turn: int) -> bool:
+        return host.holds["h1", "server", "0"][0] == 100 + turn and len(host.holds) == 19 - turn
+
     for turn in range(2):
         assert server._child is not None
         os.kill(server._child.pid, signal.SIGKILL)
         await assignments.put("h1", "server", "0", b"new", 100 + turn)
         await assignments.purge("h1", "server", str(turn + 1), 50)
-        await until(lambda turn=turn: host.holds["h1", "server", "0"][0] == 100 + turn)  # type: ignore[misc]
-        await until(lambda turn=turn: len(host.holds) == 19 - turn)  # type: ignore[misc]
+        await until(partial(is_told, turn))
     sequences: dict[str, int] = {}
     for one in host.heard:  # nothing older after something newer
         assert one.sequence > sequences.get(one.id, 0) or one.data is None
@@ -184,6 +183,51 @@ async def test_an_agent_takes_more_than_one_page(connect: Connect, assignments: 
     own = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver)
     await own.caught_up()
     assert len(host.holds) == 25
+    await own.stop()
+
+
+class Counting(Assignments):
+    """Counts how often everything is read for an agent."""
+
+    reads = 0
+
+    async def _read(self, host: str) -> tuple[int, list[Item], int]:
+        self.reads += 1
+        return await super()._read(host)
+
+
+async def test_an_agent_that_knows_everything_is_told_nothing(wire: Wire, connect: Connect) -> None:
+    orders = Counting(wire, (await Assignments.open(wire))._bucket)
+    service = await orders.serve()
+    host = Host()
+    for n in range(10):
+        await orders.put("h1", "server", str(n), b"1", n + 1)
+    own = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver, refresh=0.02)
+    await own.caught_up()
+    await orders.put("h2", "server", "web", b"1", 11)  # another host's
+    await asyncio.sleep(0.3)
+    assert orders.reads == 1
+    await orders.put("h1", "server", "3", b"2", 12)
+    await orders.purge("h1", "server", "4", 12)
+    await until(lambda: orders.reads > 1)
+    reads = orders.reads
+    await asyncio.sleep(0.2)
+    assert orders.reads <= reads + 1
+    assert len(host.holds) == 9
+    await own.stop()
+    await service.stop()
+
+
+async def test_an_agent_is_told_of_more_orders_than_one_question_may_be_answered_with(
+    connect: Connect, assignments: Assignments
+) -> None:
+    await asyncio.gather(*(assignments.put("h1", "server", str(n), b"1", n + 1) for n in range(MOST + 10)))
+    host = Host()
+    own = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver, refresh=0.02)
+    await own.caught_up()
+    assert len(host.holds) == MOST + 10
+    await assignments.purge("h1", "server", "3", 5000)
+    await until(lambda: len(host.holds) == MOST + 9)
     await own.stop()
 
 
@@ -253,7 +297,7 @@ async def test_no_answer_to_an_agent_is_led_into_the_journal(wire: Wire, connect
     for target in ("ev.compute.server.a", "$KV.vault.a", "report.h2"):
         answered.clear()
         await agent.client.publish("report.h1", b"", reply=target)
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(10.0):
             await answered.wait()
     await asyncio.sleep(0.05)
     assert await journal.last() == 0
@@ -337,15 +381,21 @@ async def test_a_bucket_is_guarded_by_its_revisions(wire: Wire) -> None:
     assert [item.key for item in await bucket.items("b")] == ["b.c"]
 
 
-async def test_what_stands_for_a_host_is_read_at_once_whatever_it_is(assignments: Assignments) -> None:
-    """One question to NATS answers all of it, unless there is nothing, or more than that may tell."""
-    bucket = assignments._bucket
-    assert await bucket.standing("h1") == (0, [])
-    await asyncio.gather(*(assignments.put("h1", "server", f"s{n}", b"", 1) for n in range(3)))
-    await assignments.purge("h1", "server", "s1", 2)
-    await asyncio.gather(*(assignments.put("h2", "server", f"s{n:04}", b"x", 1) for n in range(1030)))
-    revision, found = await bucket.standing("h1")
-    assert revision == 1034
-    assert [item.key for item in found] == ["h1.server.s0", "h1.server.s2"]
-    assert len((await bucket.standing("h2"))[1]) == 1030
-    assert await bucket.standing("h3") == (1034, [])
+@on_one_and_on_three
+async def test_what_stands_is_told_with_its_marks_and_the_revision_of_that_time(wire: Wire) -> None:
+    bucket = await Bucket.open(wire, "trial")
+    assert await bucket.standing("h1.>") == (0, [])
+    first = await bucket.put("h1.a", b"1", {"Note": "x"}, expected=0)
+    await bucket.put("h2.a", b"2", expected=0)
+    assert not await bucket.is_newer("h1", first)
+    second = await bucket.put("h1.b", b"3", expected=0)
+    assert await bucket.is_newer("h1", first)
+    mark = await bucket.purge("h1.a", expected=first)
+    assert await bucket.is_newer("h1", second)
+    newest = await bucket.put("h2.b", b"4", expected=0)
+    assert not await bucket.is_newer("h1", mark)
+    told = await bucket.standing("h1.>")
+    assert told is not None
+    assert told[0] == newest
+    assert [(item.key, item.revision, item.value) for item in told[1]] == [("h1.a", mark, None), ("h1.b", second, b"3")]
+    assert await bucket.standing("h3.>") == (newest, [])

@@ -25,6 +25,7 @@ from events.nats_server import NatsServer
 from events.settings import Feed
 from events.wire import Message, NoAnswer, Wire
 from handlers.filling import Filler
+from tests.waiting import PATIENCE, until
 
 SETTINGS = Feed()
 NAMES = ("metering", "other", "tenants")
@@ -37,12 +38,6 @@ def commit(number: int, owner: str | None = None) -> bytes:
 
 def one(sequence: int, owner: str | None = None) -> Told:
     return told(sequence, f"ev.sample.thing.t{sequence}", commit(sequence, owner))
-
-
-async def until(condition: Callable[[], object], timeout: float = 8.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 class Consumer:
@@ -180,7 +175,7 @@ async def test_whoever_fills_goes_on_where_another_was_killed(wire: Wire) -> Non
         await make(10)
         await close(journal, fold)
         await make(10)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE):
             while await stream.last() != await journal.last():
                 await asyncio.sleep(0.005)
         task.cancel()
@@ -277,6 +272,6 @@ async def test_the_hole_is_there_without_an_account_of_its_own(stream: FeedStrea
     consumer = await Consumer(wire, "metering", acknowledges=False).listen()
     await until(lambda: consumer.heard)
     await wire.client.publish(consumer.heard[0].reply, b"+ACK", reply="ev.compute.server.a")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await journal.last() != 1:
             await asyncio.sleep(0.01)

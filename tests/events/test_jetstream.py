@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -24,15 +24,10 @@ from events.refusals import Conflict, TooLarge
 from events.streams import CONFIG, UnsafeJournal
 from events.wire import Message, Wire
 from tests.events.proxy import Proxy
+from tests.waiting import until
 
 A = "ev.compute.server.a"
 Connect = Callable[..., Awaitable[Wire]]
-
-
-async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def kill(server: NatsServer) -> None:
@@ -57,14 +52,6 @@ async def fill(journal: JetStreamJournal, subject: str, count: int) -> None:
 @pytest.fixture
 async def journal(wire: Wire) -> JetStreamJournal:
     return await JetStreamJournal.open(wire)
-
-
-@pytest.fixture
-async def proxy(server: NatsServer) -> AsyncIterator[Proxy]:
-    proxy = Proxy(int(server.url.rpartition(":")[2]))
-    await proxy.start()
-    yield proxy
-    await proxy.stop()
 
 
 # Lost acknowledgements
@@ -201,6 +188,14 @@ async def test_the_journal_is_opened_again_as_it_is(wire: Wire, journal: JetStre
     assert await (await JetStreamJournal.open(wire)).last() == 1
 
 
+async def test_a_journal_that_was_there_is_not_begun_anew(wire: Wire) -> None:
+    with pytest.raises(Unavailable, match="has had one"):
+        await JetStreamJournal.open(wire, is_new=False)
+    assert (await wire.api("STREAM.NAMES"))["streams"] is None
+    await JetStreamJournal.open(wire)
+    assert await (await JetStreamJournal.open(wire, is_new=False)).last() == 0
+
+
 async def test_nothing_is_deleted(wire: Wire, journal: JetStreamJournal) -> None:
     await journal.append(A, b"1", expected=0)
     for verb, body in (("STREAM.PURGE", {}), ("STREAM.MSG.DELETE", {"seq": 1})):
@@ -239,7 +234,7 @@ async def test_nobody_gets_an_answer_to_a_question_older_than_his_own(wire: Wire
     counting = Counting(wire)
     counting.gate.clear()
     early = asyncio.create_task(counting.last())
-    await asyncio.sleep(0.05)
+    await until(lambda: counting.asked == 1)
     await journal.append(A, b"1", expected=0)
     late = asyncio.create_task(counting.last())
     await asyncio.sleep(0.05)
@@ -251,7 +246,7 @@ async def test_a_question_outlives_one_who_asked(wire: Wire, journal: JetStreamJ
     counting = Counting(wire)
     counting.gate.clear()
     one, other = (asyncio.create_task(counting.last()) for _ in range(2))
-    await asyncio.sleep(0.02)
+    await until(lambda: counting.asked == 1)
     one.cancel()
     await asyncio.sleep(0)
     counting.gate.set()
@@ -346,7 +341,7 @@ async def test_a_tail_delivers_soon_and_nothing_twice_after_many_reconnects(
     tail = await journal.tail(0, heard.append)
     for n in range(5):
         await journal.append(A, b"", expected=n)
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(10.0):  # and not when it looks again by itself
             while len(heard) <= n:
                 await asyncio.sleep(0.002)
         if n < 4:
@@ -368,7 +363,8 @@ async def test_a_tail_whose_reader_fails_stops_there(
     tail = await journal.tail(0, deliver)
     for n in range(4):
         await journal.append(A, b"", expected=n)
-    await asyncio.sleep(0.1)
+    await until(lambda: "not understood" in caplog.text)
+    await asyncio.sleep(0.05)
     assert heard == [1]  # what follows would be applied to a wrong state
     assert "not understood" in caplog.text
     assert await journal.last() == 4  # the connection lives on

@@ -8,16 +8,9 @@ import random
 import pytest
 
 from events.journal import Entry, Journal, Stale
+from tests.waiting import until
 
 A, B = "ev.compute.server.a", "ev.compute.server.b"
-
-
-async def until(condition: object, timeout: float = 5.0) -> None:
-    """Return once `condition()` holds."""
-    assert callable(condition)
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 async def test_sequences_count_the_whole_journal_from_one(journal: Journal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,10 @@ import pytest
 from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
 from events.nats_server import NatsServer
+from events.refusals import Busy
 from events.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
+from tests.events.proxy import Proxy
+from tests.waiting import until
 
 Connect = Callable[..., Awaitable[Wire]]
 
@@ -52,7 +56,7 @@ async def test_calls_are_served_side_by_side(wire: Wire) -> None:
         return payload
 
     service = await wire.serve("report.*", "reports", slow)
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(4.0):  # one after the other they take five
         answers = await asyncio.gather(*(wire.call("report.h1", b"%d" % n) for n in range(100)))
     assert answers == [b"%d" % n for n in range(100)]
     await service.stop()
@@ -66,6 +70,47 @@ async def test_a_failed_call_is_told_so(wire: Wire, caplog: pytest.LogCaptureFix
     with pytest.raises(Faulty, match=r"report\.h1"):
         await wire.call("report.h1", b"")
     assert "a mistake of ours" in caplog.text
+    await service.stop()
+
+
+async def test_who_comes_when_many_wait_is_told_at_once_and_comes_again_at_a_time_of_its_own(wire: Wire) -> None:
+    busy, most, asked, callers = 0, 0, 0, 200
+
+    async def slow(subject: str, payload: bytes) -> bytes:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.005)
+        busy -= 1
+        return payload
+
+    async def count(message: Message) -> None:
+        nonlocal asked
+        asked += 1
+
+    listening = await wire.listen("report.*", count)
+    service = await wire.serve("report.*", "reports", slow, at_once=4, waiting=16)
+    answers = await asyncio.gather(*(wire.call(f"report.h{n}", b"%d" % n) for n in range(callers)))
+    assert answers == [b"%d" % n for n in range(callers)]
+    assert most == 4
+    assert asked < 8 * callers, "the pauses of those who were sent away grow"
+    await service.stop()
+    await wire.unlisten(listening)
+
+
+async def test_a_call_that_cannot_be_served_now_is_repeated(wire: Wire) -> None:
+    faults: list[Exception] = [Busy("The disk of the journal is full."), Unavailable("no leader")]
+
+    async def recover(subject: str, payload: bytes) -> bytes:
+        if faults:
+            raise faults.pop()
+        return b"served"
+
+    service = await wire.serve("report.*", "reports", recover)
+    assert await wire.call("report.h1", b"") == b"served"
+    faults += [Busy("full")] * 100
+    with pytest.raises(Unavailable, match="full"):
+        await wire.call("report.h1", b"", timeout=0.3)
     await service.stop()
 
 
@@ -90,13 +135,45 @@ async def test_a_call_in_the_air_is_repeated_after_a_reconnect(server: NatsServe
 
     service = await wire.serve("report.*", "reports", slow)
     call = asyncio.create_task(wire.call("report.h1", b""))
-    await asyncio.sleep(0.02)
+    await until(lambda: served)
     assert server._child is not None
     os.kill(server._child.pid, signal.SIGKILL)
     async with asyncio.timeout(3.0):  # and not after the time of an attempt
         assert await call == b"done"
     assert served == 2
     await service.stop()
+
+
+async def test_a_connection_cut_before_its_greeting_is_closed(connect: Connect, proxy: Proxy) -> None:
+    wire = await connect(url=proxy.url)
+    proxy.deaf = True
+    for _ in range(2):
+        await proxy.cut()
+        await until(lambda: proxy.is_used)
+    proxy.deaf = False
+    await proxy.cut()
+    await until(lambda: wire.client.is_connected)
+    gc.collect()  # what is left open warns when it is thrown away
+
+
+async def test_a_service_that_stops_gives_up_what_only_waits_and_whoever_called_calls_again(
+    wire: Wire, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("events.wire.LAST", 0.05)
+    taken = asyncio.Event()
+
+    async def wait(subject: str, payload: bytes) -> bytes:
+        taken.set()
+        await asyncio.Event().wait()
+        return b""
+
+    service = await wire.serve("report.*", "reports", wait)
+    call = asyncio.create_task((await connect()).call("report.h1", b"seen"))
+    await taken.wait()
+    other = await wire.serve("report.*", "reports", echo)
+    await service.stop()
+    assert await call == b"report.h1 seen"
+    await other.stop()
 
 
 async def test_an_answer_is_not_led_into_the_journal(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,13 +198,13 @@ async def test_what_is_cast_is_heard_if_somebody_listens(wire: Wire, connect: Co
         await other.cast("heartbeat.h1", b"%d" % n)
     await other.client.flush()
     await wire.client.flush()
-    await asyncio.sleep(0.01)
+    await until(lambda: len(heard) == 10)
     assert heard == [b"%d" % n for n in range(10)]
     await wire.unlisten(subscription)
 
 
 async def test_a_wrong_password_is_denied_at_once(server: NatsServer) -> None:
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(5.0):
         with pytest.raises(Denied):
             await Wire.connect([server.url], Credentials(user="cloud", password="guessed"))
         with pytest.raises(Denied):
@@ -178,8 +255,6 @@ async def test_what_is_taken_in_bulk_comes_whole_and_in_order_whatever_stands_be
         await wire.client.publish("other", b"%d" % n, "nobody")
         await wire.client.publish("bulk.status", b"", headers={"Status": "100"})
     await wire.client.flush()
-    async with asyncio.timeout(5.0):
-        while len(heard) < 2 * len(sizes):
-            await asyncio.sleep(0.01)
+    await until(lambda: len(heard) == 2 * len(sizes))
     assert taken == [(f"bulk.{n}", b"\r\n" * (size // 2)) for n, size in enumerate(sizes)]
     assert [data for data in heard if data] == [b"%d" % n for n in range(len(sizes))]

@@ -7,8 +7,9 @@ import os
 import re
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -194,21 +195,20 @@ async def command(*words: str | Path, timeout: float = 120.0) -> tuple[int, str]
     return child.returncode, output.decode(errors="replace")
 
 
-class Lived:
+class Lived(ABC):
     """A cloud of real processes, entered when it is ready and left when it is dead."""
 
-    async def enter(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def enter(self) -> None: ...
 
-    async def leave(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def leave(self) -> None: ...
 
     async def __aenter__(self) -> Self:
-        try:
+        async with AsyncExitStack() as stack:  # what was started is ended if the rest cannot be
+            stack.push_async_callback(self.leave)
             await self.enter()
-        except BaseException:
-            await self.leave()
-            raise
+            stack.pop_all()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None) -> None:

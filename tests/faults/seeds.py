@@ -19,9 +19,13 @@ LONGEST = 300.0  # seconds that a seed may take in all
 
 # What a log may say while such a thing happens.
 EXPECTED = (
-    r"died with status -9|the journal's disk is full|[Tt]he tables could not be written"
-    r"|did not stop cleanly|No space left on device"  # a traceback that does not end in this is another's
+    r"died with status -9|[Tt]he tables could not be written|did not stop cleanly"
     r"|the NATS server (?:died|ended|does not answer|cannot be started|cannot write)"
+)
+FULL = (  # the same of a disk that is full
+    r"|the journal's disk is full|the NATS server could not write"
+    r"|No space left on device"  # a traceback that does not end in this is another's
+    r"|died with status 1; starting it again"  # it could not start there
 )
 
 
@@ -54,13 +58,15 @@ async def run(seed: int, cloud: Together | Apart, span: float, kind: Callable[..
     """One seed in a running cloud: faults begin within `span` seconds; the seconds until all rested. Raises Failed."""
     random = Random(seed)
     faults = draw(random, cloud.harms, random.randint(2, 1 + round(span)), span)
-    jumps = any(fault.harm.kind == "clock" for fault in faults)
+    kinds = {fault.harm.kind for fault in faults}
+    jumps = "clock" in kinds
+    known = EXPECTED + (FULL if "full" in kinds else "")
     people = await crowd(cloud, random, PEOPLE, forgetful=jumps, kind=kind)
     begin = time.monotonic()
     try:
         async with asyncio.timeout(LONGEST):
             await _live(people, faults, begin, span)
-            return await all_is_well(cloud, people[0], failures=jumps, known=EXPECTED)
+            return await all_is_well(cloud, people[0], failures=jumps, known=known)
     except Exception as fault:  # whatever it is, it is told with all that had happened
         raise Failed(await _story(seed, cloud, people[0], faults, fault)) from fault
     finally:

@@ -24,11 +24,13 @@ from events.envelope import Origin
 from events.epochs import close
 from events.fold import Fold
 from events.identity import project as projects
-from events.identity.project import CreateProject, TagProject
+from events.identity.project import ProjectCreated, TagProject
+from events.identity.record import Make
 from events.journal import Journal, MemoryJournal
 from events.refusals import Busy
 from events.settings import Feed as Settings
 from gateway.feed import Feed, Reader, Wanted
+from tests.waiting import PATIENCE
 
 EVERYTHING = Wanted()
 SETTINGS = Settings()
@@ -74,7 +76,7 @@ def ids(pieces: list[bytes]) -> list[int]:
 async def read(reader: Reader, number: int, keep_alive: float = 15.0) -> list[int]:
     """The first sequences that a reader is told of."""
     pieces: list[bytes] = []
-    async with asyncio.timeout(5), aclosing(reader.pieces(keep_alive)) as stream:
+    async with asyncio.timeout(PATIENCE), aclosing(reader.pieces(keep_alive)) as stream:
         async for piece in stream:
             pieces.append(piece)
             if len(ids(pieces)) >= number:
@@ -126,7 +128,7 @@ async def test_a_slow_reader_misses_nothing_and_costs_no_memory(monkeypatch: pyt
                 if number % 25 == 5:
                     told.append(await anext(stream))
                 assert len(one.feed.following._lately) <= 20
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while len(ids(told)) < 100:
                     told.append(await anext(stream))
         assert ids(told) == list(range(1, 101))
@@ -146,7 +148,7 @@ async def test_what_this_process_does_not_fold_is_told_of_too() -> None:
 async def test_filters_tell_what_was_asked_for() -> None:
     async with cloud() as one:
         await one.make(0)
-        wish = CreateProject(id="mine", name="mine", domain="default")
+        wish = Make(id="mine", made=ProjectCreated(id="mine", name="mine", domain="default"))
         await one.execute(projects, wish, Origin(actor="a", project="admins"))
         await one.execute(projects, TagProject(id="mine", tag="blue"), Origin(actor="a"))
         now = one.fold.newest_at
@@ -170,7 +172,7 @@ async def test_who_reconnects_need_not_be_told_again_of_what_was_not_for_them() 
         for number in range(5):
             await one.make(number)
         reader = one.reader(Wanted(services=frozenset({"network"})))
-        async with asyncio.timeout(5), aclosing(reader.pieces(0.02)) as stream:
+        async with asyncio.timeout(PATIENCE), aclosing(reader.pieces(0.02)) as stream:
             piece = b""
             while b"id: 5" not in piece:
                 piece = await anext(stream)
@@ -181,7 +183,7 @@ async def test_a_stream_ends_with_its_token() -> None:
     async with cloud() as one:
         reader = one.reader()
         one.valid = False
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert [piece async for piece in reader.pieces(0.01)] == []
 
 
@@ -222,7 +224,7 @@ async def test_who_takes_nothing_is_let_go_and_resumes() -> None:
         for number in range(5):
             await one.make(number)
         client = Client(takes=1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await one.reader()({"type": "http"}, client.receive, client.send)
         assert one.feed._readers == []
         assert await read(one.reader(after=0), 5) == [1, 2, 3, 4, 5]
@@ -235,7 +237,7 @@ async def test_a_stream_ends_when_one_of_the_two_goes(who: str) -> None:
         serving = asyncio.create_task(one.reader()({"type": "http"}, client.receive, client.send))
         await asyncio.sleep(0.01)
         client.gone.set() if who == "client" else one.feed.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await serving
         assert one.feed._readers == []
         assert client.got[-1] == (b"" if who == "cloud" else b": listening\n\n")

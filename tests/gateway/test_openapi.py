@@ -39,7 +39,7 @@ class Asked:
         world = them.world
         world.cloud.authenticate = authenticate
         world.cloud.limits.admit = lambda token: None  # type: ignore[method-assign]  # thousands in a moment
-        world.cloud.limits.admit_stranger = lambda client: None  # type: ignore[method-assign]
+        world.cloud.limits.admit_stranger = lambda client: None  # type: ignore[method-assign]  # nor of strangers
         store = ImageStore(path / "images")
         self.stack.callback(store.close)
         world.cloud.put(store)

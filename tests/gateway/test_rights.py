@@ -135,7 +135,8 @@ def test_every_rule_guards_something_or_is_referred_to() -> None:
         routed = {route.policy for route in face.routes}
         for name, rule in table.rules.items():
             last = name.removeprefix("os_compute_api:").removeprefix("identity:")
-            if rule.scopes and name not in routed and last not in source and name.split(":")[0] not in source:
+            operation = name.split(":")[0]  # of which the rule is about an attribute
+            if rule.scopes and not {name, operation} & routed and last not in source and operation not in source:
                 silent.append(name)
     assert silent == []
 

@@ -87,7 +87,9 @@ async def test_a_request_is_told_apart_from_others() -> None:
         id = await boot(w)
         await run(w, id)
         other = await boot(w)
-        request = w.fold.get(servers, id).request  # type: ignore[union-attr]
+        server = w.fold.get(servers, id)
+        assert server is not None
+        request = server.request
         assert request is not None
         found = await told(w, request)
         assert {moment.request for moment in found.moments} == {request}
@@ -105,6 +107,18 @@ async def test_no_more_steps_of_an_agent_are_kept_than_set() -> None:
         await w.execute(servers, word, Origin(actor=f"host:{HOST}"))
         last = (await told(w, id)).moments[-1]
         assert [step.step for step in last.steps] == [f"s{n}" for n in range(34, 50)]
+
+
+async def test_of_a_resource_to_which_very_much_happened_only_so_much_is_kept() -> None:
+    async with world() as w:
+        await furnish(w)
+        id = await boot(w)
+        await run(w, id)
+        whole = (await told(w, id)).moments
+        some = await trace(JournalChronicle(w.execute.journal), id, w.fold, most=2)
+        assert 2 == len(some.moments) < len(whole)
+        own = await trace(JournalChronicle(w.execute.journal), id, w.fold, "f" * 32, most=2)
+        assert own.moments == ()
 
 
 # Over HTTP

@@ -15,7 +15,8 @@ from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
 from events.identity import credential as credentials
-from events.identity.credential import CreateCredential
+from events.identity.credential import CredentialCreated
+from events.identity.record import Make
 from events.journal import MemoryJournal
 from events.nats_server import NatsServer
 from events.network import network as networks
@@ -49,8 +50,8 @@ async def test_a_secret_of_nobody_is_deleted_at_the_second_look() -> None:
             id="s1", project="p", user="u", name="s", hostname="s", size=SMALL, user_data="user_data-s1"
         )
         await execute(servers, ask, CLOUD)
-        wish = CreateCredential(id="c", kind="cert", user="u", blob="c1")
-        await execute(credentials, wish, CLOUD)
+        made = CredentialCreated(id="c", kind="cert", user="u", blob="c1")
+        await execute(credentials, Make(id=made.id, made=made), CLOUD)
         await sweeper.look()
         assert len(await vault.keys()) == 5, "they may be put away for what is just being asked for"
         await sweeper.look()

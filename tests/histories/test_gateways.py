@@ -25,7 +25,7 @@ async def test_histories_are_linearizable(tmp_path: Path, seed: int) -> None:
         assert {one.kind.name for one in recording.registers if any(op.is_write for op in one.history)} == KINDS
         # 0.1 s are the aim, which `python -m benchmarks.fences` measures: here the machine may be busy.
         token = await cloud.login()
-        assert max([await revocation(cloud, token, way) for way in WAYS]) < 1.0
+        assert max([await revocation(cloud, token, way) for way in WAYS]) < 3.0
 
 
 async def test_without_fences_they_are_not(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Part:
         self.start()
         try:
             self.ready()
-        except BaseException:
+        except BaseException:  # whatever it was, Ctrl-C too: no process is left behind
             self.kill()
             raise
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +13,11 @@ import msgspec
 import pytest
 
 from tests.contract.clouds import cumulog, found, login
+from tests.ports import free_port
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
-from tests.processes.test_parts import QUICK, until
+from tests.processes.test_parts import QUICK
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -31,8 +32,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def nats(home: Path, tmp_path: Path) -> Iterator[str]:
     """The URL of a server that the operator runs, whose configuration includes the accounts."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = tmp_path / "nats.conf"
     store = msgspec.json.encode(str(tmp_path / "store")).decode()
     accounts = home / "credentials" / "accounts.conf"
@@ -73,7 +73,7 @@ def test_a_cloud_of_three_machines_on_an_operators_own_nats(home: Path, nats: st
             password = next(line for line in text.splitlines() if "password:" in line).partition(": ")[2].strip('"')
             with login(gateway.said, "admin", password, "admin") as admin:
                 body = prepare(admin)
-                until(lambda: found(admin.get("/compute/v2.1/os-hypervisors"))["hypervisors"])
+                wait_until(lambda: found(admin.get("/compute/v2.1/os-hypervisors"))["hypervisors"])
                 found(admin.post("/compute/v2.1/servers", json={"server": body}), 202)
                 assert [one["status"] for one in rest(admin)] == ["ACTIVE"]
             asked = cumulog(home, "query", "--set", f"journal.nats={nats}", "SELECT status FROM compute_server")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,10 @@ from gateway.journals import access, urls
 from tests.contract.clouds import RunningCloud, cumulog, found, login, running
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
+from tests.waiting import wait_until
 
 QUICK = ("--set", "compute.host_down=1", "--set", "compute.heartbeat=0.2", "--set", "identity.bcrypt_cost=4")
 HOSTS = ("left", "right")
-
-
-def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
-    """What it says, once it says something."""
-    end = time.monotonic() + timeout
-    while not (answer := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +70,7 @@ def admin(cloud: RunningCloud, gateway: Part) -> Iterator[httpx.Client]:
 def wish(admin: httpx.Client, agent: Part) -> dict[str, Any]:
     """The body of a request for a server on the host of the agent."""
     body = prepare(admin)
-    until(lambda: admin.get("/compute/v2.1/os-hypervisors?hypervisor_hostname_pattern=left").status_code == 200)
+    wait_until(lambda: admin.get("/compute/v2.1/os-hypervisors?hypervisor_hostname_pattern=left").status_code == 200)
     return {**body, "availability_zone": "nova:left"}
 
 
@@ -150,7 +141,7 @@ def test_a_stranger_is_not_let_in(cloud: RunningCloud) -> None:
 def test_a_host_that_is_new_is_let_in_while_the_cloud_runs(cloud: RunningCloud, admin: httpx.Client) -> None:
     assert cumulog(cloud.state, "credentials", "agent", "new").returncode == 0
     with Part(cloud.state, "agent", "--host", "new", "--driver", "simulated", *QUICK):
-        until(lambda: service(admin, "new")["state"] == "up")
+        wait_until(lambda: service(admin, "new")["state"] == "up")
 
 
 def test_a_host_whose_agent_dies_is_down_and_comes_back(admin: httpx.Client, agent: Part, wish: dict[str, Any]) -> None:
@@ -159,7 +150,7 @@ def test_a_host_whose_agent_dies_is_down_and_comes_back(admin: httpx.Client, age
     rest(admin)
     assert found(admin.get(path))["server"]["host_status"] == "UP"
     agent.kill()
-    until(lambda: service(admin, "left")["state"] == "down")
+    wait_until(lambda: service(admin, "left")["state"] == "down")
     shown = found(admin.get(path))["server"]
     assert (shown["status"], shown["host_status"]) == ("ACTIVE", "UNKNOWN")  # nobody knows whether it runs
     hypervisors = found(admin.get("/compute/v2.1/os-hypervisors?hypervisor_hostname_pattern=left"))["hypervisors"]
@@ -167,11 +158,11 @@ def test_a_host_whose_agent_dies_is_down_and_comes_back(admin: httpx.Client, age
     found(admin.post(f"{path}/action", json={"os-stop": None}), 202)
     agent.start()
     agent.ready()
-    until(lambda: service(admin, "left")["state"] == "up")
-    until(lambda: found(admin.get(path))["server"]["status"] == "SHUTOFF")
+    wait_until(lambda: service(admin, "left")["state"] == "up")
+    wait_until(lambda: found(admin.get(path))["server"]["status"] == "SHUTOFF")
     assert found(admin.get(path))["server"]["host_status"] == "UP"
     found(admin.delete(path), 204)
-    until(lambda: admin.get(path).status_code == 404)
+    wait_until(lambda: admin.get(path).status_code == 404)
 
 
 def test_an_agent_elsewhere_gets_the_image_of_its_own_servers_and_no_other(
@@ -218,7 +209,7 @@ def test_parts_wait_for_nats_say_so_and_begin_when_it_is_there(tmp_path: Path) -
         for part in (*parts, early):
             part.start()
             ends.callback(part.kill)
-        until(lambda: all("waiting for NATS" in part.log.read_text() for part in (*parts, early)))
+        wait_until(lambda: all("waiting for NATS" in part.log.read_text() for part in (*parts, early)))
         assert early.stop() == 0  # it can be stopped all the same
         with running(state, hosts=1, arguments=QUICK) as cloud:
             for part in parts:

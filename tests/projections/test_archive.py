@@ -235,11 +235,10 @@ async def test_a_process_that_dies_before_the_drop_is_followed_by_one_that_drops
     async def dies(epoch: int) -> None:
         raise Unavailable("it died")
 
-    drop = place.journal.drop
-    place.journal.drop = dies  # type: ignore[method-assign]
-    with pytest.raises(Unavailable):
-        await place.archivist.archive()
-    place.journal.drop = drop  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place.journal, "drop", dies)
+        with pytest.raises(Unavailable):
+            await place.archivist.archive()
     chronicle = Chronicle(place.journal, place.archive)
     assert len(await all_of(chronicle.entries())) == await chronicle.last()  # it is in both places
     assert (await place.archivist.look()).kept == (1,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.projections.test_archive import RESOURCES, Place, all_of, living
 from tests.three import Cluster, three
 
 COMMITS = 150  # after which an epoch is closed
+AWAY = 1.0  # seconds that a server is dead: long enough for the next leader to be elected
 
 
 class Deadly(Place):
@@ -48,12 +50,12 @@ class Deadly(Place):
             self.returning.append(asyncio.create_task(self._revive(name)))
 
     async def _revive(self, name: str) -> None:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(AWAY)
         await self.cluster.start_one(name)
 
 
 @pytest.fixture
-async def cluster(tmp_path: Path) -> Cluster:  # type: ignore[misc]
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with three(tmp_path) as cluster:
         yield cluster
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -41,7 +42,7 @@ async def test_a_sound_log_and_its_tables_give_nothing_to_find() -> None:
         assert await found(write, projector.store) == []
 
 
-def _change(data: bytes, **fields: object) -> bytes:
+def _change(data: bytes, **fields: Any) -> bytes:
     return msgspec.json.encode({**msgspec.json.decode(data), **fields})
 
 
@@ -57,8 +58,8 @@ HARMS: dict[str, tuple[Callable[[list[Entry]], None], str]] = {
 }
 
 
-def _put(log: list[Entry], number: int, **fields: object) -> None:
-    log[number] = log[number]._replace(**fields)  # type: ignore[arg-type]
+def _put(log: list[Entry], number: int, **fields: Any) -> None:
+    log[number] = log[number]._replace(**fields)
 
 
 @pytest.mark.parametrize("harm", HARMS)

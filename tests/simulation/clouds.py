@@ -100,7 +100,7 @@ class MemoryLink:
         self.is_cut = False
         self._cloud.assignments.tell(self.host, self.hear)
 
-    async def report(self, payload: bytes) -> bytes:
+    async def report(self, payload: bytes, words: int = 1) -> bytes:
         await asyncio.sleep(self._cloud.random.random() * 0.002)
         process = self._cloud.some_process()
         if self.is_cut or process.shaky.dead:
@@ -180,7 +180,7 @@ class Process:
         return 0
 
     async def close_epoch(self) -> None:
-        with suppress(CannotClose, TimeoutError):
+        with suppress(CannotClose, TimeoutError):  # then the archivist does it when it looks again
             await self.archivist.archive()
 
     def poisoned(self) -> list[str]:
@@ -273,7 +273,8 @@ class SimulatedCloud:
     async def start_agent(self, name: str) -> None:
         if name not in self.agents:
             link = MemoryLink(name, self)
-            agent = Agent(link, ClumsyHypervisor(name, self.memory, self.dice, HOST), clock=LoopClock())
+            driver, dice = ClumsyHypervisor(name, self.memory, self.dice, HOST), Random(f"{self.seed} {name}")
+            agent = Agent(link, driver, clock=LoopClock(), random=dice)
             self.agents[name] = agent, link
             await agent.start()
 

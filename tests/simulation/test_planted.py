@@ -122,7 +122,7 @@ def test_undoing_what_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
                 outcome = await self(step.resource, step.command, origin)
                 states.append(outcome.found.state if outcome.found else None)
                 done.append(step)
-        except Exception:
+        except Exception:  # the mistake: not only of what was refused
             await self._undo(done, origin)
             raise
         return states
@@ -202,7 +202,7 @@ def test_a_carrier_who_has_not_read_the_epoch_to_its_end(monkeypatch: pytest.Mon
             await asyncio.sleep(0)
         finally:
             self.fold.position = position
-        with suppress(Stale, Moved):
+        with suppress(Stale, Moved):  # another may have carried meanwhile
             await carrying
         await self.fold.turned(self.number)
         return Closed(self.number, last, 0, 0.0)

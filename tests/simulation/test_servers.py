@@ -21,7 +21,7 @@ from tests.simulation.clouds import USER, SimulatedCloud
 from tests.simulation.moves import Moves, ask_for_server
 from tests.simulation.virtual import run
 
-SEEDS = 200
+SEEDS = 100
 MOVES = 200
 REST = 60.0  # seconds in which every server rests once nothing fails any more
 DEADLINES = 400.0  # seconds after which no claim stands for what does not exist

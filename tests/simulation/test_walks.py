@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -29,14 +29,16 @@ from events.compute.server import (
     StopServer,
     UnlockServer,
 )
+from events.compute.server_words import Phase
 from events.refusals import Refusal
 from tests.simulation.clouds import SMALL
 
 SEEDS = 40
 STEPS = 60
 START = datetime(2026, 1, 1, tzinfo=UTC)
-PHASES = ("place", "build", "start", "stop", "reboot", "remove", "clean")
-SEEN = ("running", "running", "stopped", "stopped", "missing", "failed", "gone")
+Seen = Literal["running", "stopped", "missing", "failed", "gone"]
+PHASES: tuple[Phase, ...] = ("place", "build", "start", "stop", "reboot", "remove", "clean")
+SEEN: tuple[Seen, ...] = ("running", "running", "stopped", "stopped", "missing", "failed", "gone")
 
 
 def some_command(random: Random, server: Server | None) -> Commands:
@@ -50,8 +52,8 @@ def some_command(random: Random, server: Server | None) -> Commands:
         lambda: StartServer(id="s", deadline=deadline),
         lambda: StopServer(id="s", deadline=deadline),
         lambda: RebootServer(id="s", kind=random.choice(("SOFT", "HARD")), deadline=deadline),
-        lambda: ReportServer(id="s", host=host, generation=generation, seen=random.choice(SEEN)),  # type: ignore[arg-type]
-        lambda: FailServer(id="s", phase=random.choice(PHASES), generation=generation, message="late"),  # type: ignore[arg-type]
+        lambda: ReportServer(id="s", host=host, generation=generation, seen=random.choice(SEEN)),
+        lambda: FailServer(id="s", phase=random.choice(PHASES), generation=generation, message="late"),
         lambda: ResetServerState(id="s", status=random.choice(("ACTIVE", "ERROR")), deadline=deadline),
         lambda: random.choice((LockServer(id="s"), UnlockServer(id="s"), ChangePorts(id="s", ports=("p1",)))),
         lambda: ChangeServer(id="s", name=random.choice(("a", "b"))),
@@ -124,8 +126,8 @@ def test_every_phase_ends_when_its_host_has_done_what_is_wanted(seed: int) -> No
     for server in walk(seed):
         if server.deleted or server.phase not in ("build", "start", "stop", "reboot"):
             continue
-        seen = "running" if server.wanted == "on" else "stopped"
-        report = ReportServer(id="s", host=server.host or "", generation=server.generation, seen=seen)  # type: ignore[arg-type]
+        seen: Seen = "running" if server.wanted == "on" else "stopped"
+        report = ReportServer(id="s", host=server.host or "", generation=server.generation, seen=seen)
         rests = after(server, report, START)
         assert rests is not None
         assert rests.phase is None, server

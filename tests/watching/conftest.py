@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.contract.clouds import found, running
+from tests.waiting import wait_until
 from tests.watching.receiver import Receiver, receiving
 
 PARENT = "0af7651916cd43dd8448eb211c80319c"  # the trace that a client began
@@ -66,10 +66,9 @@ def _keep_secrets(http: httpx.Client) -> str:
     me = found(http.get("/identity/v3/users?name=admin"))["users"][0]["id"]
     application = {"application_credential": {"name": "robot", "secret": SECRETS["app_secret"]}}
     found(http.post(f"/identity/v3/users/{me}/application_credentials", json=application), 201)
-    auth = {"methods": ["password"], "password": {"user": {"id": id, "password": SECRETS["password"]}}}
-    assert http.post("/identity/v3/auth/tokens", json={"auth": {"identity": auth}}).status_code == 201
-    auth["password"]["user"]["password"] = SECRETS["admin_pass"]  # type: ignore[index]
-    assert http.post("/identity/v3/auth/tokens", json={"auth": {"identity": auth}}).status_code == 401
+    for tried, status in ((SECRETS["password"], 201), (SECRETS["admin_pass"], 401)):
+        auth = {"methods": ["password"], "password": {"user": {"id": id, "password": tried}}}
+        assert http.post("/identity/v3/auth/tokens", json={"auth": {"identity": auth}}).status_code == status
     return str(project)
 
 
@@ -96,8 +95,5 @@ def _serve(http: httpx.Client) -> tuple[str, str]:
     traced = {"traceparent": f"00-{PARENT}-b7ad6b7169203331-01"}
     answer = http.post("/compute/v2.1/servers", json={"server": wish}, headers=traced)
     id = found(answer, 202)["server"]["id"]
-    end = time.monotonic() + 20
-    while found(http.get(f"/compute/v2.1/servers/{id}"))["server"]["status"] != "ACTIVE":
-        assert time.monotonic() < end, "the server does not become active"
-        time.sleep(0.02)
+    wait_until(lambda: found(http.get(f"/compute/v2.1/servers/{id}"))["server"]["status"] == "ACTIVE")
     return id, answer.headers["x-openstack-request-id"]

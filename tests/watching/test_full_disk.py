@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 
 from tests.contract.clouds import RunningCloud, found, running
 from tests.faults.surroundings import Volume, need
+from tests.waiting import wait_until
 
 WAIT = 20.0  # seconds in which everything must have been noticed
 
@@ -49,13 +50,6 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
             volume.remove()
 
 
-def until(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 def make(http: httpx.Client, name: str) -> httpx.Response:
     return http.post("/network/v2.0/networks", json={"network": {"name": name}})
 
@@ -64,7 +58,7 @@ def test_a_full_journal_refuses_at_once_can_be_read_and_goes_on_by_itself(disks:
     http = disks.http
     id = found(make(http, "before"), 201)["network"]["id"]
     disks.journal.fill()
-    until(lambda: "writes" in str(disks.health()))
+    wait_until(lambda: "writes" in str(disks.health()))
     began = time.monotonic()
     answer = make(http, "refused")
     assert time.monotonic() - began < 2
@@ -74,8 +68,8 @@ def test_a_full_journal_refuses_at_once_can_be_read_and_goes_on_by_itself(disks:
     assert [one["name"] for one in found(http.get("/network/v2.0/networks"))["networks"]] == ["before"]
     assert disks.health()["status"] == "degraded"
     disks.journal.free()
-    until(lambda: make(http, "after").status_code == 201)
-    until(lambda: disks.health()["status"] == "ok")
+    wait_until(lambda: make(http, "after").status_code == 201)
+    wait_until(lambda: disks.health()["status"] == "ok")
     assert "refused" not in [one["name"] for one in found(http.get("/network/v2.0/networks"))["networks"]]
 
 
@@ -108,10 +102,10 @@ def test_when_the_tables_cannot_be_written_only_questions_to_them_wait(disks: Di
         refused.append(answer)
         return answer.status_code != 200 and "tables" in str(disks.health())
 
-    until(is_refused)
+    wait_until(is_refused)
     assert (refused[-1].status_code, refused[-1].headers["retry-after"]) == (503, "5")
     id = found(make(http, "shown"), 201)["network"]["id"]
     assert http.get(f"/network/v2.0/networks/{id}").status_code == 200
     disks.tables.free()
-    until(lambda: http.get(wide).status_code == 200)
-    until(lambda: disks.health()["status"] == "ok")
+    wait_until(lambda: http.get(wide).status_code == 200)
+    wait_until(lambda: disks.health()["status"] == "ok")

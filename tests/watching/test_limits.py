@@ -29,10 +29,10 @@ BODIES: dict[str, Callable[[httpx.Response], str]] = {  # where each service's e
 
 
 @asynccontextmanager
-async def listening(limits: Limits) -> AsyncIterator[tuple[World, str]]:
+async def listening(limits: Limits, journal: MemoryJournal | None = None) -> AsyncIterator[tuple[World, str]]:
     """A cloud in memory behind the real HTTP server, and its URL."""
     settings = Settings(limits=limits, gateway=Gateway(max_body=1000))
-    async with world(settings=settings) as one:
+    async with world(journal=journal, settings=settings) as one:
         parts = Parts()
         listener, url = http.listen(parts, "127.0.0.1", 0)
         server = http.Server(http.configuration(Entrance(one.app, one.cloud.limits), limits))
@@ -40,8 +40,7 @@ async def listening(limits: Limits) -> AsyncIterator[tuple[World, str]]:
         try:
             yield one, url
         finally:
-            server.should_exit = True
-            await task
+            await http.end(server, task)
             await parts.stop()
 
 
@@ -131,6 +130,20 @@ async def test_a_request_that_takes_too_long_is_given_up() -> None:
         assert "may or may not" in answer.json()["NeutronError"]["message"]
 
 
+async def test_a_request_that_still_waits_when_its_gateway_ends_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "GRACE", 0.05)
+    async with httpx.AsyncClient(headers={"X-Auth-Token": "admin"}) as client:
+        async with listening(Limits(), Silent()) as (cloud, url):
+            request = asyncio.create_task(client.post(f"{url}/network/v2.0/networks", json={"network": {"name": "n"}}))
+            while not cloud.cloud.limits.in_flight:
+                await asyncio.sleep(0.01)
+        answer = await request
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert "may or may not" in answer.json()["NeutronError"]["message"]
+
+
 @pytest.mark.parametrize("path", list(BODIES))
 async def test_headers_that_are_too_large_are_refused_in_the_services_words(path: str) -> None:
     async with listening(Limits(max_header=4096)) as (_, url), httpx.AsyncClient() as client:
@@ -189,7 +202,6 @@ def idle() -> Iterator[Callable[[str, int], None]]:
 async def test_too_many_connections_are_told_to_come_back(idle: Callable[[str, int], None]) -> None:
     async with listening(Limits(connections=4)) as (_, url), httpx.AsyncClient() as client:
         idle(url, 4)
-        await asyncio.sleep(0.05)
         answer = await client.get(f"{url}/compute/v2.1/servers", headers={"X-Auth-Token": "admin"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert "connections" in answer.json()["serviceUnavailable"]["message"]

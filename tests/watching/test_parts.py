@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from random import randrange
 from typing import Any, NamedTuple
 
 import httpx
@@ -22,8 +20,10 @@ from gateway import journals
 from gateway.clouds import Clouds
 from gateway.directory import Directory
 from tests.contract.clouds import cumulog, found, login
+from tests.ports import free_port
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest
+from tests.waiting import wait_until
 from tests.watching.receiver import Receiver, receiving
 
 ROLES = {"gateway": ("--listen", "127.0.0.1:0"), "handlers": (), "agent": ("--host", "left", "--driver", "simulated")}
@@ -38,13 +38,6 @@ class Apart(NamedTuple):
     http: httpx.Client
     asides: dict[str, str]  # part -> its URL of metrics
     receiver: Receiver
-
-
-def free_port() -> int:
-    """One below those that connections are given, so that none takes it before it is used."""
-    while True:
-        with suppress(OSError), socket.create_server(("127.0.0.1", randrange(20_000, 32_000))) as one:
-            return int(one.getsockname()[1])
 
 
 @asynccontextmanager
@@ -77,13 +70,6 @@ async def apart(state: Path) -> AsyncIterator[Apart]:
             await cluster.stop()
 
 
-async def until(what: Callable[[], bool], said: object = "") -> None:
-    end = time.monotonic() + WAIT
-    while not await asyncio.to_thread(what):
-        assert time.monotonic() < end, said
-        await asyncio.sleep(0.1)
-
-
 def network(cloud: Apart, name: str) -> httpx.Response:
     return cloud.http.post("/network/v2.0/networks", json={"network": {"name": name}})
 
@@ -106,10 +92,7 @@ def serve(cloud: Apart) -> None:
     """A server, asked for within a trace."""
     wish = prepare(cloud.http)
     traced = {"traceparent": f"00-{PARENT}-00f067aa0ba902b7-01"}
-    end = time.monotonic() + WAIT
-    while not found(cloud.http.get("/compute/v2.1/os-hypervisors"))["hypervisors"]:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_until(lambda: found(cloud.http.get("/compute/v2.1/os-hypervisors"))["hypervisors"])
     found(cloud.http.post("/compute/v2.1/servers", json={"server": wish}, headers=traced), 202)
     assert [server["status"] for server in rest(cloud.http)] == ["ACTIVE"]
 
@@ -141,16 +124,16 @@ async def lose_quorum(cloud: Apart) -> None:
     assert "journal" in refused.json()["NeutronError"]["message"]
     shown = await asyncio.to_thread(cloud.http.get, f"/network/v2.0/networks/{id}")
     assert shown.status_code == 200
-    await until(lambda: says_why(health(cloud, "gateway")[1]))
+    await asyncio.to_thread(wait_until, lambda: says_why(health(cloud, "gateway")[1]))
     await asyncio.gather(*(node.start() for node in lost))
-    await until(lambda: network(cloud, f"after {time.monotonic()}").status_code == 201)
+    await asyncio.to_thread(wait_until, lambda: network(cloud, f"after {time.monotonic()}").status_code == 201)
     said: dict[str, Any] = {}
 
     def all_are_well() -> bool:
         said.update({part: health(cloud, part)[1] for part in cloud.asides})
         return all(report == {"status": "ok"} for report in said.values())
 
-    await until(all_are_well, said)
+    await asyncio.to_thread(wait_until, all_are_well, said=said)
 
 
 def says_why(report: dict[str, Any]) -> bool:

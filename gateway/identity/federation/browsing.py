@@ -20,12 +20,11 @@ from msgspec import Struct
 
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
-from events.refusals import Invalid
+from events.refusals import Invalid, Unauthenticated
 from gateway.identity.federation import signon
 from gateway.identity.federation.fetching import Unreachable
-from gateway.identity.federation.openid import Provider, Untrue, attributes
+from gateway.identity.federation.openid import Untrue, attributes
 from gateway.identity.federation.providers import provider_of, secret_of
-from gateway.identity.proof import unauthenticated
 from gateway.identity.tokens import Tokens
 from gateway.serving import Answer, Call
 
@@ -55,7 +54,7 @@ def _origin(call: Call) -> str:
     trusted = [url.strip() for url in call.cloud.settings.federation.trusted_dashboards.split(",")]
     if origin not in filter(None, trusted):
         signon.log.info("%r is no trusted dashboard", origin[:LONGEST])
-        raise unauthenticated()
+        raise Unauthenticated()
     return origin
 
 
@@ -68,7 +67,7 @@ async def start(call: Call) -> Answer:
         if provider is not None and provider.enabled and (provider.id in settings.oidc or provider.id in settings.saml):
             found.append(provider)
     if len(found) != 1:
-        raise unauthenticated()
+        raise Unauthenticated()
     return await _leave(call, found[0].id, call.path["protocol"])
 
 
@@ -91,7 +90,7 @@ async def _leave(call: Call, provider: str, protocol: str) -> Answer:
     except Unreachable as fault:
         raise signon.unreachable(provider, fault) from fault
     if not endpoint:
-        raise unauthenticated()
+        raise Unauthenticated()
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     asked = {
         "response_type": "code",
@@ -113,7 +112,7 @@ def _leave_for_saml(call: Call, journey: Journey) -> Answer:
     settings = call.cloud.settings.federation.saml.get(journey.provider)
     public = call.cloud.settings.gateway.public_url.rstrip("/")
     if settings is None or not settings.sso_url or not public:
-        raise unauthenticated()
+        raise Unauthenticated()
     where = f"{public}{call.face.path}{CALLBACK.format(id=journey.provider, protocol=journey.protocol)}"
     wanted = saml.request(
         f"_{journey.nonce}", clouds.audience(call), where, settings.sso_url, saml.POST, call.cloud.clock.now()
@@ -150,13 +149,13 @@ async def come_back(call: Call) -> Answer:
     """A page that takes a browser to the dashboard with a token. Raises Unauthenticated, Forbidden, Busy."""
     journey = _journey(call, call.request.query_params.get("state", ""))
     if not secrets.compare_digest(call.request.cookies.get(COOKIE, "").encode(), journey.id.encode()):
-        raise unauthenticated()
+        raise Unauthenticated()
     provider = signon.provider_of(call, journey.provider)
     protocol = signon.protocol_of(call, journey.provider, journey.protocol)
     known = provider_of(call, provider.id)
     code = call.request.query_params.get("code", "")
     if known is None or not code or len(code) > LONGEST:
-        raise unauthenticated()
+        raise Unauthenticated()
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -169,11 +168,10 @@ async def come_back(call: Call) -> Answer:
         endpoint = (await known.published()).token_endpoint
         answer = await known.fetch(endpoint, form=form, auth=known.credentials(ours) if ours else None)
         said = await known.claims(str(answer.get("id_token", "")), known.settings.client_id, journey.nonce)
-        if known.settings.userinfo:
-            said = {**await _told(known, str(answer.get("access_token", "")), said["sub"]), **said}
+        said = await known.with_more(said, str(answer.get("access_token", "")))
     except Untrue as fault:
         signon.log.info("a sign-on at %s was refused: %s", provider.id, fault)
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     except Unreachable as fault:
         raise signon.unreachable(provider.id, fault) from fault
     await signon.use_once(call, ("websso", journey.id), journey.until)
@@ -191,19 +189,11 @@ async def posted_back(call: Call) -> Answer:
     protocol = signon.protocol_of(call, journey.provider, journey.protocol)
     brought = await clouds.brought(call)
     if not secrets.compare_digest(brought.relay_state.encode(), journey.id.encode()):
-        raise unauthenticated()
+        raise Unauthenticated()
     told = await clouds.attributes(call, provider, brought, f"_{journey.nonce}")
     proven = await signon.vouched(call, provider, protocol, told, "MELLON_IDP")
     text, _ = await signon.issue(call, proven)
     return _page(call, journey.origin, text)
-
-
-async def _told(known: Provider, token: str, subject: str) -> dict[str, object]:
-    url = (await known.published()).userinfo_endpoint
-    told = await known.fetch(url, headers={"Authorization": f"Bearer {token}"})
-    if told.get("sub") != subject:
-        raise Untrue("the provider tells of another user")
-    return told
 
 
 def _journey(call: Call, sealed: str) -> Journey:
@@ -212,10 +202,10 @@ def _journey(call: Call, sealed: str) -> Journey:
     try:
         journey = msgspec.json.decode(data or b"", type=Journey)
     except (msgspec.DecodeError, UnicodeError) as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     here = (journey.provider, journey.protocol) == (call.path["id"], call.path["protocol"])
     if not here or journey.until <= call.cloud.clock.now():
-        raise unauthenticated()
+        raise Unauthenticated()
     return journey
 
 

@@ -9,8 +9,9 @@ from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
 from events.identity import user as users
 from events.identity.federated_user import FederatedUser, UnlinkUser
-from events.identity.federation_protocol import DeleteFederationProtocol, FederationProtocol
-from events.identity.identity_provider import DeleteIdentityProvider, IdentityProvider
+from events.identity.federation_protocol import FederationProtocol
+from events.identity.identity_provider import IdentityProvider
+from events.identity.record import Delete
 from events.refusals import NotFound
 from gateway.identity import cleaning, naming
 from gateway.serving import Call
@@ -22,16 +23,16 @@ def remote_id(value: str) -> tuple[str, str]:
 
 
 async def delete_provider(call: Call, provider: IdentityProvider) -> None:
-    await call.do(identity_providers, DeleteIdentityProvider(id=provider.id))
+    await call.do(identity_providers, Delete(id=provider.id))
     for value in provider.remote_ids:
         await naming.release(call, remote_id(value), provider.id)
     for protocol in call.fold.by(protocols, "provider", provider.id):
-        await call.do(protocols, DeleteFederationProtocol(id=(protocol.provider, protocol.id)))
+        await call.do(protocols, Delete(id=(protocol.provider, protocol.id)))
     await _forget(call, call.fold.by(federated_users, "provider", provider.id))
 
 
 async def delete_protocol(call: Call, protocol: FederationProtocol) -> None:
-    await call.do(protocols, DeleteFederationProtocol(id=(protocol.provider, protocol.id)))
+    await call.do(protocols, Delete(id=(protocol.provider, protocol.id)))
     known = call.fold.by(federated_users, "provider", protocol.provider)
     await _forget(call, [one for one in known if one.protocol == protocol.id])
 

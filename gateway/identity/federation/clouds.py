@@ -15,17 +15,17 @@ import msgspec
 from events.fold import Fold
 from events.identity import domain as domains
 from events.identity import group as groups
+from events.identity import missing
 from events.identity import service_provider as service_providers
 from events.identity.identity_provider import IdentityProvider
 from events.identity.service_provider import ServiceProvider
-from events.refusals import Forbidden, Invalid
+from events.refusals import Invalid, Unauthenticated
 from gateway import bodies
 from gateway.identity import grants
+from gateway.identity.domain import named as named_domain
 from gateway.identity.federation import saml, signon, xml
 from gateway.identity.federation.rules import Attributes
-from gateway.identity.federation.service_provider import not_found
-from gateway.identity.proof import unauthenticated
-from gateway.identity.token import named_domain
+from gateway.identity.targets import forbidden
 from gateway.identity.tokens import Tokens
 from gateway.serving import Answer, Call
 from gateway.tokens import Token
@@ -94,17 +94,14 @@ async def _response(call: Call, body: Any) -> tuple[xml.Element, ServiceProvider
         raise Invalid(bodies.explain(str(fault))) from fault
     provider = call.fold.get(service_providers, wanted.scope.service_provider.id)
     if provider is None:
-        raise not_found(wanted.scope.service_provider.id)
+        raise missing("Service Provider", wanted.scope.service_provider.id)
     if not provider.enabled:
         signon.log.info("service provider %s is disabled", provider.id)
-        raise signon.forbidden()
+        raise forbidden()
     tokens = call.cloud.part(Tokens)
     token = tokens.valid(tokens.read(wanted.identity.token.id))
     if token.project is None or token.access_rules is not None:
-        raise Forbidden(
-            "You are not authorized to perform the requested action: Use a project scoped token when attempting to "
-            "create a SAML assertion."
-        )
+        raise forbidden("Use a project scoped token when attempting to create a SAML assertion")
     signer = await saml.signing(call.cloud.vault)
     told = _told(call.fold, token, call)
     answer = saml.response(signer, entity(call), provider.sp_url, token.user_name, told, call.cloud.clock.now())
@@ -145,7 +142,7 @@ async def brought(call: Call) -> saml.Brought:
         return saml.brought(data)
     except xml.Unreadable as fault:
         signon.log.info("what came is no response: %s", fault)
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
 
 
 async def attributes(
@@ -156,7 +153,7 @@ async def attributes(
     known = settings.saml.get(provider.id)
     if known is None or not public:  # an address that the request itself chose would prove nothing
         signon.log.info("%s: SAML needs a setting, and gateway.public_url", provider.id)
-        raise unauthenticated()
+        raise Unauthenticated()
     try:
         expected = saml.Expected(
             certificate=Path(known.certificate).read_text(),
@@ -168,7 +165,7 @@ async def attributes(
         found = saml.said(came.response, expected, call.cloud.clock.now(), timedelta(seconds=settings.clock_skew))
     except (xml.Unreadable, OSError, UnicodeError) as fault:
         signon.log.info("an assertion of %s was refused: %s", provider.id, fault)
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     await signon.use_once(call, ("assertion", provider.id, found.id), found.until)
     return found.attributes
 
@@ -186,7 +183,7 @@ class Errand(msgspec.Struct, frozen=True, tag="saml2"):
 async def ask_client(call: Call, provider: IdentityProvider) -> Answer:
     """A request for a client to carry to its identity provider. Raises Unauthenticated."""
     if provider.id not in call.cloud.settings.federation.saml or not call.cloud.settings.gateway.public_url:
-        raise unauthenticated()
+        raise Unauthenticated()
     here = f"{call.cloud.settings.gateway.public_url.rstrip('/')}{call.request.url.path}"
     id, issuer = f"_{uuid4().hex}", audience(call)
     wanted = saml.request(id, issuer, here, "", saml.PAOS, call.cloud.clock.now())

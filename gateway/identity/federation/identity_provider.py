@@ -9,10 +9,12 @@ from msgspec import UNSET
 from events.decider import Step
 from events.identity import domain as domains
 from events.identity import identity_provider as identity_providers
-from events.identity.domain import ChangeDomain, CreateDomain, DeleteDomain
-from events.identity.identity_provider import ChangeIdentityProvider, CreateIdentityProvider, IdentityProvider
+from events.identity import missing
+from events.identity.domain import DomainChanged, DomainCreated
+from events.identity.identity_provider import IdentityProvider, IdentityProviderChanged, IdentityProviderCreated
+from events.identity.record import Change, Delete, Make
 from events.ids import new_hex
-from events.refusals import Conflict, NotFound, Refusal
+from events.refusals import Conflict, Refusal
 from gateway.identity import domain as domain_routes
 from gateway.identity import naming, shapes
 from gateway.identity.federation import cleaning
@@ -34,13 +36,9 @@ LONGEST_TTL = 1 << 31  # minutes
 TAKEN = "Conflict occurred attempting to store identity_provider - Duplicate remote ID: None."
 
 
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Identity Provider: {id}.")
-
-
 def find(call: Call) -> IdentityProvider:
     """The provider of the path. Raises NotFound."""
-    return call.find(identity_providers, call.path["id"], not_found(call.path["id"]))
+    return call.find(identity_providers, call.path["id"], missing("Identity Provider", call.path["id"]))
 
 
 def view(call: Call, provider: IdentityProvider) -> dict[str, Any]:
@@ -73,8 +71,8 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     if call.fold.get(identity_providers, id) is not None:
         raise Conflict("Conflict occurred attempting to store identity_provider - Duplicate entry: None.")
     if domain and call.fold.get(domains, domain) is None:
-        raise domain_routes.not_found(domain)
-    wish = CreateIdentityProvider(
+        raise missing("domain", domain)
+    made = IdentityProviderCreated(
         id=id,
         domain=domain or new_hex(),
         enabled=given.get("enabled", False),
@@ -82,28 +80,29 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         remote_ids=tuple(given.get("remote_ids") or ()),
         authorization_ttl=given.get("authorization_ttl"),
     )
-    steps = [naming.taking(call, remote_id(value), id, TAKEN) for value in wish.remote_ids]
+    steps = [naming.taking(call, remote_id(value), id, TAKEN) for value in made.remote_ids]
     if domain:
-        state = (await call.do_all([*steps, Step(identity_providers, wish)]))[-1]
+        state = (await call.do_all([*steps, Step(identity_providers, Make(id=id, made=made))]))[-1]
     else:
-        state = await _with_domain(call, steps, wish)
+        state = await _with_domain(call, steps, made)
     return {"identity_provider": view(call, state)}
 
 
-async def _with_domain(call: Call, steps: list[Step], wish: CreateIdentityProvider) -> IdentityProvider:
+async def _with_domain(call: Call, steps: list[Step], made: IdentityProviderCreated) -> IdentityProvider:
     """A provider and the domain that its users live in."""
-    home = CreateDomain(
-        id=wish.domain,
-        name=wish.domain,
-        description=f"Auto generated federated domain for Identity Provider: {wish.id}",
+    home = DomainCreated(
+        id=made.domain,
+        name=made.domain,
+        description=f"Auto generated federated domain for Identity Provider: {made.id}",
     )
     named = naming.taking(call, ("domain", home.name), home.id, domain_routes.taken(home.name))
     try:
-        states = await call.do_all([*steps, named, Step(domains, home), Step(identity_providers, wish)])
+        both = Step(domains, Make(id=home.id, made=home)), Step(identity_providers, Make(id=made.id, made=made))
+        states = await call.do_all([*steps, named, *both])
     except Refusal:  # the domain is not undone by a step: it has to be disabled first
         if call.fold.get(domains, home.id) is not None:
-            await call.do(domains, ChangeDomain(id=home.id, enabled=False))
-            await call.do(domains, DeleteDomain(id=home.id))
+            await call.do(domains, Change(id=home.id, to=DomainChanged(enabled=False)))
+            await call.do(domains, Delete(id=home.id))
             await naming.release(call, ("domain", home.name), home.id)
         raise
     state: IdentityProvider = states[-1]
@@ -132,8 +131,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     _check(given, CHANGES, least=1)
     provider = find(call)
     values = tuple(given["remote_ids"] or ()) if "remote_ids" in given else provider.remote_ids
-    wish = ChangeIdentityProvider(
-        id=provider.id,
+    event = IdentityProviderChanged(
         enabled=given.get("enabled", UNSET),
         description=given.get("description", UNSET),
         remote_ids=values,
@@ -141,7 +139,7 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     )
     added = [value for value in values if value not in provider.remote_ids]
     steps = [naming.taking(call, remote_id(value), provider.id, TAKEN) for value in added]
-    state = (await call.do_all([*steps, Step(identity_providers, wish)]))[-1]
+    state = (await call.do_all([*steps, Step(identity_providers, Change(id=provider.id, to=event))]))[-1]
     for value in provider.remote_ids:
         if value not in values:
             await naming.release(call, remote_id(value), provider.id)

@@ -22,6 +22,7 @@ from events.identity.user import User
 from events.refusals import Conflict, Invalid
 from gateway.bodies import explain
 from gateway.identity import grants
+from gateway.identity.claims import moment
 from gateway.identity.listing import asked
 from gateway.serving import Call
 
@@ -114,4 +115,4 @@ def groups_of(call: Call, user: str, others: list[Group]) -> list[Group]:
 def until(call: Call, user: str, group: str) -> dict[str, Any]:
     """When a user's membership ends, if it does."""
     found = call.fold.get(expiring_memberships, (group, user))
-    return {"membership_expires_at": found.until.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if found is not None else None}
+    return {"membership_expires_at": moment(found.until) if found is not None else None}

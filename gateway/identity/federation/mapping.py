@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from events.identity import mapping as mappings
-from events.identity.mapping import ChangeMapping, CreateMapping, DeleteMapping, Mapping
-from events.refusals import Invalid, NotFound
+from events.identity import missing
+from events.identity.mapping import Mapping, MappingChanged, MappingCreated
+from events.identity.record import Change, Delete, Make
+from events.refusals import Invalid
 from gateway.identity import shapes
 from gateway.identity.federation import rules
 from gateway.identity.federation.naming import id_of
 from gateway.identity.listing import collection
 from gateway.serving import Call
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find mapping: {id}.")
 
 
 def view(call: Call, mapping: Mapping) -> dict[str, Any]:
@@ -42,8 +40,8 @@ def _given(body: Any) -> tuple[tuple[dict[str, Any], ...], str]:
 async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new mapping. Raises Invalid, Conflict."""
     given, version = _given(body)
-    wish = CreateMapping(id=id_of(call), rules=given, schema_version=version)
-    return {"mapping": view(call, await call.do(mappings, wish))}
+    made = MappingCreated(id=id_of(call), rules=given, schema_version=version)
+    return {"mapping": view(call, await call.do(mappings, Make(id=made.id, made=made)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -54,16 +52,16 @@ async def listed(call: Call) -> dict[str, Any]:
 async def show(call: Call) -> dict[str, Any]:
     """One mapping. Raises NotFound."""
     id = call.path["id"]
-    return {"mapping": view(call, call.find(mappings, id, not_found(id)))}
+    return {"mapping": view(call, call.find(mappings, id, missing("mapping", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Replace the rules; without a version they are of the first. Raises NotFound, Invalid."""
     given, version = _given(body)
-    wish = ChangeMapping(id=call.path["id"], rules=given, schema_version=version)
-    return {"mapping": view(call, await call.do(mappings, wish))}
+    event = MappingChanged(rules=given, schema_version=version)
+    return {"mapping": view(call, await call.do(mappings, Change(id=call.path["id"], to=event)))}
 
 
 async def delete(call: Call) -> None:
     """Delete a mapping; who comes by a protocol of it is nobody from then on. Raises NotFound."""
-    await call.do(mappings, DeleteMapping(id=call.path["id"]))
+    await call.do(mappings, Delete(id=call.path["id"]))

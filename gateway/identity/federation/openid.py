@@ -170,13 +170,17 @@ class Provider:
             said = await self._of_either(token, audience)
         else:
             said = await self._introspected(token, audience, secret)
-        if self.settings.userinfo and "nonce" not in said:
-            url = (await self.published()).userinfo_endpoint
-            told = await self.fetch(url, headers={"Authorization": f"Bearer {token}"})
-            if told.get("sub") != said["sub"]:
-                raise Untrue("the provider tells of another user")
-            said = {**told, **said}
-        return said
+        return await self.with_more(said, token) if "nonce" not in said else said
+
+    async def with_more(self, said: dict[str, Any], token: str) -> dict[str, Any]:
+        """And what the provider tells of the user to who has an access token, if that is set. As `of_bearer`."""
+        if not self.settings.userinfo:
+            return said
+        url = (await self.published()).userinfo_endpoint
+        told = await self.fetch(url, headers={"Authorization": f"Bearer {token}"})
+        if told.get("sub") != said["sub"]:
+            raise Untrue("the provider tells of another user")
+        return {**told, **said}
 
     async def _of_either(self, token: str, audience: str) -> dict[str, Any]:
         """An access token is for the audience, an ID token for the client."""

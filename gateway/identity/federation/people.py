@@ -11,10 +11,10 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from events.identity import assignment as assignments
-from events.identity import domain as domains
 from events.identity import expiring_membership as expiring_memberships
 from events.identity import federated_user as federated_users
 from events.identity import group as groups
+from events.identity import missing
 from events.identity import project as projects
 from events.identity import role as roles
 from events.identity import user as users
@@ -23,14 +23,16 @@ from events.identity.expiring_membership import ConfirmMembership
 from events.identity.federated_user import LinkUser
 from events.identity.federation_protocol import FederationProtocol
 from events.identity.identity_provider import IdentityProvider
-from events.identity.project import CreateProject
-from events.identity.user import ChangeUser, CreateUser, User
+from events.identity.project import ProjectCreated
+from events.identity.record import Make
+from events.identity.user import ChangeUser, User, UserChanged, UserCreated
 from events.ids import new_hex
-from events.refusals import Conflict, Forbidden, NotFound
+from events.refusals import Conflict, Forbidden
 from gateway.identity import cleaning, naming
 from gateway.identity import project as project_routes
 from gateway.identity.federation import rules
 from gateway.identity.federation.rules import Mapped, Unmapped
+from gateway.identity.proof import DomainReference, find_domain
 from gateway.serving import Call
 
 LONGEST_NAME = 255
@@ -40,11 +42,7 @@ def domain_of(call: Call, domain: rules.Domain | None, default: str) -> str:
     """The id of a domain that a mapping names. Raises Unmapped."""
     if domain is None or (domain.id is None and domain.name is None):
         return default
-    found = (
-        call.fold.get(domains, domain.id)
-        if domain.id is not None
-        else next(iter(call.fold.by(domains, "name", domain.name)), None)
-    )
+    found = find_domain(call.fold, DomainReference(id=domain.id, name=domain.name))
     if found is None:
         raise Unmapped(f"there is no domain {domain.id or domain.name}")
     return found.id
@@ -88,12 +86,14 @@ async def shadow(call: Call, provider: IdentityProvider, protocol: FederationPro
     if known is not None:
         if name == known.name and {**known.extra, **extra} == known.extra:
             return known
-        return await call.do(users, ChangeUser(id=known.id, name=name, extra={**known.extra, **extra}))
+        event = UserChanged(name=name, extra={**known.extra, **extra})
+        return await call.do(users, ChangeUser(id=known.id, to=event))
     domain = domain_of(call, wanted.domain, provider.domain)
     id = sha256(f"{domain}user{key[2]}".encode()).hexdigest()
     other = call.fold.get(users, id)
     if other is None:
-        await call.do(users, CreateUser(id=id, name=name, domain=domain, extra=extra, provider=provider.id))
+        first = UserCreated(id=id, name=name, domain=domain, extra=extra, provider=provider.id)
+        await call.do(users, Make(id=id, made=first))
     elif other.provider != provider.id or call.fold.by(federated_users, "user", id):
         raise Conflict("Conflict occurred attempting to store federated_user - Duplicate entry.")
     await call.do(federated_users, LinkUser(id=key, user=id))
@@ -140,7 +140,7 @@ def _role(call: Call, provider: IdentityProvider, user: User, name: str) -> str:
         return found[0].id
     if call.fold.by(roles, "name", name):
         raise Forbidden(f"role: {name} must be within the same domain as the identity provider: {provider.id}.")
-    raise NotFound(f"Could not find role: {name}.")
+    raise missing("role", name)
 
 
 async def _project(call: Call, name: str, domain: str) -> str:
@@ -150,6 +150,6 @@ async def _project(call: Call, name: str, domain: str) -> str:
     if not name.strip() or len(name) > 64:
         raise Unmapped(f"no project can have the name {name!r}")
     id = new_hex()
-    wish = CreateProject(id=id, name=name, domain=domain)
+    wish = Make(id=id, made=ProjectCreated(id=id, name=name, domain=domain))
     made = await naming.create(call, projects, wish, ("project", domain, name), project_routes.taken(name, id))
     return str(made.id)

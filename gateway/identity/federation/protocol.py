@@ -9,10 +9,11 @@ from msgspec import UNSET
 from events.identity import federation_protocol as protocols
 from events.identity import mapping as mappings
 from events.identity.federation_protocol import (
-    ChangeFederationProtocol,
-    CreateFederationProtocol,
     FederationProtocol,
+    FederationProtocolChanged,
+    FederationProtocolCreated,
 )
+from events.identity.record import Change, Make
 from events.refusals import Invalid, NotFound
 from gateway.identity import shapes
 from gateway.identity.federation import cleaning, identity_provider
@@ -57,12 +58,13 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     shapes.check("protocol", given, SHAPES, required=("mapping_id",), extra=False)
     mapping = _mapping(call, given["mapping_id"])
     provider = identity_provider.find(call)
-    wish = CreateFederationProtocol(
-        id=(provider.id, id_of(call, "protocol")),
+    made = FederationProtocolCreated(
+        provider=provider.id,
+        id=id_of(call, "protocol"),
         mapping=mapping,
         remote_id_attribute=given.get("remote_id_attribute"),
     )
-    return {"protocol": view(call, await call.do(protocols, wish))}
+    return {"protocol": view(call, await call.do(protocols, Make(id=(made.provider, made.id), made=made)))}
 
 
 async def listed(call: Call) -> dict[str, Any]:
@@ -87,11 +89,10 @@ async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid."""
     given = shapes.inner(body, "protocol")
     shapes.check("protocol", given, CHANGES, required=("mapping_id",), extra=False)
-    wish = ChangeFederationProtocol(
-        id=(call.path["id"], call.path["protocol"]),
-        mapping=_mapping(call, given["mapping_id"]),
-        remote_id_attribute=given.get("remote_id_attribute", UNSET),
+    event = FederationProtocolChanged(
+        mapping=_mapping(call, given["mapping_id"]), remote_id_attribute=given.get("remote_id_attribute", UNSET)
     )
+    wish = Change(id=(call.path["id"], call.path["protocol"]), to=event)
     return {"protocol": view(call, await call.do(protocols, wish))}
 
 

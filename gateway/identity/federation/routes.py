@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.identity import token
 from gateway.identity.federation import identity_provider, mapping, protocol, service_provider, signon
+from gateway.identity.routing import resource as _resource
 from gateway.identity.routing import route as _route
 from gateway.policy import ANYONE
 from gateway.serving import Answer, Call, Route
@@ -16,22 +17,6 @@ Function = Callable[..., Awaitable[Any]]
 
 _PROVIDERS = "/v3/OS-FEDERATION/identity_providers"
 _PROTOCOLS = f"{_PROVIDERS}/{{id}}/protocols"
-
-
-def _resource(module: Any, path: str, one: str, name: str, many: str) -> tuple[Route, ...]:
-    """The five operations of what is named by whoever makes it."""
-    return (
-        _route("GET", path, module.listed, f"list_{many}"),
-        _route("PUT", one, module.create, f"create_{name}", 201),
-        _route("GET", one, module.show, f"get_{name}"),
-        _route("PATCH", one, module.change, f"update_{name}"),
-        _route("DELETE", one, module.delete, f"delete_{name}", 204),
-    )
-
-
-def _named(module: Any, name: str, many: str) -> tuple[Route, ...]:
-    path = f"/v3/OS-FEDERATION/{many}"
-    return _resource(module, path, f"{path}/{{id}}", name, many)
 
 
 def _later(module: str, name: str) -> Function:
@@ -73,10 +58,10 @@ _SIGN_ON = (
 
 ROUTES = (
     *_SIGN_ON,
-    *_named(identity_provider, "identity_provider", "identity_providers"),
-    *_resource(protocol, _PROTOCOLS, f"{_PROTOCOLS}/{{protocol}}", "protocol", "protocols"),
-    *_named(mapping, "mapping", "mappings"),
-    *_named(service_provider, "service_provider", "service_providers"),
+    *_resource(identity_provider, _PROVIDERS, "identity_provider", named=True),
+    *_resource(protocol, _PROTOCOLS, "protocol", key="protocol", named=True),
+    *_resource(mapping, "/v3/OS-FEDERATION/mappings", "mapping", named=True),
+    *_resource(service_provider, "/v3/OS-FEDERATION/service_providers", "service_provider", named=True),
     _route("GET", "/v3/OS-FEDERATION/projects", token.list_projects, "get_auth_projects", past=False),
     _route("GET", "/v3/OS-FEDERATION/domains", token.list_domains, "get_auth_domains", past=False),
 )

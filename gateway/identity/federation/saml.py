@@ -237,6 +237,8 @@ def said(root: Element, expected: Expected, now: datetime, skew: timedelta) -> S
         raise Unreadable("it is no response")
     if one(root, "samlp:Status/samlp:StatusCode").get("Value") != _SUCCESS:
         raise Unreadable("the provider says that it failed")
+    if root.find("saml:EncryptedAssertion", xml.SPACES) is not None:
+        raise Unreadable("its assertion is encrypted, which this cloud has no key for; it reads those that are signed")
     assertion = one(root, "saml:Assertion")
     if assertion.find("ds:Signature", xml.SPACES) is not None:
         assertion = xml.proven(assertion, certificate)

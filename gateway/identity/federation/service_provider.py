@@ -7,14 +7,10 @@ from typing import Any
 from msgspec import UNSET
 
 from events.fold import Fold
+from events.identity import missing
 from events.identity import service_provider as service_providers
-from events.identity.service_provider import (
-    ChangeServiceProvider,
-    CreateServiceProvider,
-    DeleteServiceProvider,
-    ServiceProvider,
-)
-from events.refusals import NotFound
+from events.identity.record import Change, Delete, Make
+from events.identity.service_provider import ServiceProvider, ServiceProviderChanged, ServiceProviderCreated
 from gateway.identity import shapes
 from gateway.identity.federation.naming import id_of
 from gateway.identity.listing import collection, filtered
@@ -30,10 +26,6 @@ SHAPES = {
     "relay_state_prefix": Shape(types=("string", "null"), most=256),
 }
 PREFIX = "ss:mem:"  # of a relay state, unless another is given
-
-
-def not_found(id: str) -> NotFound:
-    return NotFound(f"Could not find Service Provider: {id}.")
 
 
 def view(call: Call, provider: ServiceProvider) -> dict[str, Any]:
@@ -60,7 +52,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
     """A new service provider. Raises Invalid, Conflict."""
     given = shapes.inner(body, "service_provider")
     shapes.check("service_provider", given, SHAPES, required=("auth_url", "sp_url"), extra=False)
-    wish = CreateServiceProvider(
+    made = ServiceProviderCreated(
         id=id_of(call),
         auth_url=given["auth_url"],
         sp_url=given["sp_url"],
@@ -68,7 +60,7 @@ async def create(call: Call, body: Any) -> dict[str, Any]:
         description=given.get("description"),
         relay_state_prefix=_prefix(given),
     )
-    return {"service_provider": view(call, await call.do(service_providers, wish))}
+    return {"service_provider": view(call, await call.do(service_providers, Make(id=made.id, made=made)))}
 
 
 def _prefix(given: dict[str, Any]) -> str:
@@ -85,24 +77,23 @@ async def listed(call: Call) -> dict[str, Any]:
 async def show(call: Call) -> dict[str, Any]:
     """One service provider. Raises NotFound."""
     id = call.path["id"]
-    return {"service_provider": view(call, call.find(service_providers, id, not_found(id)))}
+    return {"service_provider": view(call, call.find(service_providers, id, missing("Service Provider", id)))}
 
 
 async def change(call: Call, body: Any) -> dict[str, Any]:
     """Raises NotFound, Invalid."""
     given = shapes.inner(body, "service_provider")
     shapes.check("service_provider", given, SHAPES, least=1, extra=False)
-    wish = ChangeServiceProvider(
-        id=call.path["id"],
+    event = ServiceProviderChanged(
         auth_url=given.get("auth_url", UNSET),
         sp_url=given.get("sp_url", UNSET),
         enabled=given.get("enabled", UNSET),
         description=given.get("description", UNSET),
         relay_state_prefix=_prefix(given) if "relay_state_prefix" in given else UNSET,
     )
-    return {"service_provider": view(call, await call.do(service_providers, wish))}
+    return {"service_provider": view(call, await call.do(service_providers, Change(id=call.path["id"], to=event)))}
 
 
 async def delete(call: Call) -> None:
     """Raises NotFound."""
-    await call.do(service_providers, DeleteServiceProvider(id=call.path["id"]))
+    await call.do(service_providers, Delete(id=call.path["id"]))

@@ -12,17 +12,20 @@ from typing import Any
 from events.identity import federation_protocol as protocols
 from events.identity import identity_provider as identity_providers
 from events.identity import mapping as mappings
+from events.identity import missing
 from events.identity import name as names
 from events.identity.federation_protocol import FederationProtocol
 from events.identity.identity_provider import IdentityProvider
 from events.identity.name import Take
 from events.ids import new_id
-from events.refusals import Busy, Conflict, Forbidden, NotFound
+from events.refusals import Busy, Conflict, NotFound, Unauthenticated
 from gateway.identity import compliance, methods, receipts
 from gateway.identity.claims import METHODS, Federated
 from gateway.identity.federation import people, rules
+from gateway.identity.federation.protocol import not_found
 from gateway.identity.federation.rules import Attributes, Unmapped
-from gateway.identity.proof import Proven, is_enabled, unauthenticated
+from gateway.identity.proof import Proven, is_enabled
+from gateway.identity.targets import forbidden
 from gateway.identity.token import document
 from gateway.identity.tokens import Target, Tokens
 from gateway.serving import Answer, Call
@@ -33,16 +36,11 @@ _FORM = "application/x-www-form-urlencoded"
 SYNC = "3.0"  # version of mappings by which what is not told any more is taken back
 
 
-def forbidden() -> Forbidden:
-    """What is said to strangers: why stands in the log."""
-    return Forbidden("You are not authorized to perform the requested action.")
-
-
 def provider_of(call: Call, id: str) -> IdentityProvider:
     """An enabled provider. Raises NotFound, Forbidden."""
     provider = call.fold.get(identity_providers, id)
     if provider is None:
-        raise NotFound(f"Could not find Identity Provider: {id}.")
+        raise missing("Identity Provider", id)
     if not provider.enabled:
         log.info("identity provider %s is disabled", id)
         raise forbidden()
@@ -53,7 +51,7 @@ def protocol_of(call: Call, provider: str, id: str) -> FederationProtocol:
     """Raises NotFound."""
     protocol = call.fold.get(protocols, (provider, id))
     if protocol is None:
-        raise NotFound(f"Could not find federated protocol {id} for Identity Provider: {provider}.")
+        raise not_found(provider, id)
     return protocol
 
 
@@ -69,7 +67,7 @@ async def prove(call: Call, provider_id: str, protocol_id: str) -> Proven:
         return await vouched(call, provider, protocol, told, "MELLON_IDP")
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise unauthenticated()
+        raise Unauthenticated()
     return await vouched(call, provider, protocol, await _bearer(call, provider, token.strip()), "HTTP_OIDC_ISS")
 
 
@@ -88,12 +86,12 @@ async def _bearer(call: Call, provider: IdentityProvider, token: str) -> Attribu
     known = provider_of(call, provider.id)
     if known is None:
         log.info("no OpenID provider is set for %s", provider.id)
-        raise unauthenticated()
+        raise Unauthenticated()
     try:
         return attributes(await known.of_bearer(token, await secret_of(call, provider.id)))
     except Untrue as fault:
         log.info("a token of %s was refused: %s", provider.id, fault)
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
     except Unreachable as fault:
         raise unreachable(provider.id, fault) from fault
 
@@ -103,7 +101,7 @@ async def use_once(call: Call, what: tuple[str, ...], until: datetime) -> None:
     try:
         await call.do(names, Take(id=("used", *what), holder=new_id(), until=until))
     except Conflict as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
 
 
 def unreachable(provider: str, fault: Exception) -> Busy:
@@ -120,19 +118,19 @@ async def vouched(
     """
     named = attributes.get(protocol.remote_id_attribute or issuer)
     if provider.remote_ids and not named:
-        raise unauthenticated()
+        raise Unauthenticated()
     if provider.remote_ids and not set(named or ()) <= set(provider.remote_ids):
         log.info("%s was vouched for by %s, which is none of its remote ids", provider.id, named)
         raise forbidden()
     mapping = call.fold.get(mappings, protocol.mapping)
     if mapping is None:
-        raise NotFound(f"Could not find mapping: {protocol.mapping}.")
+        raise missing("mapping", protocol.mapping)
     try:
         mapped = rules.apply(rules.read(mapping.rules, mapping.schema_version), mapping.schema_version, attributes)
         return await _here(call, provider, protocol, mapped, sync=mapping.schema_version == SYNC)
     except Unmapped as fault:
         log.info("mapping %s: %s", mapping.id, fault)
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
 
 
 async def _here(
@@ -143,11 +141,11 @@ async def _here(
     if mapped.user.type == "local":
         user = people.local(call, mapped)
         if not is_enabled(call.fold, user):
-            raise unauthenticated()
+            raise Unauthenticated()
         return Proven(user=user, methods=[method])
     user = await people.shadow(call, provider, protocol, mapped)
     if not is_enabled(call.fold, user):
-        raise unauthenticated()
+        raise Unauthenticated()
     await people.confirm(call, provider, user, groups)
     if mapped.projects or sync:
         await people.provision(call, provider, user, mapped, sync=sync)
@@ -166,12 +164,12 @@ async def issue(call: Call, proven: Proven) -> tuple[str, dict[str, Any]]:
     tokens = call.cloud.part(Tokens)
     offered = methods.offered(call.cloud.settings)
     if not receipts.suffices(proven.user, proven.methods, offered):
-        raise unauthenticated()
+        raise Unauthenticated()
     text, claims = tokens.issue(proven, Target(scope="unscoped"))
     try:
         return text, document(call, tokens.valid(claims))
     except NotFound as fault:
-        raise unauthenticated() from fault
+        raise Unauthenticated() from fault
 
 
 async def sign_on(call: Call) -> Answer:

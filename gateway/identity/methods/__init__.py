@@ -14,9 +14,7 @@ from gateway.identity.methods import (
     external,
     mapped,
     oauth1,
-    openid,
     password,
-    saml2,
     token,
     totp,
 )
@@ -25,7 +23,7 @@ from gateway.serving import Call
 
 
 class Method(Protocol):
-    """A module."""
+    """A module, or what stands for one."""
 
     @property
     def NAME(self) -> str: ...
@@ -38,7 +36,10 @@ class Method(Protocol):
         """Who asks. Raises Unauthenticated, Invalid."""
 
 
-ALL: tuple[Method, ...] = (external, password, token, application_credential, totp, oauth1, mapped, openid, saml2)
+ALL: tuple[Method, ...] = (
+    *(external, password, token, application_credential, totp, oauth1),
+    *(mapped.Mapped(name) for name in mapped.NAMES),
+)
 
 BY_NAME = {method.NAME: method for method in ALL}
 

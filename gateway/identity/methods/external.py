@@ -10,8 +10,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from msgspec import Struct
 
+from events.refusals import Unauthenticated
 from gateway.identity import compliance
-from gateway.identity.proof import DomainReference, Proven, find_user, is_enabled, unauthenticated
+from gateway.identity.proof import DomainReference, Proven, Reference, find_user, is_enabled
 from gateway.serving import Call
 
 NAME = "external"
@@ -35,13 +36,13 @@ async def prove(call: Call, body: Body) -> Proven:
     """The user whom a trusted proxy names. Raises Unauthenticated."""
     name = offered(call)
     if name is None:
-        raise unauthenticated()
+        raise Unauthenticated()
     header = call.cloud.settings.identity.external_domain_header
     domain = call.request.headers.get(header) if header else None
-    reference = DomainReference(name=domain) if domain else DomainReference(id=DEFAULT)
-    user = find_user(call.fold, None, name, reference)
+    home = DomainReference(name=domain) if domain else DomainReference(id=DEFAULT)
+    user = find_user(call.fold, Reference(name=name, domain=home))
     if user is None or not is_enabled(call.fold, user) or not compliance.is_active(call, user):
-        raise unauthenticated()
+        raise Unauthenticated()
     return Proven(user=user, methods=[NAME])
 
 

@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from events.identity import oauth_access_token as access_tokens
 from events.identity import user as users
+from events.refusals import Unauthenticated
 from gateway.identity import oauth1
-from gateway.identity.proof import Proven, expecting, is_enabled, unauthenticated
+from gateway.identity.proof import Proven, expecting, is_enabled
 from gateway.serving import Call
 
 NAME = "oauth1"
@@ -26,8 +27,8 @@ async def prove(call: Call, body: Body) -> Proven:
     token = call.fold.get(access_tokens, id)
     user = call.fold.get(users, token.user) if token else None
     if token is None or user is None or not is_enabled(call.fold, user):
-        raise unauthenticated()
+        raise Unauthenticated()
     if token.expires_at <= call.cloud.clock.now() or parameters.get("oauth_consumer_key") != token.consumer:
-        raise unauthenticated()
+        raise Unauthenticated()
     await oauth1.verify(call, token.consumer, id)
     return Proven(user=user, methods=[NAME], access_token=id, expires_at=token.expires_at)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from events.refusals import Invalid
+from events.refusals import Invalid, Unauthenticated
 from gateway.identity import compliance
 from gateway.identity.proof import (
-    DomainReference,
     Proven,
+    Reference,
     Secret,
-    Text,
     expecting,
     find_user,
     guard_named,
     is_enabled,
-    unauthenticated,
 )
 from gateway.identity.tokens import Tokens
 from gateway.serving import Call
@@ -23,10 +21,7 @@ from gateway.serving import Call
 NAME = "password"
 
 
-class UserPassword(Struct):
-    id: Text | None = None
-    name: Text | None = None
-    domain: DomainReference | None = None
+class UserPassword(Reference):
     password: Secret | None = None
 
 
@@ -44,9 +39,9 @@ async def prove(call: Call, body: Body) -> Proven:
     if given.domain is not None:
         guard_named("identity/password/user/domain", given.domain)
     if given.password is None:
-        raise unauthenticated()
-    user = find_user(call.fold, given.id, given.name, given.domain)
+        raise Unauthenticated()
+    user = find_user(call.fold, given)
     if user is not None and not (is_enabled(call.fold, user) and compliance.is_active(call, user)):
         await call.cloud.part(Tokens).passwords.match(given.password, None)
-        raise unauthenticated()
+        raise Unauthenticated()
     return Proven(user=await compliance.prove(call, user, given.password), methods=[NAME])

@@ -16,8 +16,9 @@ from msgspec import Struct
 from events.identity import credential as credentials
 from events.identity import passcode as passcodes
 from events.identity.passcode import UsePasscode
+from events.refusals import Unauthenticated
 from gateway.identity import cleaning, compliance
-from gateway.identity.proof import DomainReference, Proven, Text, expecting, find_user, is_enabled, unauthenticated
+from gateway.identity.proof import Proven, Reference, Text, expecting, find_user, is_enabled
 from gateway.serving import Call
 
 NAME = "totp"
@@ -25,10 +26,7 @@ DIGITS = 6
 PERIOD = 30  # seconds
 
 
-class UserPasscode(Struct):
-    id: Text | None = None
-    name: Text | None = None
-    domain: DomainReference | None = None
+class UserPasscode(Reference):
     passcode: Text | None = None
 
 
@@ -41,9 +39,9 @@ async def prove(call: Call, body: Body) -> Proven:
     given = body.user
     if given is None:
         raise expecting("user", NAME)
-    user = find_user(call.fold, given.id, given.name, given.domain)
+    user = find_user(call.fold, given)
     if user is None or not is_enabled(call.fold, user) or not compliance.is_active(call, user):
-        raise unauthenticated()
+        raise Unauthenticated()
     for credential in call.fold.by(credentials, "user", user.id):
         if credential.kind == NAME:
             blob = await call.cloud.vault.get(cleaning.blob(credential.blob)) or b""
@@ -51,7 +49,7 @@ async def prove(call: Call, body: Body) -> Proven:
             if step is not None:
                 await call.cloud.execute(passcodes, UsePasscode(id=credential.id, step=step), call.origin)
                 return Proven(user=user, methods=[NAME])
-    raise unauthenticated()
+    raise Unauthenticated()
 
 
 def fitting(call: Call, seed: bytes, passcode: str) -> int | None:

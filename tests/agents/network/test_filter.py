@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from agents.commands import run
@@ -10,10 +12,10 @@ from agents.network.ports import Network, Port
 from events.compute.guest import Address, Interface, Rule
 
 
-def network(*rules: Rule, **more: object) -> Network:
+def network(*rules: Rule, **more: Any) -> Network:
     addresses = (Address(ip="10.0.0.5", prefix=24, subnet="s4"), Address(ip="2001:db8::5", prefix=64, subnet="s6"))
     interface = Interface(port="a0-b1", mac="fa:16:3e:00:00:05", network="n", addresses=addresses, rules=rules,
-                          **more)  # type: ignore[arg-type]  # fmt: skip
+                          **more)  # fmt: skip
     return Network("n", {"a0-b1": Port("s", "h", interface)})
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from events.identity import passcode, trust
 from events.identity.passcode import ForgetPasscodes, Passcode, UsePasscode
-from events.identity.trust import KEPT, DeleteTrust, ForgetTrust, GiveTrust, Trust, UseTrust
+from events.identity.record import Delete, Make
+from events.identity.trust import KEPT, ForgetTrust, Trust, TrustGiven, UseTrust
 from events.refusals import Conflict, Forbidden, NotFound, Unauthenticated
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-GIVE = GiveTrust(id="t", trustor="ann", trustee="bob", project_id="p", impersonation=True, roles=("member",))
+GIVEN = TrustGiven(id="t", trustor="ann", trustee="bob", project_id="p", impersonation=True, roles=("member",))
+GIVE = Make(id="t", made=GIVEN)
 
 
 def after(*commands: trust.Commands) -> Trust:
@@ -24,10 +27,8 @@ def after(*commands: trust.Commands) -> Trust:
     return state
 
 
-def limited(uses: int | None, ends: datetime | None = None) -> GiveTrust:
-    return GiveTrust(
-        id="t", trustor="ann", trustee="bob", impersonation=False, roles=(), remaining_uses=uses, expires_at=ends
-    )
+def limited(uses: int | None, ends: datetime | None = None) -> Make:
+    return Make(id="t", made=replace(GIVEN, remaining_uses=uses, expires_at=ends))
 
 
 def test_the_last_use_of_a_trust_is_given_once() -> None:
@@ -57,8 +58,8 @@ def test_a_trust_is_forgotten_when_no_token_of_it_can_live() -> None:
 
 
 def test_a_deleted_trust_is_not_there() -> None:
-    state = after(GIVE, DeleteTrust(id="t"))
-    for command in (UseTrust(id="t"), DeleteTrust(id="t")):
+    state = after(GIVE, Delete(id="t"))
+    for command in (UseTrust(id="t"), Delete(id="t")):
         with pytest.raises(NotFound):
             trust.decide(state, command)
     with pytest.raises(Conflict):

@@ -11,6 +11,7 @@ from typing import Any
 
 import flask
 import httpx
+import pytest
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, grants
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
@@ -41,7 +42,7 @@ class Person:
         return {name: value for name, value in PEOPLE[self.name].items() if name != "password"}
 
 
-class Client(ClientMixin):  # type: ignore[misc]
+class Client(ClientMixin):
     client_id = CLIENT
 
     def get_client_id(self) -> str:
@@ -69,7 +70,7 @@ class Client(ClientMixin):  # type: ignore[misc]
         return True
 
 
-class Code(AuthorizationCodeMixin):  # type: ignore[misc]
+class Code(AuthorizationCodeMixin):
     def __init__(self, code: str, request: Any) -> None:
         data = request.payload.data
         self.code, self.user, self.scope = code, request.user, request.payload.scope
@@ -125,7 +126,7 @@ class OpenIdProvider:
     def app(self) -> flask.Flask:
         provider = self
 
-        class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
+        class CodeGrant(grants.AuthorizationCodeGrant):
             TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
             def save_authorization_code(self, code: str, request: Any) -> None:
@@ -140,16 +141,16 @@ class OpenIdProvider:
             def authenticate_user(self, authorization_code: Code) -> Any:
                 return authorization_code.user
 
-        class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+        class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):
             TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
             def authenticate_user(self, username: str, password: str) -> Person | None:
                 return person(username, password)
 
-        class ClientGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]
+        class ClientGrant(grants.ClientCredentialsGrant):
             TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
-        class OpenId(OpenIDCode):  # type: ignore[misc]
+        class OpenId(OpenIDCode):
             def exists_nonce(self, nonce: str, request: Any) -> bool:
                 return any(code.nonce == nonce for code in provider.codes.values())
 
@@ -172,14 +173,14 @@ class OpenIdProvider:
             def generate_user_info(self, user: Person, scope: str) -> UserInfo:
                 return UserInfo(sub=user.name, **user.told)
 
-        class Generator(JWTBearerTokenGenerator):  # type: ignore[misc]
+        class Generator(JWTBearerTokenGenerator):
             def get_jwks(self) -> Any:
                 return provider.key_set()
 
             def get_extra_claims(self, client: Any, grant_type: str, user: Any, scope: str) -> dict[str, Any]:
                 return dict(user.told) if user else {}
 
-        class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+        class Introspection(IntrospectionEndpoint):
             CLIENT_AUTH_METHODS = ["client_secret_basic"]
 
             def query_token(self, token_string: str, token_type_hint: Any) -> Any:
@@ -277,7 +278,9 @@ def openid_provider() -> Iterator[OpenIdProvider]:
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:
-        yield provider
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # it speaks plain HTTP
+            yield provider
     finally:
         http.shutdown()
         thread.join()

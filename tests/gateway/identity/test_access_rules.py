@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from events.chronicle import JournalChronicle
+from gateway import events, trace_routes
 from gateway.access_rules import matches
+from gateway.application import application
+from gateway.feed import Feed
 from tests.gateway.identity.people import People, people
 
 
@@ -73,6 +78,22 @@ async def test_a_token_with_access_rules_opens_what_they_name_and_nothing_else(t
         rescoped = {"auth": {"identity": {"methods": ["token"], "token": {"id": robot}}}}
         again = await them.call("POST", "/auth/tokens", rescoped, token="")
         assert again.status_code == 403  # no way around them
+
+
+async def test_a_token_with_access_rules_opens_nothing_that_is_no_services(tmp_path: Path) -> None:
+    async with people(tmp_path) as them:
+        user, _, token = await them.member()
+        _, answer = await credential(them, user["id"], token, [{"service": "identity", "method": "GET", "path": "/**"}])
+        cloud, chronicle = them.world.cloud, JournalChronicle(them.world.execute.journal)
+        cloud.feed = Feed(cloud.fold, chronicle, cloud.settings.feed)
+        app = application(cloud, (), [*events.routes(cloud), *trace_routes.routes(cloud, chronicle)])
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://cloud.test") as http:
+            robot = {"X-Auth-Token": answer.headers["x-subject-token"]}
+            for path in ("/events", f"/trace/{user['id']}"):
+                assert (await http.get(path, headers=robot)).status_code == 401, path
+            own = await http.get("/events?after=-1", headers={"X-Auth-Token": token})
+            assert own.status_code == 400  # who may ask is told what is wrong with the question
+        cloud.feed.close()
 
 
 async def test_who_does_not_know_access_rules_is_not_told_of_a_token_that_has_them(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import httpx
+import pytest
 from botocore.auth import SigV2Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -160,6 +162,36 @@ async def test_keys_may_be_lent_with_the_roles_of_an_application_credential(tmp_
         free = {"credential": {"blob": '{"access": "a", "secret": "s"}'}}
         path = f"/credentials/{made.json()['credential']['id']}"
         assert (await them.call("PATCH", path, free, token=token)).status_code == 400  # what was lent stays lent
+
+
+@pytest.mark.parametrize("impersonation", [True, False])
+async def test_keys_may_be_lent_with_a_trust_as_long_as_it_stands(tmp_path: Path, impersonation: bool) -> None:
+    """The keys are the trustor's if the trustee is to pass for them, else the trustee's."""
+    async with people(tmp_path, SystemClock()) as them:
+        ann, project, of_ann = await them.member("ann", "manager")
+        bob, _, of_bob = await them.member("bob")
+        given = {"trustor_user_id": ann["id"], "trustee_user_id": bob["id"], "project_id": project["id"]}
+        wish = {**given, "impersonation": impersonation, "roles": [{"name": "reader"}]}
+        trust = (await them.call("POST", "/OS-TRUST/trusts", {"trust": wish}, token=of_ann)).json()["trust"]["id"]
+
+        async def lent(access: str, user: str, token: str) -> httpx.Response:
+            blob = f'{{"access": "{access}", "secret": "s", "trust_id": "{trust}"}}'
+            wish = {"user_id": user, "type": "ec2", "blob": blob, "project_id": project["id"]}
+            made = await them.call("POST", "/credentials", {"credential": wish}, token=token)
+            assert made.status_code == 201
+            return await them.call("POST", "/ec2tokens", {"credentials": signed(access, "s", SigV4Auth)})
+
+        both = [("a", ann["id"], of_ann), ("b", bob["id"], of_bob)]
+        right, wrong = both if impersonation else reversed(both)
+        found = await lent(*right)
+        token = found.json()["token"]
+        assert (token["user"]["id"], token["project"]["id"]) == (right[1], project["id"])
+        assert [role["name"] for role in token["roles"]] == ["reader"]
+        assert token["OS-TRUST:trust"]["id"] == trust
+        assert (await lent(*wrong)).status_code == 401
+        assert (await them.call("DELETE", f"/OS-TRUST/trusts/{trust}", token=of_ann)).status_code == 204
+        again = await them.call("POST", "/ec2tokens", {"credentials": signed(right[0], "s", SigV4Auth)})
+        assert again.status_code == 404
 
 
 async def test_a_request_that_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.gateway.identity.people import People, people
+from tests.gateway.identity.people import People, demanding, people
 
 
 async def place(them: People) -> tuple[str, str, str]:
@@ -89,3 +89,12 @@ async def test_the_nearest_policy_of_an_endpoint_holds(tmp_path: Path) -> None:
         gone = f"/policies/{near[-1]}/OS-ENDPOINT-POLICY/services/{service}/regions/below"
         assert (await them.call("DELETE", gone)).status_code == 204
         assert (await them.call("GET", path)).json()["policy"]["id"] == near[-2]
+
+
+async def test_who_was_given_no_endpoints_has_none_if_the_settings_say_so(tmp_path: Path) -> None:
+    async with people(tmp_path, settings=demanding(return_all_endpoints_if_no_filter=False)) as them:
+        _, public, _ = await place(them)
+        _, project, token = await them.member()
+        assert await catalog(them, token) == {}
+        await them.call("PUT", f"/OS-EP-FILTER/projects/{project['id']}/endpoints/{public}")
+        assert await catalog(them, token) == {"thing": [public]}

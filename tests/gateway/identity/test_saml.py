@@ -311,6 +311,14 @@ async def test_time_issuer_recipient_and_key_count() -> None:
             said(**wrong)
 
 
+async def test_an_encrypted_assertion_is_refused_for_that() -> None:
+    response = saml.response(await one_signing(), HOME, RECIPIENT, "ann", TOLD, NOW)
+    response.append(xml.make("saml:EncryptedAssertion"))
+    expected = saml.Expected(certificate="", issuer=HOME, recipient=RECIPIENT, audience="us")
+    with pytest.raises(xml.Unreadable, match="its assertion is encrypted"):
+        saml.said(response, expected, NOW, SKEW)
+
+
 NONSENSE = (b"", b"<", b"<a/>", b"\xff\xfe", b"<a>" * 5000, b"SAMLResponse=%%%", b"SAMLResponse=PGEvPg==", b"x=" * 99)
 
 

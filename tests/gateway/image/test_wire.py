@@ -18,6 +18,7 @@ from events.refusals import Invalid
 from gateway.application import application
 from gateway.image.store import ImageStore
 from tests.gateway.image.calls import Images
+from tests.waiting import PATIENCE
 from tests.worlds import faces
 
 HEAD = (
@@ -43,7 +44,7 @@ async def listening(images: Images) -> AsyncIterator[int]:
 
 
 async def becomes(images: Images, id: str, status: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while (await images.show(id))["status"] != status:
             await asyncio.sleep(0.005)
 

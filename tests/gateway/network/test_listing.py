@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.gateway.compute.clouds import HOST, boot, furnish, run
 from tests.gateway.network.calls import NOWHERE, a_network, ask, make, refusal
 from tests.worlds import PROJECT, World, world
 
@@ -113,6 +114,29 @@ async def test_pages_are_in_the_order_of_ids_if_nothing_else_is_asked_for() -> N
             seen.append(page[0]["id"])
             marker = f"&marker={seen[-1]}"
         assert seen == ids
+
+
+async def test_ports_are_sorted_by_the_status_that_is_shown() -> None:
+    async with world() as w:
+        await furnish(w)
+        server = await boot(w)
+        await run(w, server)
+        network, _ = await a_network(w)
+        made = [await make(w, "port", network_id=network, name=name) for name in ("a", "b", "c")]
+        plugged = {"device_id": server, "device_owner": "compute:nova", "binding:host_id": HOST}
+        assert (await ask(w, "PUT", f"/ports/{made[1]['id']}", {"port": plugged})).json()["port"]["status"] == "ACTIVE"
+        assert (await names(w, "sort_key=status&sort_dir=asc", "ports"))[0] == "b"
+        assert (await names(w, "sort_key=status&sort_dir=desc", "ports"))[-1] == "b"
+        after = await names(w, f"sort_key=status&sort_dir=asc&limit=2&marker={made[1]['id']}", "ports")
+        assert sorted(after) == ["a", "c"]
+
+
+async def test_a_marker_of_another_kind_is_of_no_rule() -> None:
+    async with world() as w:
+        await make(w, "security_group", name="mine")
+        (group, *_) = (await ask(w, "GET", "/security-groups", as_="member")).json()["security_groups"]
+        page = f"limit=1&marker={group['id']}&sort_key=direction&sort_dir=asc"
+        assert (await ask(w, "GET", f"/security-group-rules?{page}", as_="member")).status_code == 404
 
 
 async def test_ports_are_found_by_all_they_have() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from events.envelope import CLOUD
 from events.identity import assignment as assignments
@@ -17,14 +18,15 @@ from events.identity import trust as trusts
 from events.identity import user as users
 from events.identity.assignment import grant
 from events.identity.expiring_membership import ConfirmMembership
-from events.identity.group import CreateGroup, DeleteGroup
-from events.identity.identity_provider import CreateIdentityProvider
+from events.identity.group import GroupCreated
+from events.identity.identity_provider import IdentityProviderCreated
 from events.identity.membership import Join
 from events.identity.name import Release, Take
-from events.identity.project import ChangeProject, CreateProject
+from events.identity.project import ProjectChanged, ProjectCreated
+from events.identity.record import Change, Delete, Make
 from events.identity.revocation import ForgetToken, RevokeToken
-from events.identity.trust import KEPT, ForgetTrust, GiveTrust, UseTrust
-from events.identity.user import CreateUser
+from events.identity.trust import KEPT, ForgetTrust, TrustGiven, UseTrust
+from events.identity.user import UserCreated
 from events.settings import Settings
 from events.vault import MemoryVault
 from handlers.identity import assignment, expiring_membership, name, revocation, trust
@@ -33,6 +35,10 @@ from tests.worlds import World, world
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ("project", "default", "p")
+
+
+def making(event: Any) -> Make:
+    return Make(id=event.id, made=event)
 
 
 def sight(w: World, turn: int = 1) -> Sight:
@@ -52,10 +58,10 @@ async def test_a_name_without_its_holder_is_given_back_after_its_deadline() -> N
 async def test_a_name_stays_with_who_bears_it_and_goes_after_a_renaming() -> None:
     async with world() as w:
         await w.execute(names, Take(id=KEY, holder="1", until=NOW), CLOUD)
-        await w.execute(projects, CreateProject(id="1", name="p", domain="default"), CLOUD)
+        await w.execute(projects, making(ProjectCreated(id="1", name="p", domain="default")), CLOUD)
         later = NOW + timedelta(minutes=2)
         assert list(name.plan(sight(w), later)) == []
-        await w.execute(projects, ChangeProject(id="1", name="q"), CLOUD)
+        await w.execute(projects, Change(id="1", to=ProjectChanged(name="q")), CLOUD)
         assert len(list(name.plan(sight(w), later))) == 1
 
 
@@ -64,7 +70,7 @@ async def test_a_remote_id_stays_with_its_provider_and_what_is_used_once_is_forg
         for value in ("https://a", "https://b"):
             await w.execute(names, Take(id=("remote_id", value), holder="acme", until=NOW), CLOUD)
         await w.execute(names, Take(id=("used", "assertion", "1"), holder="2", until=NOW), CLOUD)
-        made = CreateIdentityProvider(id="acme", domain="default", remote_ids=("https://a",))
+        made = making(IdentityProviderCreated(id="acme", domain="default", remote_ids=("https://a",)))
         await w.execute(identity_providers, made, CLOUD)
         spare = [wish.command.id for wish in name.plan(sight(w), NOW + timedelta(minutes=2))]
         assert sorted(spare) == [("remote_id", "https://b"), ("used", "assertion", "1")]
@@ -72,13 +78,13 @@ async def test_a_remote_id_stays_with_its_provider_and_what_is_used_once_is_forg
 
 async def test_a_membership_that_nobody_confirmed_ends() -> None:
     async with world() as w:
-        await w.execute(groups, CreateGroup(id="g", name="g", domain="default"), CLOUD)
-        await w.execute(users, CreateUser(id="u", name="u", domain="default", provider="acme"), CLOUD)
+        await w.execute(groups, making(GroupCreated(id="g", name="g", domain="default")), CLOUD)
+        await w.execute(users, making(UserCreated(id="u", name="u", domain="default", provider="acme")), CLOUD)
         confirmed = ConfirmMembership(id=("g", "u"), provider="acme", until=NOW + timedelta(hours=1))
         await w.execute(expiring_memberships, confirmed, CLOUD)
         assert list(expiring_membership.plan(sight(w, turn=0), NOW)) == []
         assert len(list(expiring_membership.plan(sight(w, turn=0), NOW + timedelta(hours=1)))) == 1
-        await w.execute(groups, DeleteGroup(id="g"), CLOUD)
+        await w.execute(groups, Delete(id="g"), CLOUD)
         assert len(list(expiring_membership.plan(sight(w, turn=0), NOW))) == 1
 
 
@@ -93,11 +99,11 @@ async def test_a_revocation_is_forgotten_when_nobody_can_ask_any_more() -> None:
 async def test_a_trust_goes_with_its_users_its_project_and_its_last_use() -> None:
     async with world() as w:
         for user in ("ann", "bob"):
-            await w.execute(users, CreateUser(id=user, name=user, domain="default"), CLOUD)
-        await w.execute(projects, CreateProject(id="p", name="p", domain="default"), CLOUD)
+            await w.execute(users, making(UserCreated(id=user, name=user, domain="default")), CLOUD)
+        await w.execute(projects, making(ProjectCreated(id="p", name="p", domain="default")), CLOUD)
 
         async def give(id: str, trustee: str = "bob", project: str = "p", uses: int | None = None) -> None:
-            wish = GiveTrust(
+            given = TrustGiven(
                 id=id,
                 trustor="ann",
                 trustee=trustee,
@@ -106,7 +112,7 @@ async def test_a_trust_goes_with_its_users_its_project_and_its_last_use() -> Non
                 roles=("member",),
                 remaining_uses=uses,
             )
-            await w.execute(trusts, wish, CLOUD)
+            await w.execute(trusts, making(given), CLOUD)
 
         await give("stands")
         await give("used", uses=1)

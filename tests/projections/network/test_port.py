@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from random import Random
 
@@ -282,8 +283,7 @@ async def test_a_free_address_of_a_large_pool_is_found_quickly() -> None:
         live = door.fold.shelf(address).live
         for number in range(60_000):
             live[".".join(address.key("big", f"10.0.{number >> 8}.{number & 255}"))] = None
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = time.process_time()
         for _ in range(100):
             assert free(door.fold, big, Random(1)) is not None
-        assert loop.time() - began < 1.0
+        assert time.process_time() - began < 1.0

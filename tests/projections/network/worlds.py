@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 from events.clock import ManualClock
 from events.decider import Executor
@@ -76,8 +77,8 @@ async def a_network(door: Executor, pools: Sequence[tuple[str, str]] = (("10.0.0
     await door(subnets, a_subnet(pools=tuple(Pool(*pool) for pool in pools)), CLOUD)
 
 
-def a_subnet(**changed: object) -> CreateSubnet:
-    values: dict[str, object] = {
+def a_subnet(**changed: Any) -> CreateSubnet:
+    values: dict[str, Any] = {
         "id": SUB,
         "project": PROJECT,
         "claim": "s",
@@ -85,11 +86,11 @@ def a_subnet(**changed: object) -> CreateSubnet:
         "cidr": "10.0.0.0/24",
         "ip_version": 4,
     }
-    return CreateSubnet(**(values | changed))  # type: ignore[arg-type]
+    return CreateSubnet(**(values | changed))
 
 
-def a_port(**changed: object) -> NewPort:
-    return NewPort(**({"id": new_id(), "project": PROJECT, "network": NET} | changed))  # type: ignore[arg-type]
+def a_port(**changed: Any) -> NewPort:
+    return NewPort(**({"id": new_id(), "project": PROJECT, "network": NET} | changed))
 
 
 async def settle(door: Executor) -> int:

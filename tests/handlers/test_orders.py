@@ -1,0 +1,92 @@
+"""Orders: what stands is not put again, and what many hosts are told is looked through a part at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from events.assignments import MemoryAssignments
+from events.fold import Change, Fold
+from events.services import deciders
+from handlers.orders import PART, Order, Orders
+
+HOSTS = 5
+KEYS = 3 * PART
+
+
+class Groups:
+    """A module with many unsettled resources, each with an order for several hosts."""
+
+    __name__ = "groups"
+    KIND = "group"
+    PURGES = True
+    PAUSE = 0.0
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.data = b"members"
+
+    def touched(self, fold: Fold, change: Change) -> list[str]:
+        return []
+
+    def orders(self, fold: Fold, key: str) -> list[Order]:
+        self.asked.append(key)
+        return [Order(host=f"h{n}", kind=self.KIND, id=key, data=self.data, sequence=7) for n in range(HOSTS)]
+
+    def unsettled(self, fold: Fold) -> list[str]:
+        return [str(n) for n in range(KEYS)]
+
+
+class Counting(MemoryAssignments):
+    """Counts what is put and what is read."""
+
+    puts = reads = 0
+
+    async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
+        self.puts += 1
+        return await super().put(host, kind, id, data, sequence)
+
+    async def standing(self, kind: str, id: str) -> dict[str, bytes]:
+        self.reads += 1
+        return await super().standing(kind, id)
+
+
+@asynccontextmanager
+async def orders(assignments: Counting, module: Groups) -> AsyncIterator[Orders]:
+    running = Orders(Fold(deciders()), assignments, [module], period=0.01)
+    running.start()
+    yield running
+    await running.stop()
+
+
+async def all_looked_at(module: Groups, times: int = 1) -> None:
+    async with asyncio.timeout(10):
+        while len(module.asked) < KEYS * times:
+            await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
+
+
+async def test_unsettled_resources_of_many_hosts_are_looked_through_in_parts() -> None:
+    assignments, module = Counting(), Groups()
+    async with orders(assignments, module):
+        while not module.asked:
+            await asyncio.sleep(0.001)
+        assert len(module.asked) <= PART
+        await all_looked_at(module, times=2)
+    assert set(module.asked) == set(module.unsettled(Fold(deciders())))
+    assert assignments.puts == KEYS * HOSTS, "each once"
+
+
+async def test_a_process_that_begins_puts_only_what_does_not_stand() -> None:
+    assignments, module = Counting(), Groups()
+    async with orders(assignments, module):
+        await all_looked_at(module)
+    assignments.entries["h1", "group", "3"] = (5, b"older")
+    del assignments.entries["h2", "group", "4"]
+    assignments.puts = assignments.reads = 0
+    async with orders(assignments, module):
+        await all_looked_at(module, times=3)
+    assert assignments.puts == 2
+    assert assignments.reads == KEYS, "one question about each, whatever the number of its hosts"
+    assert {data for _, data in assignments.entries.values()} == {b"members"}
