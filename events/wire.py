@@ -245,19 +245,23 @@ class Wire:
         pauses: Iterator[float] | None = None,
     ) -> Message:
         """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
-        reason, pauses = "NATS is away", pauses or chain(PAUSES, repeat(PAUSES[-1]))
+        clock = asyncio.get_running_loop().time
+        reason, pauses, end = "", pauses or chain(PAUSES, repeat(PAUSES[-1])), clock() + timeout
         sent_away = growing(self._random, *SENT_AWAY)
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    await self._connected.wait()
-                    try:
-                        return await self.request(subject, data, headers, attempt)
-                    except NoAnswer as fault:
-                        reason = str(fault)
-                    await asyncio.sleep(next(sent_away if reason == MANY else pauses))
-        except TimeoutError as fault:
-            raise Unavailable(reason) from fault
+        while True:
+            if not self._connected.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await self._connected.wait()
+            try:
+                return await self.request(subject, data, headers, min(attempt, end - clock()))
+            except NoAnswer as fault:
+                if not reason or clock() < end:  # else this attempt had less time than those before it
+                    reason = str(fault)
+            pause = next(sent_away if reason == MANY else pauses)
+            if clock() + pause >= end:
+                raise Unavailable(reason)
+            await asyncio.sleep(pause)
 
     async def api(self, verb: str, body: Any = None, *, timeout: float = ATTEMPT) -> dict[str, Any]:
         """JetStream's answer to one question of its API. Raises NoAnswer, ApiError."""
