@@ -251,13 +251,11 @@ class Wire:
         while True:
             if not self._connected.is_set():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout_at(end):
-                        await self._connected.wait()
+                    await asyncio.wait_for(self._connected.wait(), end - clock())
             try:
                 return await self.request(subject, data, headers, min(attempt, end - clock()))
             except NoAnswer as fault:
-                if not reason or clock() < end:  # else this attempt had less time than those before it
-                    reason = str(fault)
+                reason = reason if reason and clock() >= end else str(fault)  # the last attempt may have been too short
             pause = next(sent_away if reason == MANY else pauses)
             if clock() + pause >= end:
                 raise Unavailable(reason)
