@@ -9,6 +9,7 @@ from events.assignments import ASK, SAID, OwnAssignments
 from events.subjects import token
 from events.wire import Message, Subscription, Wire
 
+PATIENCE = 10.0  # seconds after which nobody answers
 ATTEMPT = 5.0  # seconds that a report may have to wait for its answer
 WORD = 0.1  # and for each word of it: it may be worth a commit
 
@@ -40,8 +41,9 @@ class Link(Protocol):
 class WireLink:
     """A host's tie over NATS."""
 
-    def __init__(self, wire: Wire, host: str) -> None:
+    def __init__(self, wire: Wire, host: str, patience: float = PATIENCE) -> None:
         self._wire = wire
+        self._patience = patience
         self._host = token(host)
         self._name = host
         self._own: OwnAssignments | None = None
@@ -60,7 +62,9 @@ class WireLink:
 
     async def report(self, payload: bytes, words: int = 1) -> bytes:
         attempt = ATTEMPT + WORD * words
-        return await self._wire.call(f"report.{self._host}", payload, timeout=2 * attempt, attempt=attempt)
+        return await self._wire.call(
+            f"report.{self._host}", payload, timeout=max(self._patience, 2 * attempt), attempt=attempt
+        )
 
     async def beat(self) -> None:
         await self._wire.cast(f"heartbeat.{self._host}", b"")

@@ -34,7 +34,7 @@ REFRESH = 60.0  # seconds between an agent's looks at everything, give or take a
 TRUSTED = 1200.0  # seconds after which a look is at everything again: marks of what was removed live for an hour
 AT_ONCE = 8  # agents that one process tells at a time
 WAITING = 56
-CALL, ATTEMPT = 30.0, 10.0  # seconds that an agent waits for a page: it may be a large one, and it may have its turn
+CALL, ATTEMPT = 60.0, 10.0  # seconds that an agent waits for a page: it may be a large one, and it may have its turn
 PAUSES = (0.5, 8.0)  # seconds before an agent tries again to read what it is to hold
 
 log = logging.getLogger("cumulog.assignments")

@@ -35,9 +35,11 @@ AT_ONCE = 256  # requests that one service works on at a time
 WAITING = 256  # that wait for their turn: who comes then is told so at once, and comes back after a pause
 LAST = 5.0  # seconds in which a service that is stopped answers what it has taken
 CALLS = (0.05, 4.0)  # seconds between attempts of a call: the first pause, and the longest
+SENT_AWAY = (0.5, 30.0)  # and if many waited: sending somebody away has its price too
 REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
 FAULT = "Cumulog-Fault"
-LATER = "Cumulog-Later"  # beside it: nothing is wrong with the call, but now is not its time
+LATER = "Cumulog-Later"  # beside it, for whoever knows it: nothing is wrong with the call, but now is not its time
+MANY = "many wait already"
 UNLIMITED = 1 << 40
 
 log = logging.getLogger("cumulog.wire")
@@ -243,18 +245,23 @@ class Wire:
         pauses: Iterator[float] | None = None,
     ) -> Message:
         """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
-        reason, pauses = "NATS is away", pauses or chain(PAUSES, repeat(PAUSES[-1]))
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    await self._connected.wait()
-                    try:
-                        return await self.request(subject, data, headers, attempt)
-                    except NoAnswer as fault:
-                        reason = str(fault)
-                    await asyncio.sleep(next(pauses))
-        except TimeoutError as fault:
-            raise Unavailable(reason) from fault
+        clock = asyncio.get_running_loop().time
+        reason, pauses, end = "", pauses or chain(PAUSES, repeat(PAUSES[-1])), clock() + timeout
+        sent_away = growing(self._random, *SENT_AWAY)
+        while True:
+            if not self._connected.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await self._connected.wait()
+            try:
+                return await self.request(subject, data, headers, min(attempt, end - clock()))
+            except NoAnswer as fault:
+                if not reason or clock() < end:  # else this attempt had less time than those before it
+                    reason = str(fault)
+            pause = next(sent_away if reason == MANY else pauses)
+            if clock() + pause >= end:
+                raise Unavailable(reason)
+            await asyncio.sleep(pause)
 
     async def api(self, verb: str, body: Any = None, *, timeout: float = ATTEMPT) -> dict[str, Any]:
         """JetStream's answer to one question of its API. Raises NoAnswer, ApiError."""
@@ -351,7 +358,7 @@ class Service:
             return
         if len(self._tasks) >= self._most:
             if message.reply:
-                await self._wire.client.publish(message.reply, headers=_later(message.subject, "many wait already"))
+                await self._wire.client.publish(message.reply, headers=dict.fromkeys((FAULT, LATER), MANY))
             return
         task = asyncio.ensure_future(self._serve(message))
         self._tasks.add(task)
@@ -365,10 +372,10 @@ class Service:
                 answer = await self._handler(message.subject, message.data)
             headers = None
         except asyncio.CancelledError:
-            headers = _later(message.subject, "its process ends")
+            headers = dict.fromkeys((FAULT, LATER), "its process ends")
             raise
         except (Busy, Unavailable) as fault:
-            headers = _later(message.subject, str(fault))
+            headers = dict.fromkeys((FAULT, LATER), str(fault))
             raise
         finally:
             if message.reply and (headers is None or self._wire.is_connected):
@@ -392,9 +399,3 @@ class Service:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-
-def _later(subject: str, why: str) -> dict[str, str]:
-    """What an answer bears that asks for patience; of an older version, who reads it sees a fault."""
-    told = f"{subject} is not served now: {why}"
-    return {FAULT: told, LATER: told}

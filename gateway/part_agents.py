@@ -17,6 +17,8 @@ from events.wire import Wire
 from gateway.hosts import Hosts
 from gateway.parts import CannotStart, Parts
 
+PATIENCE = 60.0  # seconds in which a report is repeated before the agent tells its log that nobody hears it
+
 Driver = Literal["auto", "libvirt", "simulated"]
 
 
@@ -59,7 +61,7 @@ async def start_real(parts: Parts, wire: Wire, settings: Settings, hosts: Hosts,
 
 async def start(parts: Parts, wire: Wire, settings: Settings, name: str, driver: Hypervisor) -> None:
     """One host's agent. Raises DriverError."""
-    agent = Agent(WireLink(wire, name), driver, host=name, heartbeat=settings.compute.heartbeat)
+    agent = Agent(WireLink(wire, name, PATIENCE), driver, host=name, heartbeat=settings.compute.heartbeat)
     await agent.start()
     parts.later(f"agent of {name}", agent.stop)
 
