@@ -1,8 +1,7 @@
 """The wire: a connection to NATS.
 
-Questions are answered through one inbox of this connection. A question that is in the air when the connection is lost
-fails at once instead of after its timeout, so that whoever asked can ask again.
-Source: NATS client protocol; JetStream API (ADR-1, ADR-31).
+Questions are answered through one inbox of this connection. One that is in the air when the connection is lost fails
+at once, so that whoever asked can ask again. Source: NATS client protocol; JetStream API (ADR-1, ADR-31).
 """
 
 from __future__ import annotations
