@@ -7,7 +7,6 @@ on the machine changes. Target: a token ends everywhere within 100 ms, whatever 
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 import aiohttp
 
+from benchmarks.split import processor
 from events.process import remembered
 from tests.histories.gateways import Gateways, gateways
 from tests.histories.revocations import WAYS, revocation
@@ -36,10 +36,9 @@ class Reads(NamedTuple):
     servers: float  # and in the servers of NATS
 
 
-def processor(pids: Iterable[int]) -> float:
+def processors(pids: Iterable[int]) -> float:
     """Seconds that processes have had of the processors."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+    return sum(map(processor, pids))
 
 
 async def reads(cloud: Gateways, clients: int) -> Reads:
@@ -59,10 +58,10 @@ async def reads(cloud: Gateways, clients: int) -> Reads:
             times.append(time.perf_counter() - begin)
 
     async with aiohttp.ClientSession() as http:
-        begin, gateway, servers = time.perf_counter(), processor(own), processor(nats)
+        begin, gateway, servers = time.perf_counter(), processors(own), processors(nats)
         await asyncio.gather(*(client(http) for _ in range(clients)))
         passed, count = time.perf_counter() - begin, len(times)
-        each = (processor(own) - gateway) * 1000 / count, (processor(nats) - servers) * 1000 / count
+        each = (processors(own) - gateway) * 1000 / count, (processors(nats) - servers) * 1000 / count
     return Reads(median(times) * 1000, count / passed, *each)
 
 

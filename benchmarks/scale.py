@@ -22,6 +22,7 @@ from types import TracebackType
 
 import aiohttp
 import msgspec
+import uvloop
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -299,7 +300,7 @@ async def prepared(options: argparse.Namespace, state: Path) -> Ground:
         began = time.perf_counter()
         await ground.bury(options.dead, is_archived=options.archive)
         print(f"{options.dead} dead: {time.perf_counter() - began:.0f} s", flush=True)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: no process is left
         await ground.split.stop()
         raise
     return ground
@@ -377,11 +378,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("docs/scale.json"))
     options = parser.parse_args()
     if options.cluster:
-        print(f"| the same over three NATS nodes | 75 | {asyncio.run(cluster(options)):.0f} |")
+        print(f"| the same over three NATS nodes | 75 | {uvloop.run(cluster(options)):.0f} |")
     elif options.prepare:
         asyncio.run(prepared(options, options.ground))
     else:
-        print(table(asyncio.run(grow(options))))
+        print(table(uvloop.run(grow(options))))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Part:
 
     def seconds(self) -> float:
         """Processor time that it has used."""
-        return _seconds(self.pid)
+        return processor(self.pid)
 
     @property
     def pid(self) -> int:
@@ -117,8 +117,8 @@ class Split:
 
     def seconds(self) -> dict[str, float]:
         """Processor time that each part has used."""
-        found = {part.name: _seconds(part.pid) for part in (self.gateway, self.handlers, *self.agents)}
-        return found | {"nats": _seconds(self._nats_pid())}
+        found = {part.name: processor(part.pid) for part in (self.gateway, self.handlers, *self.agents)}
+        return found | {"nats": processor(self._nats_pid())}
 
     def disk(self) -> int:
         """Bytes of the journal's files."""
@@ -130,6 +130,7 @@ class Split:
         return who.pid
 
 
-def _seconds(pid: int) -> float:
+def processor(pid: int) -> float:
+    """Seconds that a process has had of the processors."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS

@@ -90,13 +90,6 @@ Stride = Step | Sequence[Step] | Look
 Steps = Iterable[Stride]
 
 
-def one_by_one(steps: Steps) -> Iterator[Step]:
-    """All steps, in an order in which they may be taken."""
-    for some in steps:
-        if not callable(some):
-            yield from (some,) if isinstance(some, Step) else some
-
-
 def some_at_once(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
     """Steps that need nothing of each other, as many at once as do not crowd out what others ask for."""
     return (steps[begin : begin + AT_ONCE] for begin in range(0, len(steps), AT_ONCE))

@@ -285,7 +285,7 @@ class Fold:
             if self.position == seen:
                 raise Unavailable(f"nothing follows {seen} in the journal, which goes on to {last}")
             seen = self.position
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # as long as it goes on
                 await self.reach(last)
 
     @contextmanager
@@ -357,8 +357,12 @@ class Fold:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (sequence, next(self._count), future))
-        async with asyncio.timeout(timeout):
+        timer = asyncio.get_running_loop().call_later(timeout, _late, future) if timeout is not None else None
+        try:
             await future
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def bury(self, now: datetime) -> None:
         """Let go of what has been deleted for an hour."""
@@ -369,6 +373,11 @@ class Fold:
         if self._tail is not None:
             await self._tail.stop()
             self._tail = None
+
+
+def _late(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
 
 
 __all__ = [

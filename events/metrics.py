@@ -47,7 +47,6 @@ REQUEST_SECONDS = Histogram(
     buckets=SECONDS,
     registry=REGISTRY,
 )
-IN_FLIGHT = Gauge("cumulog_http_requests_in_flight", "Requests that wait for their answer", registry=REGISTRY)
 CONNECTIONS = Gauge("cumulog_http_connections", "Connections of clients", registry=REGISTRY)
 REFUSALS = Counter(
     "cumulog_refusals", "Requests refused, by the kind of refusal", ["service", "reason"], registry=REGISTRY

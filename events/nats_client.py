@@ -9,8 +9,11 @@ import asyncio
 from collections.abc import Callable
 
 from nats.aio.client import Client, Srv
+from nats.aio.transport import TcpTransport
 from nats.protocol import parser
 from nats.protocol.parser import AWAITING_CONTROL_LINE
+
+HEAD = b"NATS/1.0\r\n"
 
 Taker = Callable[[str, str, bytes], None]  # subject, reply, payload
 Answered = Callable[[str, bytes], None]  # subject, payload
@@ -78,7 +81,43 @@ class TakingClient(Client):
         self.takers: dict[int, Taker] = {}  # by subscription
         self.answers = 0  # the subscription to which answers come
         self.answered: Answered = lambda subject, data: None
+        self._writing = False  # what is pending is written as soon as whoever is awake now has said what they have
         self._ps = Parser(self)
+
+    async def _send_publish(
+        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, str] | None
+    ) -> None:
+        """As the client's, without a future and a turn of its flusher for each message, where nothing is held up."""
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        if headers:
+            head = b"".join((HEAD, *(f"{name}: {value}\r\n".encode() for name, value in headers.items()), b"\r\n"))
+            size = len(head)
+            line = f"HPUB {subject} {reply} {size} {size + payload_size}\r\n".encode()
+            await self._send_command(b"".join((line, head, payload, b"\r\n")))
+        else:
+            line = f"PUB {subject} {reply} {payload_size}\r\n".encode()
+            await self._send_command(b"".join((line, payload, b"\r\n")))
+        socket = self._socket()
+        if socket is None or socket.get_write_buffer_size():  # it is away, or takes no more now
+            if self._flush_queue is not None and self._flush_queue.empty():
+                await self._flush_pending()
+        elif not self._writing:
+            self._writing = True
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def _socket(self) -> asyncio.WriteTransport | None:
+        """Where bytes go, if there is a connection."""
+        transport = self._transport
+        if not self.is_connected or not isinstance(transport, TcpTransport) or transport._io_writer is None:
+            return None
+        return transport._io_writer.transport
+
+    def _write(self) -> None:
+        self._writing = False
+        if self._pending and (socket := self._socket()) is not None:  # else it is written after the reconnect
+            pending, self._pending, self._pending_data_size = self._pending, [], 0
+            socket.write(b"".join(pending))
 
     async def fail(self, fault: Exception) -> None:
         """Tell of what a taker could not do."""

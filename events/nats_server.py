@@ -264,6 +264,7 @@ class NatsServer:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=complaints,
                 start_new_session=True,  # Ctrl-C is for us; we stop it
+                env=environment(self.member),
             )
         try:
             if (who := process.identity(child.pid)) is not None:
@@ -336,6 +337,17 @@ def _send(child: asyncio.subprocess.Process | None, number: signal.Signals) -> N
     if child is not None and child.returncode is None:
         with suppress(ProcessLookupError):  # it died this moment
             child.send_signal(number)
+
+
+def environment(member: Member | None) -> dict[str, str]:
+    """The server's. Those of one cluster share this machine's processors: each as many threads as is its share.
+
+    Else they wake each other's idle threads all the time; what an operator has said of it stands.
+    """
+    if member is None:
+        return dict(os.environ)
+    share = max(1, len(os.sched_getaffinity(0)) // (1 + len(member.others)))
+    return {"GOMAXPROCS": str(share), **os.environ}
 
 
 def _command() -> Sequence[str]:

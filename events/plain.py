@@ -20,7 +20,7 @@ def from_plain(kind: Any, value: Any) -> Any:
     """For msgspec's decoders: a persistent map of whatever values its type names."""
     if get_origin(kind) is Map:
         keys, values = get_args(kind)
-        return Map(msgspec.convert(value, dict[keys, values], dec_hook=from_plain))  # type: ignore[valid-type]
+        return Map(msgspec.convert(value, dict[keys, values], dec_hook=from_plain))  # type: ignore[valid-type]  # known at run time only
     raise NotImplementedError(kind)
 
 

@@ -116,7 +116,7 @@ class NatsVault:
         key = key_of(name)
         revision = 0
         while True:
-            with suppress(Stale):
+            with suppress(Stale):  # another was there before, or was just removed
                 await self._bucket.put(key, self._cipher.seal(key, secret), expected=revision)
                 return secret
             found = await self._bucket.get(key)

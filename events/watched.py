@@ -54,7 +54,9 @@ class WatchedJournal(JetStreamJournal):
         return sequence
 
     async def _append(self, subject: str, data: bytes, expected: int, epoch: int) -> int:
-        async with asyncio.timeout(HASTE if self.unanswered else None):
+        if not self.unanswered:
+            return await super().append(subject, data, expected=expected, epoch=epoch)
+        async with asyncio.timeout(HASTE):
             return await super().append(subject, data, expected=expected, epoch=epoch)
 
     def _answered(self) -> None:

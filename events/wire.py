@@ -1,8 +1,7 @@
 """The wire: a connection to NATS.
 
-Questions are answered through one inbox of this connection. A question that is in the air when the connection is lost
-fails at once instead of after its timeout, so that whoever asked can ask again.
-Source: NATS client protocol; JetStream API (ADR-1, ADR-31).
+Questions are answered through one inbox of this connection. One that is in the air when the connection is lost fails
+at once, so that whoever asked can ask again. Source: NATS client protocol; JetStream API (ADR-1, ADR-31).
 """
 
 from __future__ import annotations
@@ -21,30 +20,22 @@ from nats import errors
 from nats.aio.msg import Msg as Message
 from nats.aio.subscription import Subscription
 
+from events.calls import AT_ONCE, FAULT, LATER, MANY, WAITING, Handler, Service
 from events.ids import new_hex
 from events.journal import Unavailable
 from events.nats_client import Taker, TakingClient
 from events.patience import growing
-from events.refusals import Busy, TooLarge
+from events.refusals import TooLarge
 
 __all__ = ["ApiError", "Credentials", "Denied", "Faulty", "Message", "NoAnswer", "Service", "Subscription", "Wire"]
 
 ATTEMPT = 2.0  # seconds that one question waits for its answer
 PAUSES = (0.002, 0.01, 0.02, 0.05, 0.1)  # seconds between attempts; the last one repeats
-AT_ONCE = 256  # requests that one service works on at a time
-WAITING = 256  # that wait for their turn: who comes then is told so at once, and comes back after a pause
-LAST = 5.0  # seconds in which a service that is stopped answers what it has taken
 CALLS = (0.05, 4.0)  # seconds between attempts of a call: the first pause, and the longest
 SENT_AWAY = (0.5, 30.0)  # and if many waited: sending somebody away has its price too
-REPLIES = ("_INBOX.", "_R_.")  # where an answer may go: anything else could be a subject of the journal
-FAULT = "Cumulog-Fault"
-LATER = "Cumulog-Later"  # beside it, for whoever knows it: nothing is wrong with the call, but now is not its time
-MANY = "many wait already"
 UNLIMITED = 1 << 40
 
 log = logging.getLogger("cumulog.wire")
-
-Handler = Callable[[str, bytes], Awaitable[bytes]]  # subject, payload -> answer
 
 
 class NoAnswer(Exception):
@@ -245,19 +236,23 @@ class Wire:
         pauses: Iterator[float] | None = None,
     ) -> Message:
         """The answer to a question that is asked again until it is answered. Raises Unavailable after `timeout` s."""
-        reason, pauses = "NATS is away", pauses or chain(PAUSES, repeat(PAUSES[-1]))
+        clock = asyncio.get_running_loop().time
+        reason, pauses, end = "", pauses or chain(PAUSES, repeat(PAUSES[-1])), clock() + timeout
         sent_away = growing(self._random, *SENT_AWAY)
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    await self._connected.wait()
-                    try:
-                        return await self.request(subject, data, headers, attempt)
-                    except NoAnswer as fault:
-                        reason = str(fault)
-                    await asyncio.sleep(next(sent_away if reason == MANY else pauses))
-        except TimeoutError as fault:
-            raise Unavailable(reason) from fault
+        while True:
+            if not self._connected.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await self._connected.wait()
+            try:
+                return await self.request(subject, data, headers, min(attempt, end - clock()))
+            except NoAnswer as fault:
+                if not reason or clock() < end:  # else this attempt had less time than those before it
+                    reason = str(fault)
+            pause = next(sent_away if reason == MANY else pauses)
+            if clock() + pause >= end:
+                raise Unavailable(reason)
+            await asyncio.sleep(pause)
 
     async def api(self, verb: str, body: Any = None, *, timeout: float = ATTEMPT) -> dict[str, Any]:
         """JetStream's answer to one question of its API. Raises NoAnswer, ApiError."""
@@ -335,63 +330,3 @@ class Wire:
     def inbox(self) -> str:
         """A subject of this connection's own."""
         return self.client.new_inbox()
-
-
-class Service:
-    """A subject that is being served."""
-
-    def __init__(self, wire: Wire, handler: Handler, at_once: int, waiting: int) -> None:
-        self.subscription: Subscription | None = None
-        self._wire = wire
-        self._handler = handler
-        self._room = asyncio.Semaphore(at_once)
-        self._most = at_once + waiting
-        self._tasks: set[asyncio.Task[bytes]] = set()
-
-    async def take(self, message: Message) -> None:
-        if message.reply and not message.reply.startswith(REPLIES):
-            log.error("a call on %s wants its answer on %s: ignored", message.subject, message.reply)
-            return
-        if len(self._tasks) >= self._most:
-            if message.reply:
-                await self._wire.client.publish(message.reply, headers=dict.fromkeys((FAULT, LATER), MANY))
-            return
-        task = asyncio.ensure_future(self._serve(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    async def _serve(self, message: Message) -> bytes:
-        headers: dict[str, str] | None = {FAULT: f"{message.subject} was not served"}
-        answer = b""
-        try:
-            async with self._room:
-                answer = await self._handler(message.subject, message.data)
-            headers = None
-        except asyncio.CancelledError:
-            headers = dict.fromkeys((FAULT, LATER), "its process ends")
-            raise
-        except (Busy, Unavailable) as fault:
-            headers = dict.fromkeys((FAULT, LATER), str(fault))
-            raise
-        finally:
-            if message.reply and (headers is None or self._wire.is_connected):
-                await self._wire.client.publish(message.reply, answer, headers=headers)
-        return answer
-
-    def _done(self, task: asyncio.Task[bytes]) -> None:
-        self._tasks.discard(task)
-        fault = None if task.cancelled() else task.exception()
-        if isinstance(fault, Busy | Unavailable):
-            log.warning("a call could not be served now: %s", fault)
-        elif fault is not None:
-            log.error("a call failed", exc_info=fault)
-
-    async def stop(self) -> None:
-        """Take no further calls, answer those taken, and give up those that wait: whoever called calls again."""
-        if self.subscription is not None:
-            await self._wire.unlisten(self.subscription)
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=LAST)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)

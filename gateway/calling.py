@@ -192,7 +192,7 @@ class Call:
         public = self.cloud.settings.gateway.public_url
         if public:
             return public.rstrip("/")
-        return f"{self.request.url.scheme}://{self.request.headers.get('host', 'localhost')}"
+        return f"{self.request.scope['scheme']}://{self.request.headers.get('host', 'localhost')}"
 
     @property
     def root(self) -> str:

@@ -37,8 +37,8 @@ class Client:
     def __init__(self, url: str, user: str, password: str, project: str) -> None:
         self.url = url
         self._token: str | None = None
-        identity = {"methods": ["password"], "password": {"user": {"name": user, "password": password}}}
-        identity["password"]["user"]["domain"] = {"id": "default"}  # type: ignore[index]
+        who = {"name": user, "domain": {"id": "default"}, "password": password}
+        identity = {"methods": ["password"], "password": {"user": who}}
         scope = {"project": {"name": project, "domain": {"id": "default"}}}
         answer, headers = self._send(
             "POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}

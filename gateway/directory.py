@@ -85,7 +85,7 @@ class Directory:
         self._lock.take()
         try:
             self._see_version(upgrade)
-        except BaseException:
+        except BaseException:  # whatever it is: who could not open it does not hold it
             self._lock.release()
             raise
 
@@ -146,7 +146,7 @@ class Directory:
         """Whole, unless another process was faster."""
         draft = file.with_name(f".{file.name}.{new_hex()}")
         draft.write_text(text)
-        with suppress(FileExistsError):
+        with suppress(FileExistsError):  # another process was faster
             os.link(draft, file)
         draft.unlink()
 

@@ -147,12 +147,12 @@ async def announce(ground: Ground, cloud: Cloud, name: str, url: str) -> None:
     async def again() -> None:
         while True:
             await asyncio.sleep(AGAIN)
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable):  # the next word is soon
                 await gateways.announce(one)
 
     async def withdraw() -> None:
         if wire.is_connected:  # else it is forgotten in a minute
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable):  # likewise
                 await gateways.withdraw(one)
 
     ground.parts.later("announcement", withdraw)

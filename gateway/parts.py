@@ -8,7 +8,8 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from events.wire import Handler, Wire
+from events.calls import Handler
+from events.wire import Wire
 
 log = logging.getLogger("cumulog")
 

@@ -255,7 +255,7 @@ class Past:
         tables = Projector(fold, directory / "tables.duckdb" if directory else None)
         try:
             await fill(tables, self._chronicle, world.sequence, lambda: self._fits(shared.weight))
-        except BaseException:
+        except BaseException:  # also if it is given up
             _remove(directory)
             raise
         world.fold, world.tables, world.directory, world.weight = fold, tables, directory, shared.weight
@@ -321,7 +321,7 @@ async def fill(
     try:
         await tables.begin()
         await fold_to(tables.fold, chronicle, sequence, None, flush)
-    except BaseException:
+    except BaseException:  # also if it is given up: whoever asked has nothing to stop then
         await tables.stop()
         raise
 

@@ -67,7 +67,7 @@ class Table:
             try:
                 nodes[name] = parse(check)
             except BadRule as fault:
-                raise BadRule(f"{name}: {fault}") from None
+                raise BadRule(f"{name}: {fault}") from fault
         compiled = compile_all(nodes, self.rules)
         self.guards = {name: _within(rule.scopes, compiled[name]) for name, rule in self.rules.items()}
         self.overrides = {name: check for name, check in given.items() if name in self.rules}

@@ -34,7 +34,7 @@ def read(path: Path) -> Given:
     try:
         found = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        raise BadRule(f"{path} is no YAML: {fault}") from None
+        raise BadRule(f"{path} is no YAML: {fault}") from fault
     if found is None:
         return {}
     if not isinstance(found, Mapping):
@@ -58,7 +58,7 @@ def take(policy: Policy, path: Path) -> None:
     try:
         policy.override(read(path))
     except BadRule as fault:
-        raise BadRule(str(fault) if str(path) in str(fault) else f"{path}: {fault}") from None
+        raise BadRule(str(fault) if str(path) in str(fault) else f"{path}: {fault}") from fault
     for name, today in policy.former().items():
         log.warning("%s: what is said of `%s` goes for what it is called today: %s", path, name, ", ".join(today))
     for name in policy.unknown():

@@ -26,7 +26,7 @@ def protocol(limits: settings.Limits) -> type[HttpToolsProtocol]:
         _over = False
         _timer: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
             super().connection_made(transport)
             metrics.CONNECTIONS.inc()
             self._over = len(self.connections) > limits.connections

@@ -364,7 +364,7 @@ def _field(match: str) -> Check:
     try:
         pattern = re.compile(wanted[1:]) if wanted.startswith("~") else None
     except re.error as fault:
-        raise BadRule(f"`field:{match}`: {fault}") from None
+        raise BadRule(f"`field:{match}`: {fault}") from fault
 
     def field(token: Token, target: Target | None) -> Verdict:
         if target is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import UNSET
@@ -21,8 +21,6 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from events import logs, metrics
-from events.decider import Step
-from events.envelope import State
 from events.journal import Unavailable
 from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
 from gateway import access_rules, bodies, faults, openapi, past
@@ -31,12 +29,8 @@ from gateway.cloud import Cloud
 from gateway.entrance import passage
 from gateway.microversions import ForeignField, refuse_foreign, shape
 from gateway.microversions import name as version_name
-from gateway.policy import ANYONE
 from gateway.rules import BadRule
 from gateway.tokens import Token
-
-S = TypeVar("S", bound=State)
-T = TypeVar("T")
 
 log = logging.getLogger("cumulog.gateway")
 
@@ -286,4 +280,4 @@ class Service:
         return response
 
 
-__all__ = ["ANYONE", "FIRST", "LAST", "Answer", "Call", "Face", "Route", "Service", "Step"]
+__all__ = ["FIRST", "LAST", "Answer", "Call", "Face", "Route", "Service"]

@@ -82,7 +82,7 @@ def _upgrade(path: Path, found: int, settings: Settings, steps: list[Step]) -> N
             step.work(stage, settings)
         _sync(stage)
         _say_version(path)
-    except BaseException:
+    except BaseException:  # also Ctrl-C
         if _version(path) == found:
             _discard(path)
         raise

@@ -177,8 +177,12 @@ class Orders:
                 self._forget(module, key, {order.host for order in orders})
                 if orders and (module, key) not in self._learned:
                     await self._learn(module, key, {order.host for order in orders})
+            said, digest = b"", b""
             for order in orders:
-                await self._put(order)
+                if (order.news or order.data) is not said:  # those for many hosts say the same
+                    said = order.news or order.data
+                    digest = _digest(said)
+                await self._put(order, digest)
         except Unavailable:
             log.warning("the orders for %s could not be put; it is tried again", key)
             await asyncio.sleep(min(0.5, self._period))
@@ -220,9 +224,9 @@ class Orders:
             self._put_last.pop((host, module.KIND, id), None)
             self._touch(module, wanted[host, id])
 
-    async def _put(self, order: Order) -> None:
-        """Put it, if it is not known to stand. Raises Unavailable."""
-        place, digest = (order.host, order.kind, order.id), _digest(order.news or order.data)
+    async def _put(self, order: Order, digest: bytes) -> None:
+        """Put it, if it is not known to stand; `digest`: of what it says. Raises Unavailable."""
+        place = (order.host, order.kind, order.id)
         if self._put_last.get(place) == digest:
             return
         with tracing.below(f"order {order.kind}", order.trace, **{"cumulog.id": order.id, "cumulog.host": order.host}):

@@ -171,7 +171,7 @@ class Runner:
         try:
             with metrics.PLAN_SECONDS.labels(_short(module)).time():
                 wishes.extend(module.plan(self.sight, now))
-        except Exception as fault:
+        except Exception as fault:  # a mistake of ours, whatever it is
             poison.failed(module.__name__, fault, now)
             asyncio.get_running_loop().call_later(min(REST, self._period), self._again, module.__name__)
         else:
@@ -200,7 +200,7 @@ class Runner:
         except (Busy, Unavailable) as fault:  # what cannot be written or read now would be refused at once again
             log.info("%s waits: %s", name, fault)
             pause, outcome = min(BUSY, self._period), "busy"
-        except Exception as fault:
+        except Exception as fault:  # likewise
             self.sight.poison.failed(name, fault, self.execute.clock.now(), f"request {wish.request}")
         else:
             self.sight.poison.well(name)

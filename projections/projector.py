@@ -160,7 +160,7 @@ class Projector:
         pause = self._every
         while True:
             await self._some.wait()
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # few have changed: they are written all the same
                 async with asyncio.timeout(pause):
                     await self._many.wait()
             try:

@@ -250,7 +250,7 @@ class Store:
         """After a failure: a file that DuckDB could not write to may be of no use to it until it is opened anew."""
         import duckdb
 
-        with suppress(duckdb.Error):
+        with suppress(duckdb.Error):  # the failure that led here is the one that is told
             self.connection.rollback()
         if self.path is not None:
             with suppress(duckdb.Error):

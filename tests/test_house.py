@@ -17,6 +17,7 @@ from events import settings
 from events.envelope import Command, Event, State
 from events.services import SERVICES, deciders
 from gateway import cli
+from tests.conftest import LONG
 from tests.fingerprints import FILE, fingerprints
 
 ROOT = Path(__file__).parent.parent
@@ -107,6 +108,10 @@ def test_files_are_of_a_readable_length() -> None:
     all_files = [*files(), *(path for name in ("tests", "benchmarks") for path in sorted((ROOT / name).rglob("*.py")))]
     long = {str(p.relative_to(ROOT)): n for p in all_files if (n := len(p.read_text().splitlines())) > LONGEST}
     assert long == {}
+
+
+def test_the_long_files_of_tests_are_there() -> None:
+    assert [name for name in LONG if not (ROOT / name).exists()] == []
 
 
 def test_every_module_says_what_it_is() -> None:

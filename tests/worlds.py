@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from events.chronicle import JournalChronicle
 from events.clock import Clock, SystemClock
-from events.decider import Executor
+from events.decider import Executor, Step, Steps
 from events.fold import Fold
 from events.journal import Journal, MemoryJournal
 from events.refusals import Unauthenticated
@@ -37,6 +37,13 @@ ROLES = {
     "service": ("service",),
     "nobody": (),
 }
+
+
+def one_by_one(steps: Steps) -> Iterator[Step]:
+    """All steps, in an order in which they may be taken."""
+    for some in steps:
+        if not callable(some):
+            yield from (some,) if isinstance(some, Step) else some
 
 
 def token(persona: str, project: str | None = PROJECT) -> Token:

@@ -12,7 +12,7 @@ from events.compute.flavor import CreateFlavor, DeleteFlavor, DescribeFlavor, Fl
 from events.ids import new_id
 from events.refusals import Conflict, Invalid, NotFound
 from gateway.compute.server_wish import checked_name
-from gateway.compute.words import Flag, boolean, is_true, limit_of, of_query, queries
+from gateway.compute.words import Flag, boolean, is_true, known_queries, limit_of, of_query
 from gateway.links import Link, with_query
 from gateway.microversions import since
 from gateway.serving import Call
@@ -213,10 +213,7 @@ async def list_detailed(call: Call) -> FlavorList:
 
 
 def _page(call: Call) -> tuple[list[Flavor], list[Link] | UnsetType]:
-    values = queries(call)
-    unknown = sorted(name for name in values if name not in _KNOWN)
-    if unknown and call.version >= (2, 75):
-        raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
+    values = known_queries(call, _KNOWN)
     limit = limit_of(values, call.cloud.settings.gateway.page)
     key, direction = values.get("sort_key", ["flavorid"])[0], values.get("sort_dir", ["asc"])[0]
     if key not in _SORT_KEYS:

@@ -16,7 +16,7 @@ from events.compute.host import DeleteHost, DisableHost, EnableHost, ForceHostDo
 from events.fold import Known
 from events.ids import derived, is_uuid
 from events.refusals import Conflict, Invalid, NotFound
-from gateway.compute.words import Flag, is_true, queries
+from gateway.compute.words import Flag, is_true, known_queries
 from gateway.microversions import since
 from gateway.serving import Call
 
@@ -47,15 +47,6 @@ def every(call: Call) -> list[Known[Host]]:
 def named(call: Call, kind: str, id: str) -> Known[Host] | None:
     """The host that has this id."""
     return next((known for known in every(call) if str(id_of(call, kind, known.state.id)) == id), None)
-
-
-def refuse_unknown(call: Call, known: frozenset[str]) -> dict[str, list[str]]:
-    """The query string, from 2.75 on without names that mean nothing. Raises Invalid."""
-    values = queries(call)
-    unknown = sorted(values.keys() - known)
-    if unknown and call.version >= (2, 75):
-        raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
-    return values
 
 
 # Services
@@ -111,7 +102,7 @@ def service(call: Call, known: Known[Host]) -> ServiceView:
 
 async def services(call: Call) -> ServiceList:
     """The hosts' services; `host` and `binary` narrow. Raises Invalid."""
-    values = refuse_unknown(call, frozenset(("host", "binary")))
+    values = known_queries(call, frozenset(("host", "binary")))
     found = [service(call, known) for known in every(call)]
     if "host" in values:
         found = [one for one in found if one.host == values["host"][-1]]

@@ -14,8 +14,8 @@ from events.fold import Known
 from events.ids import is_uuid
 from events.refusals import Invalid, NotFound, NotImplementedHere
 from events.room import Room
-from gateway.compute.host import every, id_of, named, refuse_unknown
-from gateway.compute.words import boolean, limit_of
+from gateway.compute.host import every, id_of, named
+from gateway.compute.words import boolean, known_queries, limit_of
 from gateway.links import Link, with_query
 from gateway.microversions import since, until
 from gateway.serving import Call
@@ -164,7 +164,7 @@ async def list_detailed(call: Call) -> HypervisorList:
 
 
 def _page(call: Call) -> tuple[list[Known[Host]], bool, list[Link] | UnsetType]:
-    values = refuse_unknown(call, frozenset(("limit", "marker", "hypervisor_hostname_pattern", "with_servers")))
+    values = known_queries(call, frozenset(("limit", "marker", "hypervisor_hostname_pattern", "with_servers")))
     found, with_servers = every(call), False
     if call.version >= (2, 53):
         with_servers = "with_servers" in values and boolean(values["with_servers"][-1])
@@ -205,7 +205,7 @@ def _find(call: Call) -> Known[Host]:
 
 async def show(call: Call) -> HypervisorAnswer:
     """One hypervisor. Raises NotFound, Invalid."""
-    values = refuse_unknown(call, frozenset(("with_servers",)))
+    values = known_queries(call, frozenset(("with_servers",)))
     with_servers = call.version >= (2, 53) and "with_servers" in values and boolean(values["with_servers"][-1])
     return HypervisorAnswer(_view(call, _find(call), with_servers))
 

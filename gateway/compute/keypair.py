@@ -172,21 +172,13 @@ def _asked(call: Call, values: dict[str, list[str]]) -> str:
     return _user(call, values["user_id"][-1] if "user_id" in values and call.version >= (2, 10) else None)
 
 
-def _values(call: Call, known: frozenset[str]) -> dict[str, list[str]]:
-    values = words.queries(call)
-    unknown = sorted(values.keys() - known)
-    if unknown and call.version >= (2, 75):
-        raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
-    return values
-
-
 _OF_ONE = frozenset(("user_id",))
 _OF_MANY = frozenset(("user_id", "limit", "marker"))
 
 
 async def show(call: Call) -> KeypairAnswer:
     """One key pair. Raises NotFound, Forbidden."""
-    user, name = _asked(call, _values(call, _OF_ONE)), call.path["name"]
+    user, name = _asked(call, words.known_queries(call, _OF_ONE)), call.path["name"]
     known: Known[Keypair] | None = call.fold.known(keypairs, (user, name))
     if known is None or known.state.deleted:
         raise NotFound(f"Keypair {name[:255]} not found for user {user}")
@@ -205,7 +197,7 @@ async def show(call: Call) -> KeypairAnswer:
 
 async def list_(call: Call) -> KeypairList:
     """The key pairs of a user, by name. Raises Invalid, Forbidden."""
-    values = _values(call, _OF_MANY)
+    values = words.known_queries(call, _OF_MANY)
     user = _asked(call, values)
     found = sorted(call.fold.by(keypairs, "user", user), key=lambda pair: pair.name)
     links: list[Link] | UnsetType = UNSET
@@ -232,6 +224,6 @@ def _after(found: list[Keypair], marker: str | None) -> list[Keypair]:
 
 async def delete(call: Call) -> Answer:
     """Servers made with it keep it. Raises NotFound, Forbidden."""
-    user = _asked(call, _values(call, _OF_ONE))
+    user = _asked(call, words.known_queries(call, _OF_ONE))
     await call.do(keypairs, DeleteKeypair(id=(user, call.path["name"][:255])))
     return Answer(status=204 if call.version >= (2, 2) else 202)

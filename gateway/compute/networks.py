@@ -13,6 +13,7 @@ from events.network import security_group as groups
 from events.network import subnet as subnets
 from events.refusals import Conflict, Invalid
 from gateway.serving import Call
+from projections.network.network import usable
 from projections.network.port import status_of
 
 
@@ -99,12 +100,10 @@ def automatic(call: Call) -> tuple[Attachment, ...]:
 
     Raises Conflict if there are several.
     """
-    mine = [one for one in call.fold.by(networks, "project", call.project) if not one.external]
-    shared = [one for one in call.fold.by(networks, "open", True) if one.shared and one.project != call.project]
-    usable = [one for one in mine or shared if call.fold.count(subnets, "network", one.id)]
-    if len(usable) > 1:
+    own = usable(call.fold, call.project)
+    if len(own) > 1:
         raise Conflict("Multiple possible networks found, use a Network ID to be more specific.")
-    return tuple(Attachment(network=one.id) for one in usable)
+    return tuple(Attachment(network=one.id) for one in own)
 
 
 def check_groups(call: Call, names: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from events.compute import quota as quotas
 from events.compute.quota import DEFAULTS, ResetLimits, SetLimits
 from events.refusals import Invalid
 from gateway.compute import projects, quota
-from gateway.compute.words import Flag, is_true, queries
+from gateway.compute.words import Flag, is_true, known_queries
 from gateway.microversions import Version, until
 from gateway.serving import Call
 
@@ -69,9 +69,7 @@ def _checked(call: Call) -> str:
     """The project that the path names. Raises Invalid, Forbidden."""
     id = call.path["project"]
     call.enforce({"project_id": id, "tenant_id": id})
-    unknown = sorted(queries(call).keys() - {"user_id"})
-    if unknown and call.version >= (2, 75):
-        raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
+    known_queries(call, {"user_id"})
     projects.check(call, id)
     return id
 
@@ -184,12 +182,7 @@ class LimitsAnswer(Struct):
 
 async def limits(call: Call) -> LimitsAnswer:
     """What the caller's project may use and does; an admin may name another. Raises Invalid."""
-    values = queries(call)
-    unknown = sorted(values.keys() - {"tenant_id", *(("reserved",) if call.version < (2, 75) else ())})
-    if unknown and call.version >= (2, 75):
-        were = "was" if len(unknown) == 1 else "were"
-        named = ", ".join(f"'{name[:255]}'" for name in unknown)
-        raise Invalid(f"Additional properties are not allowed ({named} {were} unexpected)")
+    values = known_queries(call, {"tenant_id"})
     others = "tenant_id" in values and call.allows("os_compute_api:limits:other_project")
     project = values["tenant_id"][-1] if others else call.project
     limit, used = quota.limits(call, project), quota.used(call, project)

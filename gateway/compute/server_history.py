@@ -18,10 +18,11 @@ from events.refusals import Invalid, NotFound
 from gateway.compute.server import not_found, target
 from gateway.compute.server_query import time_of
 from gateway.compute.server_views import host_id
-from gateway.compute.words import limit_of, queries
+from gateway.compute.words import known_queries, limit_of
 from gateway.links import Link, with_query
 from gateway.microversions import since
 from gateway.serving import Call
+from projections import wide
 from projections.compute.server import ASKED, FAILED, HISTORY, PLACED, Happening
 from projections.projector import Projector
 from projections.tables import quoted, table
@@ -82,9 +83,7 @@ async def _find(call: Call) -> Known[Server]:
     known: Known[Server] | None = call.fold.known(servers, id)
     tables = _tables(call)
     if known is None and tables is not None and call.version >= (2, 21):
-        one = table(servers)
-        rows = await tables.ask(f"SELECT known FROM {one.name} WHERE key = ?", [id[:255]])
-        known = one.decode(rows[0][0]) if rows else None
+        known = next(iter(await wide.known(tables, table(servers), [id[:255]])), None)
     if known is None or not call.may_see(known.state) or (known.state.deleted and call.version < (2, 21)):
         raise not_found(id)
     call.enforce(target(known.state))
@@ -154,11 +153,7 @@ def _went_on(server: Server, action: ActionView, one: Happening, at: datetime, d
 
 async def every(call: Call) -> ActionList:
     """The actions, the newest first. Raises NotFound, Invalid."""
-    values = queries(call)
-    known = {"limit", "marker", "changes-since", "changes-before"}
-    unknown = sorted(values.keys() - known)
-    if unknown and call.version >= (2, 75):
-        raise Invalid(f"Additional properties are not allowed ('{unknown[0][:255]}' was unexpected)")
+    values = known_queries(call, {"limit", "marker", "changes-since", "changes-before"})
     found = (await _actions(call))[::-1]
     for action in found:
         action.events = UNSET

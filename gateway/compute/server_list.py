@@ -125,10 +125,11 @@ def _after(call: Call, query: Query, found: list[KnownServer]) -> list[KnownServ
 def _tests(call: Call, query: Query) -> list[Test]:
     tests: list[Test] = []
     values = query.values
-    if not query.all_projects:
-        tests.append(lambda known, project=call.project: known.state.project == project)  # type: ignore[misc]
-        if not {"uuid", "reservation_id"} & values.keys():
-            tests.clear()
+    if (
+        not query.all_projects and {"uuid", "reservation_id"} & values.keys()
+    ):  # else only the project's own are looked at
+        own = call.project
+        tests.append(lambda known: known.state.project == own)
     for name, given in values.items():
         test = _test(call, name, given)
         if test is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from events.refusals import Invalid
 from gateway.serving import Call
@@ -178,4 +179,19 @@ def queries(call: Call) -> dict[str, list[str]]:
     return found
 
 
-__all__ = ["UNSET", "Flag", "boolean", "explain", "is_true", "limit_of", "missing", "of_query", "queries", "unwanted"]
+def known_queries(call: Call, known: Container[str]) -> dict[str, list[str]]:
+    """The query string, from 2.75 on without names that mean nothing. Raises Invalid."""
+    values = queries(call)
+    unknown = sorted(name for name in values if name not in known)
+    if unknown and call.version >= (2, 75):
+        named = ", ".join(f"'{name[:255]}'" for name in unknown)
+        raise Invalid(
+            f"Additional properties are not allowed ({named} {'was' if len(unknown) == 1 else 'were'} unexpected)"
+        )
+    return values
+
+
+__all__ = [
+    *("UNSET", "Flag", "boolean", "explain", "is_true", "known_queries", "limit_of", "missing", "of_query"),
+    *("queries", "unwanted"),
+]

@@ -79,7 +79,7 @@ async def _take(call: Call, image: Image, *, staging: bool) -> None:
             await _finish(call, store, coming, image.id, bytes_, staging)
         except Busy:
             raise  # the journal has it or not: `recover` sees to it
-        except BaseException as fault:
+        except BaseException as fault:  # also if the client goes away in the midst of it
             reason = fault.message if isinstance(fault, Refusal) else type(fault).__name__
             await asyncio.shield(give_up(call.cloud, store, image.id, coming.id, reason, call.origin))
             raise

@@ -154,8 +154,7 @@ def _tests(call: Call, given: dict[str, str]) -> Iterator[Test]:
         if name == "protected":
             yield _truth(name, value, lambda image: image.protected)
         elif name in ("tag", "tags"):
-            tags = frozenset(call.request.query_params.getlist(name))
-            yield lambda known, tags=tags: tags <= frozenset(known.state.tags)  # type: ignore[misc]
+            yield _tagged(frozenset(call.request.query_params.getlist(name)))
         elif name in ("size_min", "size_max"):
             yield _size(name, value)
         elif name in ("created_at", "updated_at"):
@@ -169,6 +168,10 @@ def _truth(name: str, value: str, field: Callable[[Image], bool]) -> Test:
     if wanted is None:
         raise Invalid(f"Invalid value '{value}' for '{name}' filter. Valid values are 'true' or 'false'.")
     return lambda known: field(known.state) is wanted
+
+
+def _tagged(tags: frozenset[str]) -> Test:
+    return lambda known: tags <= frozenset(known.state.tags)
 
 
 def _size(name: str, value: str) -> Test:

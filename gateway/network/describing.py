@@ -12,13 +12,14 @@ from gateway.network.security_group import GROUP
 from gateway.network.security_group_rule import RULE
 from gateway.network.subnet import SUBNET
 
-_BY_PATH: dict[str, Resource] = {one.plural.replace("_", "-"): one for one in (NETWORK, SUBNET, PORT, GROUP, RULE)}
+COLLECTIONS: dict[str, Resource] = {one.plural.replace("_", "-"): one for one in (NETWORK, SUBNET, PORT, GROUP, RULE)}
+"""By their names in paths."""
 
 
 def describe(route: Route) -> dict[str, Any] | None:
     """The schema of a route's body: which attributes it may have; their values are checked one by one."""
     parts = route.path.split("/")
-    resource = _BY_PATH.get(parts[2]) if len(parts) in (3, 4) else None
+    resource = COLLECTIONS.get(parts[2]) if len(parts) in (3, 4) else None
     if resource is None or route.method not in ("POST", "PUT"):
         return None
     new = route.method == "POST"

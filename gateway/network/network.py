@@ -23,6 +23,7 @@ from gateway.network.attributes import (
     text,
     wrong,
 )
+from gateway.network.bulk import all_or_none, told
 from gateway.network.documents import (
     Document,
     Resource,
@@ -151,16 +152,13 @@ async def create(call: Call) -> Document:
     """One new network, or several, all or none. Raises OverQuota, Invalid."""
     given, many = await items(call, NETWORK)
     wishes = [_wish(call, one) for one in given]
-    made: list[Network] = []
-    try:
-        for wish in wishes:
-            made.append(await create_network(call.cloud.execute, call.origin, wish))
-    except BaseException:
-        for network in made:
-            await delete_network(call.cloud.execute, call.origin, network)
-        raise
-    views = [view(call, network, new=True) for network in made]
-    return {"networks": views} if many else {"network": views[0]}
+    execute, origin = call.cloud.execute, call.origin
+    made = await all_or_none(
+        wishes,
+        lambda wish: create_network(execute, origin, wish),
+        lambda network: delete_network(execute, origin, network),
+    )
+    return told(NETWORK, [view(call, network, new=True) for network in made], many)
 
 
 def _wish(call: Call, given: Document) -> CreateNetwork:

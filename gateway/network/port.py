@@ -30,6 +30,7 @@ from gateway.network.attributes import (
     text,
     uuid,
 )
+from gateway.network.bulk import all_or_none, told
 from gateway.network.documents import (
     Document,
     Resource,
@@ -213,16 +214,13 @@ async def create(call: Call) -> Document:
     """One new port, or several, all or none. Raises NotFound, Forbidden, Invalid, Conflict, OverQuota, Busy."""
     given, many = await items(call, PORT)
     wishes = [_wish(call, one) for one in given]
-    made: list[Port] = []
-    try:
-        for wish in wishes:
-            made.append(await create_port(call.cloud.execute, call.origin, wish))
-    except BaseException:
-        for port in made:
-            await delete_port(call.cloud.execute, call.origin, port.id)
-        raise
-    views = [view(call, port) for port in made]
-    return {"ports": views} if many else {"port": views[0]}
+    execute, origin = call.cloud.execute, call.origin
+    made = await all_or_none(
+        wishes,
+        lambda wish: create_port(execute, origin, wish),
+        lambda port: delete_port(execute, origin, port.id),
+    )
+    return told(PORT, [view(call, port) for port in made], many)
 
 
 def _wish(call: Call, given: Document) -> NewPort:
@@ -230,9 +228,9 @@ def _wish(call: Call, given: Document) -> NewPort:
     network = call.fold.get(networks, values["network_id"])
     if network is None or not (network.shared or network.external or call.may_see(network)):
         raise networks.not_found(values["network_id"])
-    told = target(call, values["project_id"], network.id, values["device_owner"])
-    _check_policy(call, "create_port", told, given)
-    call.enforce(told)
+    place = target(call, values["project_id"], network.id, values["device_owner"])
+    _check_policy(call, "create_port", place, given)
+    call.enforce(place)
     chosen = {name: None if values[name] is UNCHOSEN else values[name] for name in ("fixed_ips", "security_groups")}
     secured = values["port_security_enabled"]
     check_security(secured is not False, chosen["security_groups"] or (), values["allowed_address_pairs"])

@@ -22,6 +22,7 @@ from events.network.security_group import (
 )
 from events.refusals import Conflict
 from gateway.network.attributes import Attribute, boolean, constant, field, standard
+from gateway.network.bulk import all_or_none, told
 from gateway.network.documents import (
     Document,
     Resource,
@@ -91,17 +92,13 @@ async def create(call: Call) -> Document:
     wishes = [_wish(call, one) for one in given]
     for wish in wishes:
         await ensure_default(call, wish.project)
-    made: list[SecurityGroup] = []
-    try:
-        for wish in wishes:
-            steps = list(steps_to_create(wish, now=call.cloud.clock.now()))
-            made.append((await call.do_all(steps))[-1])
-    except BaseException:
-        for group in made:
-            await _delete(call, group, None)
-        raise
-    views = [document(call, GROUP, group) for group in made]
-    return {"security_groups": views} if many else {"security_group": views[0]}
+    made = await all_or_none(wishes, lambda wish: _make(call, wish), lambda group: _delete(call, group, None))
+    return told(GROUP, [document(call, GROUP, group) for group in made], many)
+
+
+async def _make(call: Call, wish: CreateSecurityGroup) -> SecurityGroup:
+    made: SecurityGroup = (await call.do_all(list(steps_to_create(wish, now=call.cloud.clock.now()))))[-1]
+    return made
 
 
 def _wish(call: Call, given: Document) -> CreateSecurityGroup:

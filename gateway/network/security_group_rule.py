@@ -11,6 +11,7 @@ from events.network import security_group as groups
 from events.network.security_group import DescribeRule, RemoveRule, Rule, SecurityGroup, meaning, rule_not_found
 from events.refusals import Conflict, Invalid, NotFound
 from gateway.network.attributes import Attribute, as_text, boolean, choice, constant, integer, moment, nothing, text
+from gateway.network.bulk import told
 from gateway.network.documents import (
     Document,
     Resource,
@@ -140,7 +141,7 @@ async def create(call: Call) -> Document:
     steps = steps_to_add(group, tuple(rules), claim=claim, now=call.cloud.clock.now())
     after: SecurityGroup = (await call.do_all(list(steps)))[-1]
     views = [document(call, RULE, Shown(after, after.rules[rule.id])) for rule in rules]
-    return {"security_group_rules": views} if many else {"security_group_rule": views[0]}
+    return told(RULE, views, many)
 
 
 def _group(call: Call, id: Any) -> SecurityGroup:

@@ -30,6 +30,7 @@ from gateway.network.attributes import (
     uuid,
     wrong,
 )
+from gateway.network.bulk import all_or_none, told
 from gateway.network.documents import (
     Document,
     Resource,
@@ -194,16 +195,13 @@ async def create(call: Call) -> Document:
     """One new subnet, or several, all or none. Raises NotFound, Forbidden, Invalid, Conflict, OverQuota."""
     given, many = await items(call, SUBNET)
     wishes = [_wish(call, to_create(call, SUBNET, one)) for one in given]
-    made: list[Subnet] = []
-    try:
-        for wish in wishes:
-            made.append(await create_subnet(call.cloud.execute, call.origin, wish))
-    except BaseException:
-        for subnet in made:
-            await delete_subnet(call.cloud.execute, call.origin, subnet)
-        raise
-    views = [view(call, subnet) for subnet in made]
-    return {"subnets": views} if many else {"subnet": views[0]}
+    execute, origin = call.cloud.execute, call.origin
+    made = await all_or_none(
+        wishes,
+        lambda wish: create_subnet(execute, origin, wish),
+        lambda subnet: delete_subnet(execute, origin, subnet),
+    )
+    return told(SUBNET, [view(call, subnet) for subnet in made], many)
 
 
 def _wish(call: Call, values: Document) -> CreateSubnet:

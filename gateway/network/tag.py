@@ -8,20 +8,12 @@ from urllib.parse import unquote
 from events.network.standard import AddTag, RemoveTag, SetTags, Standard
 from events.refusals import NotFound
 from gateway.network.attributes import wrong
+from gateway.network.describing import COLLECTIONS
 from gateway.network.documents import Document, Resource, no_body, plain_body
-from gateway.network.network import NETWORK
-from gateway.network.port import PORT
 from gateway.network.security_group import GROUP
-from gateway.network.subnet import SUBNET
 from gateway.serving import Call
 
-TAGGED: dict[str, Resource] = {
-    "networks": NETWORK,
-    "subnets": SUBNET,
-    "ports": PORT,
-    "security-groups": GROUP,
-    "security_groups": GROUP,
-}
+TAGGED = {**{name: one for name, one in COLLECTIONS.items() if one.tagged}, "security_groups": GROUP}
 
 
 def _found(call: Call, rule: str) -> tuple[Resource, Standard]:

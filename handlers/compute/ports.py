@@ -10,15 +10,13 @@ from events.compute.server import Attachment, Server
 from events.decider import Step, Stride
 from events.fold import Fold
 from events.ids import derived
-from events.network import network as networks
 from events.network import port as ports
 from events.network import security_group as groups
-from events.network import subnet as subnets
-from events.network.network import Network
 from events.network.port import ChangePort, Port
 from events.refusals import Conflict, NotFound
 from handlers.runner import Sight
 from projections.network.addresses import Wanted
+from projections.network.network import usable
 from projections.network.port import NewPort, steps_to_create, steps_to_delete
 
 
@@ -39,13 +37,6 @@ def attachments(fold: Fold, server: Server) -> tuple[Attachment, ...]:
     if len(own) > 1:
         raise Conflict("Multiple possible networks found, use a Network ID to be more specific.", kind="ambiguous")
     return tuple(Attachment(network=network.id) for network in own)
-
-
-def usable(fold: Fold, project: str) -> list[Network]:
-    """The networks with subnets that a project's servers are put on if it names none."""
-    own = [network for network in fold.by(networks, "project", project) if not network.external]
-    shared = [network for network in fold.by(networks, "open", True) if network.shared and network.project != project]
-    return [network for network in (own or shared) if fold.count(subnets, "network", network.id)]
 
 
 def steps_to_attach(sight: Sight, server: Server, host: Host, now: datetime) -> Iterator[Stride]:

@@ -6,7 +6,6 @@ Filters and weighers bear nova's names. Source: Compute administrator guide, "Co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from random import Random
 
 from msgspec import Struct
@@ -22,7 +21,7 @@ Amounts = dict[str, int]
 class Candidate:
     """A host with what is left of it in this round of planning."""
 
-    __slots__ = ("disk", "host", "is_open", "limits", "ram", "room", "used", "vcpus")
+    __slots__ = ("disk", "host", "is_open", "left", "limits", "ram", "room", "used", "vcpus")
 
     def __init__(self, host: Host, limits: Amounts, room: Room | None) -> None:
         self.host = host
@@ -31,6 +30,7 @@ class Candidate:
         self.room = room
         self.used: Amounts = {}
         self.ram = self.vcpus = self.disk = 0  # free: MiB, processors, GiB
+        self.left = (0, 0, 0)  # the same, in the order of WEIGHERS
         self.begin()
 
     def begin(self) -> None:
@@ -42,7 +42,7 @@ class Candidate:
 
     def _use(self, used: Amounts) -> None:
         self.used = used
-        self.ram, self.vcpus, self.disk = self.free("ram"), self.free("vcpus"), self.free("disk")
+        self.ram, self.vcpus, self.disk = self.left = self.free("ram"), self.free("vcpus"), self.free("disk")
 
     def free(self, name: str) -> int:
         return self.limits[name] - self.used.get(name, 0)
@@ -118,16 +118,25 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
 WEIGHERS: tuple[tuple[str, float], ...] = (("ram", 1.0), ("vcpus", 1.0), ("disk", 1.0))
 
 
-def weigh(candidates: Sequence[Candidate]) -> list[float]:
-    """A weight for each host: free RAM, processors and disk, each scaled to 0…1 over the hosts, and summed."""
-    weights = [0.0] * len(candidates)
-    for name, multiplier in WEIGHERS:
-        free = list(map(attrgetter(name), candidates))
+def weigh(sizes: Sequence[tuple[int, int, int]]) -> list[float]:
+    """A weight for each of what hosts have free, RAM, processors and disk: each scaled to 0…1 over all, and summed."""
+    weights = [0.0] * len(sizes)
+    for (_, multiplier), free in zip(WEIGHERS, zip(*sizes, strict=True), strict=True):
         low, high = min(free), max(free)
         if high > low:
             scale = multiplier / (high - low)
             weights = [weight + scale * (value - low) for weight, value in zip(weights, free, strict=True)]
     return weights
+
+
+def best(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those of the greatest weight. Hosts that are as full as each other weigh the same: each fill is weighed once."""
+    sizes = [one.left for one in candidates]
+    distinct = list(dict.fromkeys(sizes))
+    weights = weigh(distinct)
+    most = max(weights)
+    heaviest = {size for size, weight in zip(distinct, weights, strict=True) if weight == most}
+    return [one for one, size in zip(candidates, sizes, strict=True) if size in heaviest]
 
 
 def passing(server: Server, candidates: Sequence[Candidate], asked: Amounts) -> list[Candidate]:
@@ -153,9 +162,7 @@ def choose(server: Server, candidates: Sequence[Candidate], random: Random, kind
     elif kind == "simple":
         chosen = min(fitting, key=lambda candidate: candidate.used.get("vcpus", 0))
     else:
-        weights = weigh(fitting)
-        best = max(weights)
-        chosen = random.choice([c for c, weight in zip(fitting, weights, strict=True) if weight == best])
+        chosen = random.choice(best(fitting))
     return Choice(chosen.host.id, {})
 
 

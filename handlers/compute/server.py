@@ -84,9 +84,9 @@ def _candidate(sight: Sight, host: Host) -> Iterator[Candidate]:
 
 def _place(sight: Sight, now: datetime) -> Plans:
     """Who waits and is not being placed yet; what is planned for those who are is not free for others."""
-    waiting = sight.fold.by(servers, "phase", "place")
+    waiting = [server for server in sight.fold.by(servers, "phase", "place") if server.id not in sight.busy]
     if not waiting:
-        return
+        return  # nobody looks at a thousand hosts for those who are being placed
     by_name, placing = candidates(sight, now), sight.memory.setdefault(PLACING, {})
     taken: list[Candidate] = []
     firm: list[Candidate] = []
@@ -97,12 +97,11 @@ def _place(sight: Sight, now: datetime) -> Plans:
             by_name[host].take(amounts)
             taken.append(by_name[host])
     for server in waiting:
-        if server.id not in sight.busy:
-            yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name, firm)
-            if server.id in placing:
-                host, amounts = placing[server.id]
-                by_name[host].take(amounts)
-                taken.append(by_name[host])
+        yield from sight.apart(server.id, now, _place_one, sight, now, server, by_name, firm)
+        if server.id in placing:
+            host, amounts = placing[server.id]
+            by_name[host].take(amounts)
+            taken.append(by_name[host])
     for candidate in taken:
         candidate.begin()
 

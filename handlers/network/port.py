@@ -210,7 +210,7 @@ def _of_dead_port(fold: Fold, port: Port) -> Plans:
     if not port.project:
         return  # a tombstone of what never was; its claims have deadlines
     for step in gone(port, None):
-        if fold.by(step.resource, "holder", step.command.holder):  # type: ignore[attr-defined]
+        if fold.by(step.resource, "holder", step.command.holder):  # type: ignore[attr-defined]  # a release
             yield Wish(step.resource, step.command)
     room = fold.get(quota, port.project)
     share = f"port:{holder(port.id, port.claim)}"

@@ -31,6 +31,13 @@ VLAN = (1, 4094)
 DHCP = "network:dhcp"
 
 
+def usable(fold: Fold, project: str) -> list[Network]:
+    """The networks with subnets that a project's servers are put on if they name none: its own, or else shared ones."""
+    own = [network for network in fold.by(networks, "project", project) if not network.external]
+    shared = [network for network in fold.by(networks, "open", True) if network.shared and network.project != project]
+    return [network for network in own or shared if fold.count(subnets, "network", network.id)]
+
+
 def share(kind: str, id: str, claim: str, project: str, now: datetime) -> Step:
     """One of a kind of the project's quota."""
     name = f"{kind}:{holder(id, claim)}"
@@ -136,7 +143,7 @@ async def delete_network(
             subnet = fold.get(subnets, place.subnet) or await _stop(execute, origin, place)
             if subnet is not None:
                 await delete_subnet(execute, origin, subnet, rng=rng)
-    except BaseException:
+    except BaseException:  # also if it is given up: a mark that stays would keep ports away
         await execute(networks, networks.KeepNetwork(id=network.id, claim=claim), origin)
         raise
     await execute(networks, networks.DeleteNetwork(id=network.id, claim=claim), origin)
@@ -222,7 +229,7 @@ async def delete_subnet(
         _unless_given(fold, subnet)
         for port in fold.by(ports, "subnets", subnet.id):
             await _drop(execute, origin, port, subnet.id)
-    except BaseException:
+    except BaseException:  # likewise
         await execute(subnets, subnets.KeepSubnet(id=subnet.id, claim=claim), origin)
         raise
     await execute(subnets, subnets.DeleteSubnet(id=subnet.id, claim=claim), origin)

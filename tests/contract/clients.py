@@ -46,7 +46,7 @@ class Commands:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.close()
-        self._server.wait(10)
+        self._server.wait(60)  # it may not have loaded everything yet
         self._server.stdout.close()
 
     def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:

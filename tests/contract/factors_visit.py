@@ -18,11 +18,14 @@ from keystoneauth1.exceptions import MissingAuthMethods
 from keystoneauth1.identity import v3
 
 PERIOD = 30  # seconds of a passcode
-LONG = 20  # seconds that the visit may take
+LONG = 5  # seconds that one may be on its way
 
 
 def passcode(seed: str, ago: int) -> str:
-    """RFC 6238's, of six digits, so many periods ago."""
+    """RFC 6238's, of six digits, so many periods ago; its period does not end while it is on its way."""
+    left = PERIOD - time.time() % PERIOD
+    if left < LONG:
+        time.sleep(left)
     step = int(time.time()) // PERIOD - ago
     digest = hmac.new(base64.b32decode(seed), struct.pack(">Q", step), hashlib.sha1).digest()
     place = digest[-1] & 15
@@ -32,8 +35,6 @@ def passcode(seed: str, ago: int) -> str:
 def visit(url: str, user: str, password: str, seed: str) -> dict[str, object]:
     """By a password and a receipt, by both factors at once, and by the token that came of it."""
     met: dict[str, object] = {}
-    while time.time() % PERIOD > PERIOD - LONG:
-        time.sleep(0.1)
     auth = v3.Auth(url, [v3.PasswordMethod(user_id=user, password=password)], unscoped=True)
     asking = session.Session(auth=auth)
     try:
@@ -60,4 +61,5 @@ def visit(url: str, user: str, password: str, seed: str) -> dict[str, object]:
     return met
 
 
-print(json.dumps(visit(*sys.argv[1:])))
+if __name__ == "__main__":
+    print(json.dumps(visit(*sys.argv[1:])))

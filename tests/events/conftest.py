@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from events.assignments import Assignments
 from events.journal import Journal
 from events.nats_cluster import NatsCluster
 from events.nats_server import NatsServer
@@ -17,6 +18,7 @@ from tests import journals
 from tests.events.proxy import Proxy
 
 HOSTS = ("h1", "h2", "node.example.org")
+on_one_and_on_three = pytest.mark.parametrize("server", ["one", "three"], indirect=True)
 
 
 @pytest.fixture
@@ -74,3 +76,11 @@ async def journal(request: Any, no_task_is_left: None, tmp_path: Path) -> AsyncI
     """An empty journal: its meaning in memory, and the real one."""
     async with journals.empty(request.param, tmp_path) as journal:
         yield journal
+
+
+@pytest.fixture
+async def assignments(wire: Wire) -> AsyncIterator[Assignments]:
+    assignments = await Assignments.open(wire)
+    service = await assignments.serve()
+    yield assignments
+    await service.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from events.epochs import close, finish
 from events.fold import Fold
 from events.jetstream import STREAM, JetStreamJournal
 from events.journal import CLOSED, Entry, Stale, Unavailable
+from events.nats_server import Member, environment
 from events.refusals import Busy
 from events.streams import stream
 from events.wire import Wire
@@ -229,3 +231,15 @@ async def test_an_epoch_outlives_a_server_that_missed_its_beginning(cluster: Clu
     await fresh.follow(journal)
     assert [state.projects for state in fresh.all(flavor)] == [granted]
     await fresh.stop()
+
+
+def test_servers_of_one_cluster_share_the_processors_of_their_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOMAXPROCS", raising=False)
+    member = Member(name="node-1", port=1, others=(2, 3))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert environment(member)["GOMAXPROCS"] == "2"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    assert environment(member)["GOMAXPROCS"] == "1"
+    assert "GOMAXPROCS" not in environment(None)
+    monkeypatch.setenv("GOMAXPROCS", "7")
+    assert environment(member)["GOMAXPROCS"] == "7"

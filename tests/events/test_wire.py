@@ -159,7 +159,7 @@ async def test_a_connection_cut_before_its_greeting_is_closed(connect: Connect, 
 async def test_a_service_that_stops_gives_up_what_only_waits_and_whoever_called_calls_again(
     wire: Wire, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("events.wire.LAST", 0.05)
+    monkeypatch.setattr("events.calls.LAST", 0.05)
     taken = asyncio.Event()
 
     async def wait(subject: str, payload: bytes) -> bytes:

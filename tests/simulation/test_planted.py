@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from events.compute import host_room
 from events.compute import server as servers
 from events.compute.server import PlaceServer, ReportServer, ServerPlaced
-from events.decider import Executor, Step, Steps, one_by_one
+from events.decider import Executor, Step, Steps
 from events.envelope import Origin
 from events.epochs import Closed, Closer
 from events.ids import new_hex
@@ -29,6 +29,7 @@ from tests.simulation.clouds import SimulatedCloud
 from tests.simulation.shaky import Recorded
 from tests.simulation.test_servers import deleted_while_its_host_was_down, history
 from tests.simulation.virtual import run
+from tests.worlds import one_by_one
 
 WITHIN = 150  # seeds
 FIRST = 1000

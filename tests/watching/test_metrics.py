@@ -44,6 +44,11 @@ def test_it_is_measured(seen: Seen, name: str) -> None:
     assert name in {family.name for family in text_string_to_metric_families(seen.metrics)}
 
 
+def test_each_is_told_once(seen: Seen) -> None:
+    names = [line.split()[2] for line in seen.metrics.splitlines() if line.startswith("# TYPE ")]
+    assert len(names) == len(set(names))
+
+
 def test_requests_are_counted_by_the_routes_pattern(seen: Seen) -> None:
     counts = {
         (one["service"], one["route"], one["status"]): n for one, n in samples(seen, "cumulog_http_requests_total")

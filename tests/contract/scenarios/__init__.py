@@ -1,39 +1,22 @@
 """Scenarios: requests one after the other, and what the real service, release 2026.2, answered to each.
 
-A file is a list of steps. A step keeps members of an answer under names (`keep`), by which later ones speak of them:
-`${u}` in paths, bodies and words. Recorded are the status, the words of an error, and the shape of any other document.
+A file is a list of steps. Recorded are the status, the words of an error, and the shape of any other document.
 
     python -m tests.contract.scenarios http://127.0.0.1:5000 PASSWORD FILE…     records the answers of another cloud
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import httpx
 import msgspec
-from msgspec import Struct
+
+from tests.steps import Names, Step, keep, request
 
 HERE = Path(__file__).parent
-
-Names = dict[str, str]
-
-
-class Step(Struct, kw_only=True, omit_defaults=True):
-    """A request and its answer."""
-
-    name: str
-    method: str
-    path: str
-    body: Any = None
-    token: str | None = None  # the admin's if not said; `-`: none
-    keep: dict[str, str] = {}  # name -> the way to a member, such as `limits.0.id`, or `header X-Subject-Token`
-    status: int = 0
-    message: str | None = None
-    shape: Any = None
 
 
 def read(name: str) -> list[Step]:
@@ -48,35 +31,9 @@ def begin() -> Names:
 
 def send(http: httpx.Client, step: Step, names: Names) -> httpx.Response:
     """The answer to a step; what it keeps is in `names` from then on."""
-    token = http.headers["X-Auth-Token"] if step.token is None else filled(step.token, names)
-    headers = {"Content-Type": "application/json", **({"X-Auth-Token": token} if token != "-" else {})}
-    content = None if step.body is None else msgspec.json.encode(filled(step.body, names))
-    bare = httpx.Request(step.method, http.base_url.join(filled(step.path, names)), headers=headers, content=content)
-    answer = http.send(bare)
-    for name, way in step.keep.items():
-        if answer.is_success:
-            names[name] = _kept(answer, way)
+    answer = http.send(request(http, step, names, http.headers["X-Auth-Token"]))
+    keep(answer, step, names)
     return answer
-
-
-def _kept(answer: httpx.Response, way: str) -> str:
-    if way.startswith("header "):
-        return str(answer.headers[way.removeprefix("header ")])
-    found = answer.json()
-    for part in way.split("."):
-        found = found[int(part) if part.isdigit() else part]
-    return str(found)
-
-
-def filled(value: Any, names: Names) -> Any:
-    """A value with the names in it replaced by what they stand for."""
-    if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", lambda found: names[found[1]], value)
-    if isinstance(value, list):
-        return [filled(one, names) for one in value]
-    if isinstance(value, dict):
-        return {name: filled(one, names) for name, one in value.items()}
-    return value
 
 
 def message(answer: httpx.Response, names: Names) -> str | None:

@@ -8,7 +8,8 @@ import time
 import httpx
 import msgspec
 
-from tests.contract.scenarios import HERE, Step, begin, message, read, send, shape
+from tests.contract.scenarios import HERE, begin, message, read, send, shape
+from tests.steps import Step
 
 
 def login(url: str, password: str) -> httpx.Client:

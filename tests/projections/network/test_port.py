@@ -9,7 +9,6 @@ from random import Random
 
 import pytest
 
-from events.decider import one_by_one
 from events.envelope import CLOUD
 from events.network import address, mac, quota
 from events.network import network as networks
@@ -34,6 +33,7 @@ from tests.projections.network.worlds import (
     later,
     settle,
 )
+from tests.worlds import one_by_one
 
 SEEDS = 20
 WISHES = (("fixed_ips",), ("fixed_ips",), ("mac",), ("fixed_ips", "mac"))
