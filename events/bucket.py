@@ -219,7 +219,10 @@ class Bucket:
         subscription = await self._wire.client.subscribe(inbox, cb=hear)
         try:
             await self._wire.client.publish(f"$JS.API.DIRECT.GET.{self.stream}", question, inbox)
-            await asyncio.wait((ended,), timeout=ATTEMPT)
+            heard = -1
+            while not ended.done() and len(found) > heard:  # as long as it goes on: to ask again would be as long
+                heard = len(found)
+                await asyncio.wait((ended,), timeout=ATTEMPT)
         finally:
             await self._wire.unlisten(subscription)
         return ended.result() if ended.done() else {}, sorted(found, key=lambda item: item.key)

@@ -195,9 +195,8 @@ async def test_an_agent_that_knows_everything_is_told_nothing(wire: Wire, connec
     await orders.put("h1", "server", "3", b"2", 12)
     await orders.purge("h1", "server", "4", 12)
     await until(lambda: orders.reads > 1)
-    reads = orders.reads
     await asyncio.sleep(0.2)
-    assert orders.reads <= reads + 1
+    assert orders.reads <= 3
     assert len(host.holds) == 9
     await own.stop()
     await service.stop()
