@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from events.assignments import ASK, SAID, OwnAssignments
+from events.nats.assignments import ASK, SAID, OwnAssignments
+from events.nats.wire import Message, Subscription, Wire
 from events.subjects import token
-from events.wire import Message, Subscription, Wire
 
 PATIENCE = 10.0  # seconds after which nobody answers
 ATTEMPT = 5.0  # seconds that a report may have to wait for its answer

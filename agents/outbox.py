@@ -15,8 +15,8 @@ import msgspec
 from agents.link import Link
 from events.compute.guest import Answers, BuiltAsked, Many, Report, Seen
 from events.journal import Unavailable
+from events.nats.wire import Faulty
 from events.patience import growing
-from events.wire import Faulty
 
 log = logging.getLogger("cumulog.agent")
 

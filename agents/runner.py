@@ -18,7 +18,7 @@ from agents.outbox import Outbox
 from events import logs, metrics, tracing
 from events.clock import Clock
 from events.compute.guest import BuiltAsked, ConsoleAsked, ConsoleRead, Joined, Seen
-from events.wire import Faulty
+from events.nats.wire import Faulty
 
 log = logging.getLogger("cumulog.agent")
 

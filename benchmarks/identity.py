@@ -38,10 +38,10 @@ from events.identity.project import ProjectCreated
 from events.identity.record import Make
 from events.identity.user import UserCreated
 from events.ids import derived
-from events.jetstream import JetStreamJournal
 from events.journal import Entry
+from events.nats.jetstream import JetStreamJournal
+from events.nats.wire import Wire
 from events.services import deciders
-from events.wire import Wire
 
 USERS, PROJECTS, ASSIGNMENTS, GROUPS = 10_000, 2_000, 50_000, 50
 PASSWORD = "correct horse"

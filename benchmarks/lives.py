@@ -14,8 +14,8 @@ from benchmarks.clouds import Client, Measured
 from benchmarks.people import Person
 from events.envelope import Commit
 from events.journal import Entry
+from events.nats.wire import Wire
 from events.settings import Settings
-from events.wire import Wire
 from gateway.reading import opened
 
 Raw = Commit[dict[str, object]]

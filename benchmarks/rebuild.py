@@ -27,13 +27,13 @@ from events.envelope import Command, Commit, digest
 from events.epochs import close
 from events.fold import Fold, Known
 from events.ids import new_hex
-from events.jetstream import JetStreamJournal
-from events.nats_server import NatsServer
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 from events.network import address, mac, port
 from events.network.port import Address, CreatePort, ReportPort
 from events.services import deciders
 from events.subjects import key_of, prefix_of
-from events.wire import Wire
 from projections.archive import Archive
 from projections.archiving import keep
 from projections.cold import Directory

@@ -32,14 +32,14 @@ from benchmarks.history import History
 from benchmarks.lives import bytes_of
 from benchmarks.people import Person, until
 from benchmarks.split import Split
-from events.assignments import NAME
 from events.fold import BURIAL, Fold
-from events.jetstream import JetStreamJournal
 from events.journal import Entry, Epoch
+from events.nats.assignments import NAME
+from events.nats.jetstream import JetStreamJournal
+from events.nats.wire import Wire
 from events.services import deciders
 from events.subjects import token
-from events.wire import Wire
-from gateway.ground import TABLES
+from gateway.composition.ground import TABLES
 from handlers.archivist import Archivist
 from projections.archive import Archive
 from projections.archiving import keep

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.clouds import CUMULOG, pss
 from events import process
-from events.nats_server import NatsServer
-from gateway.part_agents import host_names
+from events.nats.server import NatsServer
+from gateway.composition.part_agents import host_names
 
 AGENTS = 2  # processes that share the hosts
 TICKS = os.sysconf("SC_CLK_TCK")

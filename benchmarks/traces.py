@@ -20,10 +20,10 @@ from benchmarks.rebuild import fill
 from events.envelope import Commit
 from events.epochs import close
 from events.fold import Fold
-from events.jetstream import JetStreamJournal
-from events.nats_server import NatsServer
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 from events.services import deciders
-from events.wire import Wire
 from gateway.traces import trace
 from projections.archive import Archive, Chronicle
 from projections.archiving import keep

@@ -12,10 +12,10 @@ import time
 from events import metrics, tracing
 from events.decider import C, Decider, E, Executor, Outcome, S
 from events.envelope import Origin
-from events.jetstream import JetStreamJournal
 from events.journal import Moved, Stale, Unavailable
+from events.nats.jetstream import JetStreamJournal
+from events.nats.wire import Wire
 from events.refusals import Busy
-from events.wire import Wire
 
 HASTE = 2.0  # seconds that a write is tried after one that was not answered
 PATIENCE = 5  # seconds after which who was refused may try again

@@ -15,8 +15,8 @@ from starlette.routing import Route, Router
 from events import metrics
 from events.settings import Limits
 from gateway import http
+from gateway.composition.parts import Parts
 from gateway.health import Health
-from gateway.parts import Parts
 
 
 def routes(health: Health) -> list[Route]:

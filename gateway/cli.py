@@ -16,7 +16,7 @@ from typing import Any, cast
 from events import logs, tracing
 from events.journal import Unavailable
 from events.settings import BadSetting, Settings, load
-from gateway.directory import Directory, DirectoryFault, default
+from gateway.composition.directory import Directory, DirectoryFault, default
 
 FLAGS = {"public_url": "gateway.public_url", "nats": "journal.nats"}  # that are settings, for short
 
@@ -226,8 +226,8 @@ def _assignments(options: argparse.Namespace) -> list[str]:
 
 def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
+    from gateway.composition.up import Options, Up
     from gateway.http import address
-    from gateway.up import Options, Up
     from gateway.upgrading import upgrade
 
     if options.hosts < 1:
@@ -250,7 +250,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
         if options.nodes == 1:
             await Up(directory, settings, asked).run(_ready)
         else:
-            from gateway.many import Many
+            from gateway.composition.many import Many
 
             passed = [f"--set={setting}" for setting in _assignments(options)]
             await Many(directory, settings, asked, passed).run(_ready)
@@ -264,7 +264,7 @@ def _up(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
     _import_less()
-    from gateway.alone import Alone, Options
+    from gateway.composition.alone import Alone, Options
 
     role = options.command
     hosts = tuple(options.host) if role == "agent" else ()
@@ -281,7 +281,7 @@ def _alone(options: argparse.Namespace, path: Path, settings: Settings) -> int:
 
 
 def _credentials(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    from gateway import journals
+    from gateway.composition import journals
 
     if (options.role in ("agent", "consumer")) != bool(options.host):
         sys.exit("cumulog: the credentials of an agent are for a HOST, those of a consumer for a NAME")
@@ -309,7 +309,7 @@ def _consumer(options: argparse.Namespace, path: Path, settings: Settings) -> in
 
 
 def _restart(options: argparse.Namespace, path: Path, settings: Settings) -> int:
-    from gateway import many
+    from gateway.composition import many
 
     asyncio.run(many.restart(path))
     return 0
@@ -345,7 +345,7 @@ def _live(life: Coroutine[Any, Any, None]) -> int:
 
     import uvloop
 
-    from gateway.parts import CannotStart
+    from gateway.composition.parts import CannotStart
 
     gc.set_threshold(*COLLECT)
     try:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from events.clock import Clock
 from events.decider import Executor
 from events.fold import Fold
+from events.nats.vault import Vault
 from events.settings import Settings
-from events.vault import Vault
 from gateway.fence import Fence
 from gateway.health import Health
 from gateway.limits import Limits
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Cloud:
-    """One gateway's parts, put together by `gateway/up.py` and by tests."""
+    """One gateway's parts, put together by `gateway/composition/up.py` and by tests."""
 
     def __init__(self, execute: Executor, settings: Settings, authenticate: Authenticate, vault: Vault) -> None:
         self.execute = execute

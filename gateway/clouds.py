@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from gateway.directory import Directory
+from gateway.composition.directory import Directory
 
 FILE = "clouds.yaml"
 PEOPLE = {"cumulog": ("admin", "admin"), "demo": ("demo", "demo")}  # cloud -> user, project

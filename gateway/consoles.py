@@ -6,12 +6,12 @@ import asyncio
 
 import msgspec
 
-from events.assignments import ASK, SAID
 from events.compute.guest import ConsoleAsked
 from events.ids import new_hex
+from events.nats.assignments import ASK, SAID
+from events.nats.wire import Message, Wire
 from events.refusals import NoCapacity
 from events.subjects import token
-from events.wire import Message, Wire
 
 PATIENCE = 10.0  # seconds for the agent's answer
 ANSWERED = "console"  # handlers hand a console's text on under this subject and the question's id

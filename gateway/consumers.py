@@ -14,12 +14,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events.access import FED
-from events.feed_stream import FeedStream
+from events.nats.access import FED
+from events.nats.feed_stream import FeedStream
 from events.settings import Settings
-from gateway import journals
-from gateway.directory import Directory, DirectoryFault
-from gateway.journals import Servers
+from gateway.composition import journals
+from gateway.composition.directory import Directory, DirectoryFault
+from gateway.composition.journals import Servers
 from gateway.reading import opened
 
 LOOK = 1.0  # seconds between two looks at the files

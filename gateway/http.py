@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from events.settings import Limits
-from gateway.parts import CannotStart, Parts
+from gateway.composition.parts import CannotStart, Parts
 from gateway.protocol import protocol
 
 GRACE = 14.0  # seconds in which the last answers are finished

@@ -15,15 +15,15 @@ import msgspec
 from agents import destroy
 from events.clock import SystemClock
 from events.decider import Executor
+from events.nats.vault import NatsVault
+from events.nats.wire import Faulty
 from events.refusals import Invalid
 from events.settings import Settings
-from events.vault import NatsVault
-from events.wire import Faulty
-from gateway import journals
 from gateway.clouds import FILE, Clouds
-from gateway.directory import Directory, DirectoryFault
-from gateway.ground import TABLES
-from gateway.hosts import HOST
+from gateway.composition import journals
+from gateway.composition.directory import Directory, DirectoryFault
+from gateway.composition.ground import TABLES
+from gateway.composition.hosts import HOST
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.federation.naming import client_secret
 from gateway.identity.keys import RECEIPTS, TOKENS, ZERO, KeyRing

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gateway.clouds import Clouds
-from gateway.directory import Directory
+from gateway.composition.directory import Directory
 from gateway.tokens import Role, Token
 
 NOW = datetime.now(UTC)

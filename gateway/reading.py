@@ -20,16 +20,16 @@ from events.cadf import cadf
 from events.cloudevents import Told, cloudevent, told_of
 from events.envelope import Commit
 from events.fold import Fold
-from events.jetstream import JetStreamJournal
 from events.journal import Entry
-from events.nats_server import StartFault
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import StartFault
+from events.nats.wire import Wire
 from events.passage import brief, is_of_passage
 from events.services import deciders
 from events.settings import Settings
 from events.subjects import split
-from events.wire import Wire
-from gateway import journals
-from gateway.directory import Directory, DirectoryFault
+from gateway.composition import journals
+from gateway.composition.directory import Directory, DirectoryFault
 from projections.archive import Archive, Chronicle
 from projections.cold import cold
 

@@ -21,7 +21,6 @@ from agents.compute.simulated import Memory, SimulatedHypervisor
 from agents.link import Take
 from agents.runner import Agent
 from events import virtual
-from events.assignments import MemoryAssignments
 from events.clock import Clock
 from events.compute import host as hosts
 from events.compute import server as servers
@@ -30,10 +29,11 @@ from events.decider import Executor
 from events.envelope import CLOUD, Origin
 from events.fold import Fold
 from events.journal import MemoryJournal, Unavailable
+from events.nats.assignments import MemoryAssignments
+from events.nats.vault import MemoryVault
 from events.refusals import Refusal
 from events.services import deciders
 from events.settings import Settings
-from events.vault import MemoryVault
 from gateway.history import AFTER, Happening, History, Outcome, Place, Watch, bare, request
 from handlers.compute import guests
 from handlers.compute import host as host_plans

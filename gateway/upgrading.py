@@ -27,12 +27,12 @@ from msgspec import Struct
 
 from events.clock import SystemClock
 from events.journal import Unavailable
-from events.nats_server import StartFault
+from events.nats.server import StartFault
+from events.nats.vault import NatsVault, WrongKey
+from events.nats.wire import Wire
 from events.settings import Settings
-from events.vault import NatsVault, WrongKey
-from events.wire import Wire
-from gateway import journals
-from gateway.directory import LOCK, STAGE, VERSION, DirectoryFault
+from gateway.composition import journals
+from gateway.composition.directory import LOCK, STAGE, VERSION, DirectoryFault
 from gateway.identity.keys import KeyRing
 
 REPLACED, BACKUP, PARTIAL = "replaced", "backup-", ".partial"

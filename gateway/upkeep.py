@@ -21,10 +21,10 @@ from events.clock import SystemClock
 from events.epochs import CannotClose
 from events.fold import Fold
 from events.journal import Epoch, Unavailable
+from events.nats.wire import Faulty, Wire
 from events.services import deciders
 from events.settings import Settings
-from events.wire import Faulty, Wire
-from gateway.ground import ARCHIVE, REBUILD, TABLES, Part
+from gateway.composition.ground import ARCHIVE, REBUILD, TABLES, Part
 from gateway.reading import Opened, opened
 from handlers.archivist import Archived, Archivist
 from projections import archiving

@@ -19,8 +19,8 @@ from events.compute import server as servers
 from events.fold import Change, Fold
 from events.image import image as images
 from events.journal import Unavailable
+from events.nats.wire import Wire
 from events.watched import WatchedJournal
-from events.wire import Wire
 from gateway.health import Health
 from projections.projector import Projector
 

@@ -10,9 +10,9 @@ import asyncio
 import logging
 from contextlib import aclosing
 
-from events.feed_stream import Behind, FeedStream
 from events.following import Following
 from events.journal import Unavailable
+from events.nats.feed_stream import Behind, FeedStream
 
 LOOK = 1.0  # seconds between two looks at a stream that another fills, or that does not exist
 

@@ -20,9 +20,9 @@ from events.decider import Executor, Step, Steps
 from events.envelope import Event, Origin
 from events.fold import Change, Fold
 from events.journal import Unavailable
+from events.nats.vault import Vault
 from events.refusals import Busy, Refusal
 from events.settings import Settings
-from events.vault import Vault
 from handlers.poison import Poison
 from handlers.wishes import Wish, Wishes
 

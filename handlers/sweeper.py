@@ -19,7 +19,7 @@ from events.identity import oauth_access_token as access_tokens
 from events.identity import oauth_consumer as consumers
 from events.identity import oauth_request_token as request_tokens
 from events.journal import Unavailable
-from events.vault import Vault
+from events.nats.vault import Vault
 from handlers.orders import Orders
 
 log = logging.getLogger("cumulog.sweeper")

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from events.jetstream import JetStreamJournal
 from events.journal import Journal, MemoryJournal
-from events.nats_server import NatsServer
-from events.wire import Wire
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 
 BOTH = ["memory", "jetstream"]
 

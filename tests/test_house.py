@@ -30,16 +30,16 @@ MAY_IMPORT = {
     "gateway": {"gateway", "events", "projections"},
 }
 SEES_ALL = {
-    "gateway/part_handlers.py",
-    "gateway/part_agents.py",
-    "gateway/alone.py",
-    "gateway/hosts.py",
+    "gateway/composition/part_handlers.py",
+    "gateway/composition/part_agents.py",
+    "gateway/composition/alone.py",
+    "gateway/composition/hosts.py",
     "gateway/mending.py",
     "gateway/replaying.py",
     "gateway/upkeep.py",
 }  # they put the floors together, and take them down
 KNOWS = {  # a technology has one place, or a few that are named here
-    "nats": ("events/wire.py", "events/nats_client.py"),
+    "nats": ("events/nats/wire.py", "events/nats/client.py"),
     "duckdb": ("projections/",),
     "libvirt": ("agents/compute/",),
     "starlette": ("gateway/",),
@@ -120,7 +120,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_nobody_else_reads_the_environment() -> None:
-    allowed = {"gateway/cli.py", "gateway/up.py", "events/nats_server.py"}
+    allowed = {"gateway/cli.py", "gateway/composition/up.py", "events/nats/server.py"}
     readers = [
         str(path.relative_to(ROOT))
         for path in files()

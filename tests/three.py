@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from events.wire import ApiError, NoAnswer, Wire
+from events.nats.wire import ApiError, NoAnswer, Wire
 from tests.ports import free_port
 from tests.waiting import PATIENCE
 

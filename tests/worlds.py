@@ -17,10 +17,10 @@ from events.clock import Clock, SystemClock
 from events.decider import Executor, Step, Steps
 from events.fold import Fold
 from events.journal import Journal, MemoryJournal
+from events.nats.vault import MemoryVault
 from events.refusals import Unauthenticated
 from events.services import SERVICES, deciders
 from events.settings import Settings
-from events.vault import MemoryVault
 from gateway.application import application
 from gateway.cloud import Cloud
 from gateway.past import Past

@@ -21,8 +21,8 @@ from msgspec import Struct
 from events.clock import Clock
 from events.envelope import Key
 from events.journal import Unavailable
+from events.nats.vault import Vault
 from events.settings import Identity
-from events.vault import Vault
 
 ZERO = timedelta(0)
 TOKENS = ("identity", "token", "keys")  # the vault's entry of the keys of tokens

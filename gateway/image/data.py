@@ -23,11 +23,11 @@ from events.refusals import (
     TooLarge,
     UnsupportedMedia,
 )
+from gateway.composition.progress import Progress
 from gateway.image import access, formats
 from gateway.image.bodies import read_object
 from gateway.image.recovery import give_up
 from gateway.image.store import ImageStore, Upload
-from gateway.progress import Progress
 from gateway.serving import Answer, Call
 
 OCTETS = "application/octet-stream"

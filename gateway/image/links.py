@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from events.gateways import PATH, Links
+from events.nats.gateways import PATH, Links
 from events.refusals import NotFound
 from gateway.cloud import Cloud
 from gateway.image.store import ImageStore

@@ -27,7 +27,7 @@ from typing import Any, Protocol, TypeVar
 from events.ids import new_hex
 from events.image.image import Bytes, Image
 from events.refusals import Invalid, NotFound, TooLarge
-from gateway.directory import stored
+from gateway.composition.directory import stored
 from gateway.image import formats
 
 T = TypeVar("T")

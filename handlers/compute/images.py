@@ -14,8 +14,8 @@ from events.clock import Clock
 from events.compute import server as servers
 from events.compute.guest import ImageSource
 from events.fold import Fold
-from events.gateways import Announced, Links
 from events.image import image as images
+from events.nats.gateways import Announced, Links
 
 LIFE = timedelta(minutes=10)  # in which the agent must have begun to fetch
 

@@ -7,7 +7,7 @@ import msgspec
 from events.compute import server as servers
 from events.compute.metadata import Metadata
 from events.fold import Fold
-from events.vault import Vault
+from events.nats.vault import Vault
 
 
 class Metadatas:

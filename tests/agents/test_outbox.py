@@ -14,7 +14,6 @@ from agents.compute.simulated import CAPACITY, Memory, SimulatedHypervisor
 from agents.link import Take
 from agents.outbox import IN_AIR, Outbox
 from agents.runner import Agent
-from events.assignments import MemoryAssignments
 from events.compute import host as hosts
 from events.compute import server as servers
 from events.compute.guest import BuiltAsked, ConsoleRead, Many, Reports, Seen
@@ -24,10 +23,11 @@ from events.decider import C, Decider, E, Executor, Outcome, S
 from events.envelope import CLOUD, Origin
 from events.fold import Fold
 from events.journal import MemoryJournal, Unavailable
+from events.nats.assignments import MemoryAssignments
+from events.nats.vault import MemoryVault
+from events.nats.wire import Faulty
 from events.services import deciders
 from events.settings import Settings
-from events.vault import MemoryVault
-from events.wire import Faulty
 from handlers.compute import guests
 from handlers.reports import Desk
 from handlers.runner import Sight

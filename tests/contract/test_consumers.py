@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from events.wire import Credentials, Denied, Wire
+from events.nats.wire import Credentials, Denied, Wire
 from tests.contract.clients import CLIENTS
 from tests.contract.clouds import RunningCloud, found
 from tests.contract.test_tenancy import tenant

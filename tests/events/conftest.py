@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from events.assignments import Assignments
 from events.journal import Journal
-from events.nats_cluster import NatsCluster
-from events.nats_server import NatsServer
-from events.wire import Wire
+from events.nats.assignments import Assignments
+from events.nats.cluster import NatsCluster
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 from tests import journals
 from tests.events.proxy import Proxy
 

@@ -10,11 +10,11 @@ from functools import partial
 
 import pytest
 
-from events.assignments import Assignment, Assignments, OwnAssignments
-from events.bucket import MOST, Bucket, Item
 from events.journal import Stale
-from events.nats_server import NatsServer
-from events.wire import Wire
+from events.nats.assignments import Assignment, Assignments, OwnAssignments
+from events.nats.bucket import MOST, Bucket, Item
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 from tests.events.conftest import on_one_and_on_three
 from tests.waiting import until
 

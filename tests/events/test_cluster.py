@@ -17,12 +17,12 @@ from events.decider import Executor
 from events.envelope import CLOUD
 from events.epochs import close, finish
 from events.fold import Fold
-from events.jetstream import STREAM, JetStreamJournal
 from events.journal import CLOSED, Entry, Stale, Unavailable
-from events.nats_server import Member, environment
+from events.nats.jetstream import STREAM, JetStreamJournal
+from events.nats.server import Member, environment
+from events.nats.streams import stream
+from events.nats.wire import Wire
 from events.refusals import Busy
-from events.streams import stream
-from events.wire import Wire
 from tests.three import Cluster, three
 from tests.waiting import PATIENCE
 

@@ -9,10 +9,10 @@ import signal
 from pathlib import Path
 
 from events import process
-from events.jetstream import JetStreamJournal
 from events.journal import Entry
-from events.nats_server import NatsServer
-from events.wire import Wire
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 
 BLOCK = 8 << 20  # bytes of a full one
 

@@ -18,11 +18,11 @@ from events.envelope import CLOUD
 from events.epochs import CannotClose, Closed, close, finish
 from events.fold import Fold
 from events.ids import new_hex
-from events.jetstream import JetStreamJournal
 from events.journal import CLOSED, Entry, Journal, Moved, Unavailable
+from events.nats.jetstream import JetStreamJournal
+from events.nats.streams import SUBJECTS, stream
 from events.passage import CarryBegun, EpochClosed, Foreign, word
 from events.refusals import Conflict, NotFound, Refusal
-from events.streams import SUBJECTS, stream
 
 RESOURCES: list[Any] = [flavor, keypair]
 

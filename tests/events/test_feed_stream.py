@@ -17,13 +17,13 @@ from events.compute.flavor import CreateFlavor
 from events.decider import Executor
 from events.envelope import CLOUD
 from events.epochs import close
-from events.feed_stream import STREAM, Behind, FeedStream
 from events.fold import Fold
 from events.following import Following
-from events.jetstream import JetStreamJournal
-from events.nats_server import NatsServer
+from events.nats.feed_stream import STREAM, Behind, FeedStream
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Message, NoAnswer, Wire
 from events.settings import Feed
-from events.wire import Message, NoAnswer, Wire
 from handlers.filling import Filler
 from tests.waiting import PATIENCE, until
 

@@ -17,12 +17,12 @@ from events.compute import flavor
 from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
-from events.jetstream import STREAM, JetStreamJournal, JetStreamTail
 from events.journal import Entry, Stale, Unavailable
-from events.nats_server import MAX_PAYLOAD, NatsServer
+from events.nats.jetstream import STREAM, JetStreamJournal, JetStreamTail
+from events.nats.server import MAX_PAYLOAD, NatsServer
+from events.nats.streams import CONFIG, UnsafeJournal
+from events.nats.wire import Message, Wire
 from events.refusals import Conflict, TooLarge
-from events.streams import CONFIG, UnsafeJournal
-from events.wire import Message, Wire
 from tests.events.proxy import Proxy
 from tests.waiting import until
 

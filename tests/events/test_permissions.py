@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from events.access import OTHERS, ROLES
-from events.assignments import Assignments, OwnAssignments
-from events.feed_stream import FeedStream
-from events.gateways import Gateways
-from events.jetstream import STREAM, JetStreamJournal
 from events.journal import Unavailable
-from events.nats_server import NatsServer
+from events.nats.access import OTHERS, ROLES
+from events.nats.assignments import Assignments, OwnAssignments
+from events.nats.feed_stream import FeedStream
+from events.nats.gateways import Gateways
+from events.nats.jetstream import STREAM, JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.vault import NatsVault
+from events.nats.wire import NoAnswer, Wire
 from events.settings import Feed
-from events.vault import NatsVault
-from events.wire import NoAnswer, Wire
 from tests.events.conftest import on_one_and_on_three
 from tests.events.test_assignments import WEB, Host
 

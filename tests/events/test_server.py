@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from events import process
-from events.jetstream import JetStreamJournal
-from events.nats_server import NatsServer, StartFault
-from events.wire import Denied, Wire
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer, StartFault
+from events.nats.wire import Denied, Wire
 from tests.waiting import PATIENCE, until
 
 
@@ -83,7 +83,7 @@ async def test_a_stranger_with_the_number_of_a_leftover_is_left_alone(tmp_path: 
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from events.nats_server import NatsServer
+from events.nats.server import NatsServer
 async def main():
     server = NatsServer(Path(sys.argv[1]))
     await server.start()

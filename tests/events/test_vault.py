@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from events.nats_server import NatsServer
-from events.vault import MemoryVault, NatsVault, Vault, WrongKey
-from events.wire import Wire
+from events.nats.server import NatsServer
+from events.nats.vault import MemoryVault, NatsVault, Vault, WrongKey
+from events.nats.wire import Wire
 
 NAME = ("compute", "server", "web", "user_data")
 

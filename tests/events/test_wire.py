@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
-from events.nats_server import NatsServer
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
 from events.refusals import Busy
-from events.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
 from tests.events.proxy import Proxy
 from tests.waiting import until
 
@@ -159,7 +159,7 @@ async def test_a_connection_cut_before_its_greeting_is_closed(connect: Connect, 
 async def test_a_service_that_stops_gives_up_what_only_waits_and_whoever_called_calls_again(
     wire: Wire, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("events.calls.LAST", 0.05)
+    monkeypatch.setattr("events.nats.calls.LAST", 0.05)
     taken = asyncio.Event()
 
     async def wait(subject: str, payload: bytes) -> bytes:

@@ -13,7 +13,7 @@ from random import Random
 import msgspec
 
 from gateway.clouds import Clouds
-from gateway.directory import Directory
+from gateway.composition.directory import Directory
 from tests.faults.harms import Cut, Full, Harm, Jump, Kill, Pause
 from tests.faults.network import Network
 from tests.faults.parts import CUMULOG, Lived, Process, command

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from events.jetstream import JetStreamJournal
 from events.journal import Unavailable
-from events.nats_server import NatsServer
-from events.wire import Wire
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 from tests.faults.surroundings import Volume, need
 
 PAGE = 4096  # bytes that a small disk gives a file at a time

@@ -19,7 +19,7 @@ import pytest_asyncio
 from agents import names as host_names
 from agents.commands import running
 from agents.destroy import belongings, destroy
-from gateway.hosts import HOST
+from gateway.composition.hosts import HOST
 from tests.agents.conftest import guest_image, real_host
 from tests.faults.checks import kept, log_agrees
 from tests.faults.people import COLLECTIONS, Person

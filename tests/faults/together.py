@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from gateway.clouds import Clouds
-from gateway.directory import Directory
+from gateway.composition.directory import Directory
 from tests.faults.harms import Full, Harm, Jump, Kill, Pause
 from tests.faults.parts import CUMULOG, Child, Lived, Part, Process, command
 from tests.faults.surroundings import SteppedClock, Volume, clock_library, need

@@ -19,7 +19,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from events.settings import Settings
-from gateway.directory import VERSION, Directory, DirectoryFault
+from gateway.composition.directory import VERSION, Directory, DirectoryFault
 from gateway.upgrading import STEPS, Step, upgrade
 from tests.contract.clouds import CUMULOG, RunningCloud, cumulog, found, running
 from tests.golden.golden import HERE, entries_of

@@ -11,9 +11,9 @@ from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
 from events.journal import MemoryJournal
+from events.nats.vault import MemoryVault
 from events.services import deciders
 from events.settings import Compute, Settings
-from events.vault import MemoryVault
 from handlers.compute.host import plan
 from handlers.runner import Sight
 from handlers.wishes import Wish

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from events.assignments import MemoryAssignments
 from events.fold import Change, Fold
+from events.nats.assignments import MemoryAssignments
 from events.services import deciders
 from handlers.orders import PART, Order, Orders
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from events.assignments import Assignments, MemoryAssignments
 from events.compute import server as servers
 from events.compute.server import DeleteServer, ForgetServer, RequestServer
 from events.decider import Executor
@@ -18,13 +17,14 @@ from events.identity import credential as credentials
 from events.identity.credential import CredentialCreated
 from events.identity.record import Make
 from events.journal import MemoryJournal
-from events.nats_server import NatsServer
+from events.nats.assignments import Assignments, MemoryAssignments
+from events.nats.server import NatsServer
+from events.nats.vault import MemoryVault, NatsVault
+from events.nats.wire import Wire
 from events.network import network as networks
 from events.network import port as ports
 from events.network import security_group as groups
 from events.services import deciders
-from events.vault import MemoryVault, NatsVault
-from events.wire import Wire
 from handlers.network import groups as orders_of_groups
 from handlers.orders import Orders
 from handlers.sweeper import Sweeper

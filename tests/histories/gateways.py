@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 
 from events.ids import new_hex
-from events.jetstream import STREAM
-from events.nats_cluster import NatsCluster, settled
+from events.nats.cluster import NatsCluster, settled
+from events.nats.jetstream import STREAM
+from events.nats.wire import ApiError, NoAnswer, Wire
 from events.process import remembered
-from events.wire import ApiError, NoAnswer, Wire
 
 PASSWORD = "a password for histories"
 START = 60.0  # seconds

@@ -13,7 +13,7 @@ from typing import Any
 from events.compute import host_room
 from events.compute import server as servers
 from events.fold import Change, Fold
-from events.jetstream import JetStreamJournal
+from events.nats.jetstream import JetStreamJournal
 from events.network import port as ports
 from events.services import deciders
 from tests.histories.gateways import Gateways, gateways, wanted

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from events import process
-from events.wire import Credentials, Denied, Message, Wire
+from events.nats.wire import Credentials, Denied, Message, Wire
 from tests.contract.clouds import RunningCloud, found, running
 from tests.processes.clouds import THREE
 

@@ -14,10 +14,10 @@ import pytest
 from agents.compute.download import download
 from agents.compute.hypervisor import DriverError
 from events.compute.guest import ImageSource
+from events.nats.wire import Wire
 from events.settings import Settings
-from events.wire import Wire
-from gateway import part_agents
-from gateway.journals import access, urls
+from gateway.composition import part_agents
+from gateway.composition.journals import access, urls
 from tests.contract.clouds import RunningCloud, cumulog, found, login, running
 from tests.processes.alone import Part
 from tests.processes.clouds import prepare, rest

@@ -12,11 +12,11 @@ from events.compute import flavor
 from events.compute.flavor import GrantFlavorAccess
 from events.envelope import CLOUD
 from events.fold import Fold
-from events.jetstream import JetStreamJournal
 from events.journal import Epoch
+from events.nats.jetstream import JetStreamJournal
+from events.nats.streams import stream
+from events.nats.wire import Wire
 from events.refusals import Busy
-from events.streams import stream
-from events.wire import Wire
 from projections.archive import Chronicle
 from projections.cold import Directory
 from projections.verify import verify, verify_archive

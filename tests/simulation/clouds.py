@@ -15,7 +15,6 @@ from agents.compute.hypervisor import Capacity, DriverError, Guest
 from agents.compute.simulated import Dice, SimulatedHypervisor
 from agents.link import Take
 from agents.runner import Agent
-from events.assignments import MemoryAssignments
 from events.compute import host as hosts
 from events.compute import host_room
 from events.compute import quota as compute_quota
@@ -26,13 +25,14 @@ from events.envelope import Origin
 from events.epochs import CannotClose
 from events.fold import Fold
 from events.journal import Epoch, Unavailable
+from events.nats.assignments import MemoryAssignments
+from events.nats.vault import MemoryVault
+from events.nats.wire import Faulty
 from events.network import address, mac, port, security_group, segment, subnet
 from events.network import network as networks
 from events.network import quota as network_quota
 from events.refusals import Refusal
 from events.settings import Compute, Settings
-from events.vault import MemoryVault
-from events.wire import Faulty
 from handlers.archivist import Archivist
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans

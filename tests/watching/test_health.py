@@ -19,9 +19,9 @@ from events.compute.server import RequestServer, Size
 from events.envelope import CLOUD
 from events.fold import Fold
 from events.journal import MemoryJournal, Unavailable
+from events.nats.wire import Wire
 from events.services import deciders
 from events.watched import WatchedJournal
-from events.wire import Wire
 from gateway import watch as watching
 from gateway.health import Health
 from gateway.watch import Watch

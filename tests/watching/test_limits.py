@@ -15,9 +15,9 @@ from events.journal import MemoryJournal
 from events.refusals import TooMany
 from events.settings import Gateway, Limits, Settings
 from gateway import http
+from gateway.composition.parts import Parts
 from gateway.entrance import Entrance
 from gateway.limits import KEPT, Rate
-from gateway.parts import Parts
 from tests.worlds import World, world
 
 BODIES: dict[str, Callable[[httpx.Response], str]] = {  # where each service's error has its message

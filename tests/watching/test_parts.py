@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from events.nats_cluster import NatsCluster
+from events.nats.cluster import NatsCluster
 from events.settings import Journal, Settings
-from gateway import journals
 from gateway.clouds import Clouds
-from gateway.directory import Directory
+from gateway.composition import journals
+from gateway.composition.directory import Directory
 from tests.contract.clouds import cumulog, found, login
 from tests.ports import free_port
 from tests.processes.alone import Part

@@ -71,7 +71,7 @@ def test_each_request_without_a_trace_begins_one(seen: Seen) -> None:
 
 def test_without_tracing_nothing_of_it_is_imported(tmp_path: Path) -> None:
     found = "sorted(m for m in sys.modules if m.startswith(('opentelemetry', 'requests')))"
-    check = f"import gateway.up, sys; print({found})"
+    check = f"import gateway.composition.up, sys; print({found})"
     told = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, env=os.environ)
     assert told.stdout == "[]\n"
 

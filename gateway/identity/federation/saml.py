@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
-from events.vault import Vault
+from events.nats.vault import Vault
 from gateway.identity.federation import xml
 from gateway.identity.federation.xml import Element, Unreadable, make, one, text
 

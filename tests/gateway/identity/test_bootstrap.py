@@ -8,10 +8,10 @@ from pathlib import Path
 from events.decider import Executor
 from events.fold import Fold
 from events.identity import role as roles
-from events.jetstream import JetStreamJournal
-from events.nats_server import NatsServer
+from events.nats.jetstream import JetStreamJournal
+from events.nats.server import NatsServer
+from events.nats.wire import Wire
 from events.services import SERVICES, deciders
-from events.wire import Wire
 from gateway.identity.bootstrap import bootstrap
 from tests.gateway.identity.people import PASSWORD, SETTINGS, people
 from tests.worlds import world

@@ -11,8 +11,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from events.clock import ManualClock, SystemClock
+from events.nats.vault import MemoryVault
 from events.refusals import Unauthenticated
-from events.vault import MemoryVault
 from gateway.identity.claims import Claims, from_bytes, to_bytes
 from gateway.identity.keys import SETTLED, ZERO, KeyRing
 from gateway.identity.tokens import Tokens

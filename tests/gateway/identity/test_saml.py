@@ -18,8 +18,8 @@ import msgspec
 import pytest
 from lxml import etree
 
+from events.nats.vault import MemoryVault
 from events.settings import Federation, Gateway, SamlProvider, Settings
-from events.vault import MemoryVault
 from gateway.identity.federation import saml, xml
 from tests.gateway.identity.people import PASSWORD, SETTINGS, People, people
 

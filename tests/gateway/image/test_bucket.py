@@ -13,7 +13,7 @@ from events.envelope import CLOUD
 from events.image import image as images_
 from events.image.image import DeleteImage, StartUpload
 from events.journal import MemoryJournal
-from gateway.directory import IMAGES
+from gateway.composition.directory import IMAGES
 from gateway.image.bucket import BucketStore, store
 from gateway.image.recovery import recover
 from gateway.image.store import ImageStore

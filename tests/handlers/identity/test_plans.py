@@ -27,8 +27,8 @@ from events.identity.record import Change, Delete, Make
 from events.identity.revocation import ForgetToken, RevokeToken
 from events.identity.trust import KEPT, ForgetTrust, TrustGiven, UseTrust
 from events.identity.user import UserCreated
+from events.nats.vault import MemoryVault
 from events.settings import Settings
-from events.vault import MemoryVault
 from handlers.identity import assignment, expiring_membership, name, revocation, trust
 from handlers.runner import Sight
 from tests.worlds import World, world

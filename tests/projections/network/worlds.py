@@ -15,13 +15,13 @@ from events.envelope import CLOUD
 from events.fold import Fold
 from events.ids import new_id
 from events.journal import MemoryJournal
+from events.nats.vault import MemoryVault
 from events.network import network as networks
 from events.network import subnet as subnets
 from events.network.network import CreateNetwork, PlaceSubnet
 from events.network.subnet import CreateSubnet, Pool
 from events.services import deciders
 from events.settings import Settings
-from events.vault import MemoryVault
 from handlers.network import port as handler
 from handlers.runner import Sight, fulfil
 from projections.network.port import NewPort

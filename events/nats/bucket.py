@@ -17,9 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from events.journal import Stale, Unavailable
-from events.reader import Reader
-from events.streams import CONFLICT, GUARD, IN_FLIGHT, NO_MESSAGE, NO_STREAM, last_sequence
-from events.wire import ATTEMPT, ApiError, Message, NoAnswer, Wire
+from events.nats.reader import Reader
+from events.nats.streams import CONFLICT, GUARD, IN_FLIGHT, NO_MESSAGE, NO_STREAM, last_sequence
+from events.nats.wire import ATTEMPT, ApiError, Message, NoAnswer, Wire
 
 MARK_LIFE = "1h"
 REMOVED = ("DEL", "PURGE")

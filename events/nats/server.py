@@ -1,6 +1,6 @@
 """The embedded NATS server: started, watched, started again when it dies, stopped with its parent.
 
-One that stands alone, or a node of a cluster on this machine. Who may come in, `events/access.py` says.
+One that stands alone, or a node of a cluster on this machine. Who may come in, `access.py` says.
 Source: NATS documentation, "Configuration", sections JetStream, Clustering.
 """
 
@@ -21,10 +21,10 @@ import msgspec
 from msgspec import Struct
 
 from events import process
-from events.access import Access
 from events.keys import kept
-from events.nats_disk import nurse
-from events.wire import Credentials
+from events.nats.access import Access
+from events.nats.disk import nurse
+from events.nats.wire import Credentials
 
 MAX_PAYLOAD = 8 << 20  # bytes of a message
 SECRET = "nats.secret"

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from events.calls import Handler
-from events.wire import Wire
+from events.nats.calls import Handler
+from events.nats.wire import Wire
 
 log = logging.getLogger("cumulog")
 

@@ -18,17 +18,18 @@ import msgspec
 from msgspec import Struct
 
 from events import process
-from events.nats_cluster import NatsCluster, settled
-from events.nats_server import StartFault
+from events.nats.cluster import NatsCluster, settled
+from events.nats.server import StartFault
+from events.nats.wire import Wire
 from events.settings import Settings
-from events.wire import Wire
-from gateway import http, journals
-from gateway.children import STOP, Child
-from gateway.directory import Directory, DirectoryFault
-from gateway.hosts import Hosts
-from gateway.part_agents import host_names
-from gateway.parts import CannotStart, Parts
-from gateway.up import Options, make_demo, start_journal
+from gateway import http
+from gateway.composition import journals
+from gateway.composition.children import STOP, Child
+from gateway.composition.directory import Directory, DirectoryFault
+from gateway.composition.hosts import Hosts
+from gateway.composition.part_agents import host_names
+from gateway.composition.parts import CannotStart, Parts
+from gateway.composition.up import Options, make_demo, start_journal
 
 EACH = 2  # gateways and handlers
 AGENTS = 4  # processes at most that share the simulated hosts

@@ -8,16 +8,17 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from events.nats_server import StartFault
+from events.nats.server import StartFault
+from events.nats.wire import Wire
 from events.settings import Settings
-from events.wire import Wire
-from gateway import consumers, demo, ground, http, journals, part_agents, part_gateway, part_handlers
+from gateway import consumers, demo, http
 from gateway.clouds import Clouds
-from gateway.directory import Directory
-from gateway.hosts import Hosts
-from gateway.journals import Servers
-from gateway.part_agents import Driver
-from gateway.parts import CannotStart, Parts
+from gateway.composition import ground, journals, part_agents, part_gateway, part_handlers
+from gateway.composition.directory import Directory
+from gateway.composition.hosts import Hosts
+from gateway.composition.journals import Servers
+from gateway.composition.part_agents import Driver
+from gateway.composition.parts import CannotStart, Parts
 
 
 class Options(Struct, frozen=True, kw_only=True):

@@ -15,12 +15,12 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from events.bucket import Bucket
 from events.envelope import Key
 from events.journal import Stale
 from events.keys import is_kept, kept
+from events.nats.bucket import Bucket
+from events.nats.wire import Wire
 from events.subjects import key_of
-from events.wire import Wire
 
 BUCKET = "vault"
 FORMAT = b"\x01"  # AES-256-GCM: nonce, then text and tag

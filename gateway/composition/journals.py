@@ -16,16 +16,16 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from events import nats_cluster
-from events.access import ROLES, Access, Role
 from events.journal import Unavailable
 from events.keys import is_kept, kept
-from events.nats_cluster import NatsCluster
-from events.nats_server import SECRET, NatsServer, StartFault
+from events.nats import cluster as nats_cluster
+from events.nats.access import ROLES, Access, Role
+from events.nats.cluster import NatsCluster
+from events.nats.server import SECRET, NatsServer, StartFault
+from events.nats.wire import Credentials, Denied, Wire
 from events.settings import Settings
-from events.wire import Credentials, Denied, Wire
-from gateway.directory import Directory
-from gateway.parts import CannotStart
+from gateway.composition.directory import Directory
+from gateway.composition.parts import CannotStart
 
 JOURNAL = "journal"  # the folder in DIR
 CREDENTIALS = "credentials"

@@ -19,11 +19,11 @@ from random import Random
 import msgspec
 from msgspec import Struct
 
-from events.bucket import Bucket, Item, Watch
 from events.journal import Stale, Unavailable
+from events.nats.bucket import Bucket, Item, Watch
+from events.nats.wire import Faulty, Message, Service, Subscription, Wire
 from events.patience import growing
 from events.subjects import token, untoken
-from events.wire import Faulty, Message, Service, Subscription, Wire
 
 BUCKET = "assignments"
 SAID = "assigned"

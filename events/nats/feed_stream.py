@@ -6,7 +6,7 @@ A message's sequence in the stream is its commit's in the journal: the stream be
 message, and each is guarded by the sequence before it. So the stream's last sequence says how far it has come, whoever
 filled it, and nothing can be told twice or left out. It exists while there are consumers.
 
-A consumer hears `fed.<name>` and acknowledges, and can do nothing else (events/access.py): JetStream pushes to it what
+A consumer hears `fed.<name>` and acknowledges, and can do nothing else (access.py): JetStream pushes to it what
 it has not acknowledged, from a durable consumer that the cloud made. It has no request to JetStream whose answer it
 could lead anywhere. Source: DESIGN 8.7; JetStream API, STREAM.CREATE (`first_seq`), CONSUMER.CREATE.
 """
@@ -19,13 +19,13 @@ from typing import Any
 
 import msgspec
 
-from events.access import FED
 from events.cloudevents import MEDIA_TYPE, Told, cloudevent
 from events.journal import Unavailable
-from events.reader import SECOND
+from events.nats.access import FED
+from events.nats.reader import SECOND
+from events.nats.streams import ID, NO_STREAM, last_sequence
+from events.nats.wire import ApiError, NoAnswer, Wire
 from events.settings import Feed
-from events.streams import ID, NO_STREAM, last_sequence
-from events.wire import ApiError, NoAnswer, Wire
 
 STREAM = "FEED"
 NOBODY = "-"

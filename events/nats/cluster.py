@@ -17,10 +17,10 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
-from events.access import Access
 from events.keys import kept
-from events.nats_server import SECRET, Member, NatsServer, StartFault
-from events.wire import ApiError, Credentials, NoAnswer, Wire
+from events.nats.access import Access
+from events.nats.server import SECRET, Member, NatsServer, StartFault
+from events.nats.wire import ApiError, Credentials, NoAnswer, Wire
 
 PORTS = range(20_000, 32_000)  # below those that Linux gives to outgoing connections (ip_local_port_range)
 

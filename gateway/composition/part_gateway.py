@@ -11,25 +11,26 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from events.gateways import AGAIN, Announced, Gateways, Links
 from events.journal import Unavailable
-from gateway import aside, events, http, journals, mending, policy_file, trace_routes
+from events.nats.gateways import AGAIN, Announced, Gateways, Links
+from gateway import aside, events, http, mending, policy_file, trace_routes
 from gateway.application import application, faces
 from gateway.cloud import Cloud
 from gateway.clouds import Clouds
+from gateway.composition import journals
+from gateway.composition.directory import IMAGES, Directory
+from gateway.composition.ground import Ground
+from gateway.composition.parts import CannotStart, Parts
 from gateway.consoles import Consoles
-from gateway.directory import IMAGES, Directory
 from gateway.entrance import Entrance
 from gateway.feed import Feed
 from gateway.fence import Fence
-from gateway.ground import Ground
 from gateway.identity.bootstrap import bootstrap
 from gateway.identity.keys import RECEIPTS, KeyRing
 from gateway.identity.receipts import Receipts
 from gateway.identity.tokens import Tokens
 from gateway.image import bucket, links, recovery
 from gateway.image.store import ImageStore
-from gateway.parts import CannotStart, Parts
 from gateway.past import Past, chronicle_of
 from gateway.rules import BadRule
 from projections.requests import NAME, Requests

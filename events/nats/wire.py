@@ -20,10 +20,10 @@ from nats import errors
 from nats.aio.msg import Msg as Message
 from nats.aio.subscription import Subscription
 
-from events.calls import AT_ONCE, FAULT, LATER, MANY, WAITING, Handler, Service
 from events.ids import new_hex
 from events.journal import Unavailable
-from events.nats_client import Taker, TakingClient
+from events.nats.calls import AT_ONCE, FAULT, LATER, MANY, WAITING, Handler, Service
+from events.nats.client import Taker, TakingClient
 from events.patience import growing
 from events.refusals import TooLarge
 

@@ -1,6 +1,6 @@
 """The journal on NATS JetStream.
 
-One stream for each epoch (events/streams.py), the newest on subjects `ev.>`. A message's guard is the last sequence on
+One stream for each epoch (streams.py), the newest on subjects `ev.>`. A message's guard is the last sequence on
 exactly its subject, and the stream that its writer expects. Source: DESIGN, "The journal"; ADR-8 (error 10071).
 """
 
@@ -14,8 +14,8 @@ from typing import Any, Self
 import msgspec
 
 from events.journal import CLOSED, Deliver, Entry, Epoch, Moved, Stale, Unavailable
-from events.reader import Reader
-from events.streams import (
+from events.nats.reader import Reader
+from events.nats.streams import (
     GUARD,
     IN_FLIGHT,
     NO_STREAM,
@@ -26,7 +26,7 @@ from events.streams import (
     payload,
     stream,
 )
-from events.wire import ApiError, Message, NoAnswer, Wire
+from events.nats.wire import ApiError, Message, NoAnswer, Wire
 
 STREAM = stream(1)
 EXPECTED = "Nats-Expected-Stream"

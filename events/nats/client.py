@@ -1,4 +1,4 @@
-"""The client of NATS with a way of its own for reading in bulk and for answers; `events/wire.py` is its only user.
+"""The client of NATS with a way of its own for reading in bulk and for answers; `wire.py` is its only user.
 
 Source: NATS client protocol.
 """

@@ -15,7 +15,7 @@ import msgspec
 
 from events.ids import new_hex
 from events.journal import Unavailable
-from events.wire import ApiError, Message, NoAnswer, Subscription, Wire
+from events.nats.wire import ApiError, Message, NoAnswer, Subscription, Wire
 
 SECOND = 1_000_000_000  # nanoseconds
 PULL = 5_000  # messages that one pull asks for; two are open

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from events.bucket import Bucket
+from events.nats.bucket import Bucket
+from events.nats.vault import Vault
+from events.nats.wire import Message, Subscription, Wire
 from events.subjects import token
-from events.vault import Vault
-from events.wire import Message, Subscription, Wire
 
 BUCKET = "gateways"
 SAID = "gateways.announced"

@@ -8,15 +8,16 @@ from typing import cast
 import msgspec
 
 from events import checkpoint
-from events.feed_stream import FeedStream
 from events.following import Following
-from events.gateways import Gateways, Links
 from events.journal import Epoch
+from events.nats.feed_stream import FeedStream
+from events.nats.gateways import Gateways, Links
+from events.nats.wire import Message
 from events.services import deciders, modules
 from events.subjects import untoken
-from events.wire import Message
-from gateway import consoles, journals
-from gateway.ground import ARCHIVE, Ground
+from gateway import consoles
+from gateway.composition import journals
+from gateway.composition.ground import ARCHIVE, Ground
 from handlers.archivist import Archivist
 from handlers.compute import guests
 from handlers.compute.images import Sources

@@ -19,13 +19,13 @@ from msgspec import Struct
 from agents.compute.hypervisor import DriverError
 from events import process
 from events.journal import Unavailable
+from events.nats.wire import Wire
 from events.refusals import Busy
 from events.settings import Settings
-from events.wire import Wire
-from gateway import journals
-from gateway.directory import Directory
+from gateway.composition import journals
+from gateway.composition.directory import Directory
+from gateway.composition.parts import CannotStart, Parts
 from gateway.health import Health
-from gateway.parts import CannotStart, Parts
 
 DRAIN = 1.0  # seconds in which the clients of a gateway that stops find another one
 PAUSE = 1.0  # seconds until a start that failed begins anew
@@ -87,7 +87,8 @@ class Alone:
             await asyncio.sleep(PAUSE)
 
     async def _gateway(self) -> str:
-        from gateway import ground, http, part_gateway
+        from gateway import http
+        from gateway.composition import ground, part_gateway
         from gateway.fence import Fence
 
         listening, url = http.listen_on(self.parts, self.options.listen)
@@ -101,7 +102,7 @@ class Alone:
         return url
 
     async def _handlers(self) -> str:
-        from gateway import ground, part_handlers
+        from gateway.composition import ground, part_handlers
 
         base = await ground.lay(self.parts, self.settings, self.directory.path, self.own, self._connect())
         await part_handlers.start(base)
@@ -109,8 +110,8 @@ class Alone:
         return f"handlers {self.options.name}"
 
     async def _agent(self) -> str:
-        from gateway import part_agents
-        from gateway.hosts import Hosts
+        from gateway.composition import part_agents
+        from gateway.composition.hosts import Hosts
 
         await self._aside(self.health)
         hosts = Hosts(self.directory, self.settings, self.own)

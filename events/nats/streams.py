@@ -25,7 +25,7 @@ import msgspec
 
 from events.ids import new_hex
 from events.journal import CLOSED, Epoch, Unavailable
-from events.wire import ApiError, NoAnswer, Wire
+from events.nats.wire import ApiError, NoAnswer, Wire
 
 SUBJECTS = "ev.>"
 GUARD = "Nats-Expected-Last-Subject-Sequence"

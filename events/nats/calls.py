@@ -14,7 +14,7 @@ from events.journal import Unavailable
 from events.refusals import Busy
 
 if TYPE_CHECKING:
-    from events.wire import Message, Subscription, Wire
+    from events.nats.wire import Message, Subscription, Wire
 
 AT_ONCE = 256  # requests that one service works on at a time
 WAITING = 256  # that wait for their turn: who comes then is told so at once, and comes back after a pause

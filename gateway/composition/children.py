@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from events import process
-from gateway.alone import PID
-from gateway.parts import CannotStart
+from gateway.composition.alone import PID
+from gateway.composition.parts import CannotStart
 
 START = 120.0  # seconds until it must be ready, unless it waits for NATS as long as that is away
 STOP = 30.0  # seconds that it may take to end

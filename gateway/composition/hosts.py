@@ -18,7 +18,7 @@ from events.compute.guest import ImageSource
 from events.compute.metadata import Metadata
 from events.journal import Unavailable
 from events.settings import Settings
-from gateway.directory import IMAGES, Directory, stored
+from gateway.composition.directory import IMAGES, Directory, stored
 
 if TYPE_CHECKING:
     from agents.compute.libvirt import LibvirtHypervisor

@@ -12,10 +12,10 @@ from agents.link import WireLink
 from agents.runner import Agent
 from events.compute.guest import ImageAsked, ImageSource, MetadataAsked
 from events.compute.metadata import Metadata
+from events.nats.wire import Wire
 from events.settings import Settings
-from events.wire import Wire
-from gateway.hosts import Hosts
-from gateway.parts import CannotStart, Parts
+from gateway.composition.hosts import Hosts
+from gateway.composition.parts import CannotStart, Parts
 
 PATIENCE = 60.0  # seconds in which a report is repeated before the agent tells its log that nobody hears it
 

@@ -17,8 +17,8 @@ import hmac
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from events.nats.wire import Credentials
 from events.subjects import token
-from events.wire import Credentials
 
 Role = Literal["gateway", "handlers"]
 ROLES: tuple[Role, ...] = ("gateway", "handlers")

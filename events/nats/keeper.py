@@ -1,7 +1,7 @@
 """The keeper of the journal's disk: nothing is written while less than a reserve is free.
 
 So who asks for a change is told at once, and why, instead of after a deadline; and a disk is not filled to the last
-byte, which would close NATS' streams to writes until the server is started anew (`events/nats_disk.py` sees to that).
+byte, which would close NATS' streams to writes until the server is started anew (`disk.py` sees to that).
 """
 
 from __future__ import annotations

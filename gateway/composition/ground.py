@@ -12,23 +12,23 @@ import msgspec
 from msgspec import Struct
 
 from events import tracing
-from events.assignments import Assignments
 from events.clock import SystemClock
 from events.decider import Executor
 from events.fold import Fold
 from events.ids import new_hex
 from events.journal import Journal, Unavailable
-from events.keeper import Keeper
+from events.nats.assignments import Assignments
+from events.nats.keeper import Keeper
+from events.nats.streams import UnsafeJournal
+from events.nats.vault import NatsVault, WrongKey, has_key
+from events.nats.wire import Wire
 from events.services import deciders
 from events.settings import Settings
-from events.streams import UnsafeJournal
-from events.vault import NatsVault, WrongKey, has_key
 from events.watched import TracedExecutor, WatchedJournal
-from events.wire import Wire
-from gateway import journals
+from gateway.composition import journals
+from gateway.composition.parts import CannotStart, Parts
+from gateway.composition.progress import Progress
 from gateway.health import Health
-from gateway.parts import CannotStart, Parts
-from gateway.progress import Progress
 from gateway.watch import Watch
 from projections import rebuild
 from projections.archive import Archive
