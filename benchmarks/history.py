@@ -28,7 +28,7 @@ from events.envelope import LINK, Command, Commit, Origin, Part
 from events.fold import Fold
 from events.ids import derived, new_token
 from events.journal import Entry
-from events.network import address, mac, quota, security_group, subnet
+from events.network import address, quota, security_group, subnet
 from events.network import network as networks
 from events.network import port as ports
 from events.network.network import CreateNetwork
@@ -193,7 +193,6 @@ class History:
         put(host_room, Wish(room, cloud))
         put(quota, Wish(quota.ClaimShares(id=project, holders=((share_of(port, claim), "port"),), until=soon), cloud))
         named = holder(port, claim)
-        put(mac, Wish(mac.Take(id=mac.key(network, hardware), holder=named, group=network, until=soon), cloud))
         put(address, Wish(address.Take(id=address.key(net, ip), holder=named, group=net, until=soon), cloud))
         made = ports.CreatePort(
             id=port,
@@ -201,6 +200,7 @@ class History:
             claim=claim,
             network=network,
             mac=hardware,
+            mac_made=True,
             addresses=(Address(net, ip, claim),),
             device_id=id,
             device_owner=f"compute:{host.zone}",
@@ -211,7 +211,6 @@ class History:
         put(servers, Wish(servers.PlaceServer(id=id, host=host.id, ports=(port,), deadline=soon), cloud))
         seen = servers.ReportServer(id=id, host=host.id, generation=1, seen="running")
         put(servers, Wish(seen, Origin(actor=f"host:{host.id}", request=f"req-{id}")))
-        put(ports, Wish(ports.ReportPort(id=port, host=host.id, status="ACTIVE"), cloud))
 
     def _claim(self, project: str, id: str) -> compute_quota.ClaimRoom:
         amounts = {"instances": 1, "cores": SIZE.vcpus, "ram": SIZE.ram}

@@ -115,7 +115,7 @@ class Shelf:
             now = getattr(new, name) if new is not None else None
             if was != now:
                 moves.append((name, was, now))
-        self._save(before, after)
+        self.share(before, after)
         self.known[key] = after
         for name, was, now in moves:
             self.indexes[name].move(key, was, now)
@@ -153,7 +153,7 @@ class Shelf:
         plain["state"] = forms.state_today(self.module, plain["state"], form)
         return self._decode_known(msgspec.json.encode(plain))
 
-    def _save(self, before: Known[Any] | None, after: Known[Any]) -> None:
+    def share(self, before: Known[Any] | None, after: Known[Any]) -> None:
         """Have `after` made of what is in memory already, as far as that is the same."""
         key, state = before.key if before is not None else after.key, after.state
         if after.key is not key:

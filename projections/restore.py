@@ -17,6 +17,7 @@ import msgspec
 
 from events.fold import BURIAL, Fold, Known
 from events.garbage import resting
+from events.shelf import Shelf
 from projections.store import Bookmark, Store
 from projections.tables import BORN, Table, quoted
 
@@ -37,7 +38,7 @@ def restore(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
         bookmark = store.open()
     with resting():
         try:
-            known = [(one.prefix, known) for one in store.tables.values() for known in _kept(store, one, now)]
+            known = [(one.prefix, known) for one in store.tables.values() for known in _kept(store, one, fold.shelves[one.prefix], now)]
         except (duckdb.Error, msgspec.DecodeError) as fault:
             _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", store.path, fault)
             store.discard()
@@ -49,11 +50,15 @@ def restore(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
     return bookmark
 
 
-def _kept(store: Store, one: Table[Any], now: datetime) -> list[Known[Any]]:
+def _kept(store: Store, one: Table[Any], shelf: Shelf, now: datetime) -> list[Known[Any]]:
     """The living in the order in which they came to life, then the dead in the order in which they died."""
     question = f"SELECT coalesce({BORN}, 0), known FROM {quoted(one.name)} WHERE NOT deleted OR updated_at > ?"
     since = (now - BURIAL).astimezone(UTC).replace(tzinfo=None)
-    rows = [(born, one.decode(text)) for born, text in store.read(question, [since])]
+    rows = []
+    for born, text in store.read(question, [since]):
+        known = one.decode(text)
+        shelf.share(None, known)  # at once: what they have alike would leave holes in memory if it were let go of later
+        rows.append((born, known))
     rows.sort(key=itemgetter(0))
     dead = [known for _, known in rows if known.state.deleted]
     dead.sort(key=attrgetter("sequence"))
