@@ -93,8 +93,8 @@ class Crowd:
         member = next(one.id for one in self.fold.by(role, "name", "member"))
         dice, made = Random(1), 0
         for number, id in enumerate(self.groups):  # each on two projects
-            for place in range(2):
-                yield assignment, grant(("group", id), ("project", self.projects[number * 2 + place]), member)
+            for place in self.projects[number * 2 : number * 2 + 2]:
+                yield assignment, grant(("group", id), ("project", place), member)
                 made += 1
         each = (ASSIGNMENTS - made) // USERS
         for number, id in enumerate(self.users):

@@ -38,7 +38,11 @@ def restore(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
         bookmark = store.open()
     with resting():
         try:
-            known = [(one.prefix, known) for one in store.tables.values() for known in _kept(store, one, fold.shelves[one.prefix], now)]
+            known = [
+                (table.prefix, one)
+                for table in store.tables.values()
+                for one in _kept(store, table, fold.shelves[table.prefix], now)
+            ]
         except (duckdb.Error, msgspec.DecodeError) as fault:
             _log.error("The tables in %s cannot be read (%s): they are made anew from the journal.", store.path, fault)
             store.discard()
