@@ -23,7 +23,6 @@ FLAGS = {"public_url": "gateway.public_url", "nats": "journal.nats"}  # that are
 Run = Callable[[argparse.Namespace, Path, Settings], int]
 
 PARTS = ("up", "gateway", "handlers", "agent")  # the commands that are a cloud, or a part of one
-COLLECT = (20_000, 20, 50)  # garbage: most of what is made is gone at once, and what stays is no garbage
 
 
 def parser() -> argparse.ArgumentParser:
@@ -341,13 +340,12 @@ def _ready(what: str) -> None:
 
 def _live(life: Coroutine[Any, Any, None]) -> int:
     """Run a process of the cloud to its end; its exit status."""
-    import gc
-
     import uvloop
 
+    from events.garbage import seldom
     from gateway.composition.parts import CannotStart
 
-    gc.set_threshold(*COLLECT)
+    seldom()
     try:
         uvloop.run(life)
     except CannotStart as fault:

@@ -6,8 +6,6 @@ collector of garbage rests meanwhile, and leaves alone for good what was made.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import logging
 from datetime import UTC, datetime
 from operator import attrgetter, itemgetter
@@ -49,8 +47,6 @@ def restore(store: Store, fold: Fold, now: datetime, last: int) -> Bookmark:
             return store.open()
         fold.restore(known, bookmark.sequence)
         fold.newest_at = bookmark.newest_at
-        gc.freeze()
-        atexit.register(gc.unfreeze)  # else DuckDB's binding complains of leaks at the end
     return bookmark
 
 
