@@ -258,3 +258,16 @@ async def test_what_is_taken_in_bulk_comes_whole_and_in_order_whatever_stands_be
     await until(lambda: len(heard) == 2 * len(sizes))
     assert taken == [(f"bulk.{n}", b"\r\n" * (size // 2)) for n, size in enumerate(sizes)]
     assert [data for data in heard if data] == [b"%d" % n for n in range(len(sizes))]
+
+
+async def test_a_client_that_was_closed_does_not_go_on_connecting_though_its_cancellation_was_lost(
+    wire: Wire, server: NatsServer
+) -> None:
+    await server.stop()
+    await until(lambda: wire.client.is_reconnecting)
+    task = wire.client._reconnection_task
+    assert task is not None
+    wire.client._status = wire.client.CLOSED  # as `close` does, whose cancellation `wait_for` may swallow
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    wire.client._status = wire.client.RECONNECTING  # so that the fixture closes what there is
