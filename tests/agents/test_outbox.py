@@ -16,7 +16,7 @@ from agents.outbox import IN_AIR, Outbox
 from agents.runner import Agent
 from events.compute import host as hosts
 from events.compute import server as servers
-from events.compute.guest import BuiltAsked, ConsoleRead, Many, Reports, Seen
+from events.compute.guest import BuiltAsked, ConsoleRead, Joined, Many, Reports, Seen
 from events.compute.host import JoinHost
 from events.compute.server import PlaceServer, ReportServer, RequestServer, Size
 from events.decider import C, Decider, E, Executor, Outcome, S
@@ -31,6 +31,7 @@ from events.settings import Settings
 from handlers.compute import guests
 from handlers.reports import Desk
 from handlers.runner import Sight
+from tests.waiting import until
 
 SIZE = Size(id="s", name="s", vcpus=1, ram=64, disk=1)
 HOSTS, GUESTS = 10, 40
@@ -54,7 +55,7 @@ class Tie:
         """All has been heard."""
 
     async def report(self, payload: bytes, words: int = 1) -> bytes:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
         self.calls.append(msgspec.json.decode(payload, type=Reports))
         return await self._answer(payload)
 
@@ -123,11 +124,14 @@ class Cloud:
         return Agent(tie, SimulatedHypervisor(host, self.memory), host=host, zone="nova"), tie
 
 
-async def settled(ties: list[Tie]) -> None:
-    """Return when nobody has anything more to say."""
-    said = -1
-    while said != (said := sum(len(tie.calls) for tie in ties)):
-        await asyncio.sleep(0.1)
+async def settled(*agents: tuple[Agent, Tie]) -> None:
+    """Return when they have joined, and have nothing more to do or to say."""
+
+    def is_settled(agent: Agent, tie: Tie) -> bool:
+        joined = any(isinstance(call, Joined) for call in tie.calls)
+        return joined and not agent._working and not agent._outbox._calls
+
+    await until(lambda: all(is_settled(*one) for one in agents))
 
 
 async def test_hosts_that_begin_at_once_make_calls_by_their_number_not_by_that_of_their_guests() -> None:
@@ -136,7 +140,7 @@ async def test_hosts_that_begin_at_once_make_calls_by_their_number_not_by_that_o
     commits, cloud.journal.times = cloud.fold.position, 0
     agents = [cloud.agent(f"h{n}") for n in range(HOSTS)]
     await asyncio.gather(*(agent.start() for agent, _ in agents))
-    await settled([tie for _, tie in agents])
+    await settled(*agents)
     for agent, tie in agents:
         assert len(tie.calls) <= 2, "that it joins, and what it has"
         assert sum(len(call.reports) for call in tie.calls if isinstance(call, Many)) == GUESTS
@@ -151,7 +155,7 @@ async def test_a_host_that_has_lost_all_its_guests_asks_once_and_tells_once() ->
     cloud.memory.guests.clear()
     agent, tie = cloud.agent("h0")
     await agent.start()
-    await settled([tie])
+    await settled((agent, tie))
     assert len(tie.calls) <= 3
     assert {server.status for server in cloud.fold.all(servers)} == {"ERROR"}
     await agent.stop()
@@ -164,7 +168,7 @@ async def test_what_all_guests_of_a_host_do_at_once_is_told_in_one_call() -> Non
         cloud.memory.put("h0", id, Found(running=False, generation=1))
     agent, tie = cloud.agent("h0")
     await agent.start()
-    await settled([tie])
+    await settled((agent, tie))
     assert len(tie.calls) == 2
     assert {server.status for server in cloud.fold.all(servers)} == {"SHUTOFF"}
     await agent.stop()
@@ -178,7 +182,7 @@ async def test_one_report_that_cannot_be_served_does_not_keep_the_others() -> No
     cloud.execute.poison = "h0-2"
     agent, tie = cloud.agent("h0")
     await agent.start()
-    await settled([tie])
+    await settled((agent, tie))
     await agent.stop()
     off = {server.id for server in cloud.fold.all(servers) if server.status == "SHUTOFF"}
     assert off == {"h0-1", "h0-3"}
@@ -196,6 +200,17 @@ async def test_handlers_of_an_older_version_are_told_one_by_one() -> None:
     assert await asyncio.gather(*map(outbox.say, words)) == [b""] * 5 + [b"yes"]
 
 
+async def test_an_answer_that_fits_not_what_was_said_leaves_nobody_waiting() -> None:
+    async def short(payload: bytes) -> bytes:
+        report = msgspec.json.decode(payload, type=Reports)
+        return msgspec.json.encode([b""]) if isinstance(report, Many) else b"by itself"
+
+    outbox = Outbox(Tie(short))
+    words = [Seen(server=str(n), generation=1, seen="running") for n in range(5)]
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*map(outbox.say, words)) == [b"by itself"] * 5
+
+
 async def test_what_is_said_while_a_call_is_in_the_air_waits_for_no_more_than_its_turn() -> None:
     gate = asyncio.Event()
 
@@ -209,8 +224,8 @@ async def test_what_is_said_while_a_call_is_in_the_air_waits_for_no_more_than_it
     said = []
     for n in range(100):
         said.append(asyncio.create_task(outbox.say(Seen(server=str(n), generation=1, seen="running"))))
-        await asyncio.sleep(0.001)
-    assert len(tie.calls) == IN_AIR
+        await asyncio.sleep(0)  # each at a moment of its own
+    await until(lambda: len(tie.calls) == IN_AIR)
     gate.set()
     await asyncio.gather(*said)
     assert len(tie.calls) <= 2 * IN_AIR

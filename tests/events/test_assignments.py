@@ -172,13 +172,23 @@ async def test_an_agent_takes_more_than_one_page(connect: Connect, assignments: 
 
 
 class Counting(Assignments):
-    """Counts how often everything is read for an agent."""
+    """Counts how often an agent asks, and how often everything is read for it."""
 
-    reads = 0
+    asked = reads = 0
+
+    async def _answer(self, subject: str, payload: bytes) -> bytes:
+        self.asked += 1
+        return await super()._answer(subject, payload)
 
     async def _read(self, host: str) -> tuple[int, list[Item], int]:
         self.reads += 1
         return await super()._read(host)
+
+
+async def asked_again(orders: Counting) -> None:
+    """Return when the agent has been answered some times more: it asks one question after the other."""
+    before = orders.asked
+    await until(lambda: orders.asked > before + 5)
 
 
 async def test_an_agent_that_knows_everything_is_told_nothing(wire: Wire, connect: Connect) -> None:
@@ -190,12 +200,12 @@ async def test_an_agent_that_knows_everything_is_told_nothing(wire: Wire, connec
     own = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver, refresh=0.02)
     await own.caught_up()
     await orders.put("h2", "server", "web", b"1", 11)  # another host's
-    await asyncio.sleep(0.3)
+    await asked_again(orders)
     assert orders.reads == 1
     await orders.put("h1", "server", "3", b"2", 12)
     await orders.purge("h1", "server", "4", 12)
     await until(lambda: orders.reads > 1)
-    await asyncio.sleep(0.2)
+    await asked_again(orders)
     assert orders.reads <= 3
     assert len(host.holds) == 9
     await own.stop()

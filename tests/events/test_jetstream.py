@@ -364,10 +364,8 @@ async def test_a_tail_whose_reader_fails_stops_there(
     for n in range(4):
         await journal.append(A, b"", expected=n)
     await until(lambda: "not understood" in caplog.text)
-    await asyncio.sleep(0.05)
-    assert heard == [1]  # what follows would be applied to a wrong state
-    assert "not understood" in caplog.text
     assert await journal.last() == 4  # the connection lives on
+    assert heard == [1]  # what follows would be applied to a wrong state
     await tail.stop()
 
 

@@ -20,6 +20,7 @@ from events.nats.wire import NoAnswer, Wire
 from events.settings import Feed
 from tests.events.conftest import on_one_and_on_three
 from tests.events.test_assignments import WEB, Host
+from tests.waiting import until
 
 Connect = Callable[..., Awaitable[Wire]]
 
@@ -48,10 +49,12 @@ async def test_an_agent_may_read_its_own_assignments_only(connect: Connect, assi
     agent, host = await connect("h1"), Host()
     own = await OwnAssignments.watch(agent, "h2", host.deliver)
     listening = [await agent.listen(subject, own._hear) for subject in ("assigned.>", "$KV.>", ">", "_INBOX.>")]
-    other = await OwnAssignments.watch(await connect("h2"), "h2", Host().deliver)
+    owner = Host()
+    other = await OwnAssignments.watch(await connect("h2"), "h2", owner.deliver)
     await other.caught_up()
     await assignments.put("h2", "server", "secret", b"2", 2)
-    await asyncio.sleep(0.1)
+    await until(lambda: owner.holds[("h2", "server", "secret")] == (2, b"2"))
+    await agent.client.flush()  # what was said before has come as far as it comes
     assert host.heard == []
     for subscription in listening:
         await agent.unlisten(subscription)
@@ -87,7 +90,7 @@ async def test_no_answer_to_an_agent_is_led_into_the_journal(wire: Wire, connect
         await agent.client.publish("report.h1", b"", reply=target)
         async with asyncio.timeout(10.0):
             await answered.wait()
-    await asyncio.sleep(0.05)
+    await wire.client.flush()  # the answers have gone where they go
     assert await journal.last() == 0
     await service.stop()
 

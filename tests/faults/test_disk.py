@@ -15,6 +15,7 @@ from events.nats.jetstream import JetStreamJournal
 from events.nats.server import NatsServer
 from events.nats.wire import Wire
 from tests.faults.surroundings import Volume, need
+from tests.waiting import until
 
 PAGE = 4096  # bytes that a small disk gives a file at a time
 
@@ -27,13 +28,18 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
     volume.remove()
 
 
-async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_room(
-    volume: Volume, caplog: pytest.LogCaptureFixture
-) -> None:
+async def begun(volume: Volume) -> tuple[NatsServer, Wire, JetStreamJournal]:
+    """A server on the small disk, a connection, and a journal that does not wait long."""
     server = NatsServer(volume.path)
     await server.start()
     wire = await Wire.connect([server.url], server.cloud)
-    journal = await JetStreamJournal.open(wire, deadline=1.0)
+    return server, wire, await JetStreamJournal.open(wire, deadline=1.0)
+
+
+async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_room(
+    volume: Volume, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, wire, journal = await begun(volume)
     written: dict[str, int] = {}
 
     async def write(some: range) -> None:
@@ -46,9 +52,7 @@ async def test_a_journal_whose_disk_was_full_takes_writes_again_once_there_is_ro
     with pytest.raises(Unavailable):
         await write(range(9, 99))
     assert [entry.sequence for entry in await journal.of("ev.compute.server.3")] == [4]  # it can be read all the while
-    async with asyncio.timeout(10):
-        while "nothing can be changed until its disk has room" not in caplog.text:  # it has noticed
-            await asyncio.sleep(0.02)
+    await until(lambda: "nothing can be changed until its disk has room" in caplog.text)  # it has noticed
     volume.free()
     end = time.monotonic() + 20
     while "ev.compute.server.99" not in written:
@@ -65,23 +69,18 @@ async def test_a_server_that_dies_while_its_disk_is_full_serves_once_there_is_ro
     volume: Volume, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It starts all the same, and cannot say on which ports."""
-    server = NatsServer(volume.path)
-    await server.start()
-    wire = await Wire.connect([server.url], server.cloud)
-    journal = await JetStreamJournal.open(wire, deadline=1.0)
+    server, wire, journal = await begun(volume)
     await journal.append("ev.compute.server.0", b"x" * 9000, expected=0)
     with (volume.path / "nats.log").open("ab") as file:  # its first word takes the page that the file of ports had
         file.write(b" " * (-file.tell() % PAGE))
     volume.fill()
     assert server._child is not None
     server._child.kill()
-    async with asyncio.timeout(10):
-        while "could not write which ports it has" not in caplog.text:
-            await asyncio.sleep(0.02)
+    await until(lambda: "could not write which ports it has" in caplog.text)
     volume.free()
     async with asyncio.timeout(20):
         while True:
-            with suppress(Unavailable):
+            with suppress(Unavailable):  # until it has been started once more
                 await journal.append("ev.compute.server.1", b"x" * 9000, expected=0)
                 break
     assert [entry.sequence for entry in await journal.of("ev.compute.server.0")] == [1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +9,7 @@ from events.fold import Change, Fold
 from events.nats.assignments import MemoryAssignments
 from events.services import deciders
 from handlers.orders import PART, Order, Orders
+from tests.waiting import until
 
 HOSTS = 5
 KEYS = 3 * PART
@@ -61,17 +61,13 @@ async def orders(assignments: Counting, module: Groups) -> AsyncIterator[Orders]
 
 
 async def all_looked_at(module: Groups, times: int = 1) -> None:
-    async with asyncio.timeout(10):
-        while len(module.asked) < KEYS * times:
-            await asyncio.sleep(0.005)
-    await asyncio.sleep(0.02)
+    await until(lambda: len(module.asked) >= KEYS * times + PART)  # those before are done when more are asked for
 
 
 async def test_unsettled_resources_of_many_hosts_are_looked_through_in_parts() -> None:
     assignments, module = Counting(), Groups()
     async with orders(assignments, module):
-        while not module.asked:
-            await asyncio.sleep(0.001)
+        await until(lambda: module.asked)
         assert len(module.asked) <= PART
         await all_looked_at(module, times=2)
     assert set(module.asked) == set(module.unsettled(Fold(deciders())))

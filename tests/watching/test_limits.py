@@ -18,6 +18,7 @@ from gateway import http
 from gateway.composition.parts import Parts
 from gateway.entrance import Entrance
 from gateway.limits import KEPT, Rate
+from tests.waiting import until
 from tests.worlds import World, world
 
 BODIES: dict[str, Callable[[httpx.Response], str]] = {  # where each service's error has its message
@@ -137,8 +138,7 @@ async def test_a_request_that_still_waits_when_its_gateway_ends_is_told_to_come_
     async with httpx.AsyncClient(headers={"X-Auth-Token": "admin"}) as client:
         async with listening(Limits(), Silent()) as (cloud, url):
             request = asyncio.create_task(client.post(f"{url}/network/v2.0/networks", json={"network": {"name": "n"}}))
-            while not cloud.cloud.limits.in_flight:
-                await asyncio.sleep(0.01)
+            await until(lambda: cloud.cloud.limits.in_flight)
         answer = await request
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert "may or may not" in answer.json()["NeutronError"]["message"]

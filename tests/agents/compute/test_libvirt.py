@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJq1test somebody@somewhere"
 USER_DATA = b"""#!/bin/sh
-cat /root/.ssh/authorized_keys
+cat ~root/.ssh/authorized_keys
 ask() { echo "asked: $(wget -qO- http://169.254.169.254/$1)"; }
 ask latest/meta-data/instance-id
 ask latest/meta-data/public-keys/0/openssh-key
