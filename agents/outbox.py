@@ -63,7 +63,7 @@ class Outbox:
             for report, future in some:
                 try:
                     answer = await self._heard(report)
-                except Exception as fault:
+                except Exception as fault:  # whatever it is: whoever said it is to know, and would wait for ever
                     _refuse(future, fault)
                 else:
                     _tell(future, answer)
@@ -72,10 +72,11 @@ class Outbox:
         """False if that is not understood, as by handlers of an older version."""
         try:
             answers = _answers(await self._heard(Many(reports=tuple(report for report, _ in some))))
-        except (Faulty, msgspec.DecodeError) as fault:
+            pairs = list(zip(some, answers, strict=True))
+        except Exception as fault:  # whatever it is: each is told, and refused, by itself
             log.info("%d reports are told one by one: %s", len(some), fault)
             return False
-        for (report, future), answer in zip(some, answers, strict=True):
+        for (report, future), answer in pairs:
             if answer is None:
                 _refuse(future, Faulty(f"nothing could be done with a report about {report.server}"))
             else:
@@ -83,10 +84,8 @@ class Outbox:
         return True
 
     async def _heard(self, report: Report) -> bytes:
-        payload, pauses = (
-            msgspec.json.encode(report),
-            growing(self._random, min(PAUSES[0], self._longest), self._longest),
-        )
+        payload = msgspec.json.encode(report)
+        pauses = growing(self._random, min(PAUSES[0], self._longest), self._longest)
         while True:
             try:
                 return await self._link.report(payload, len(report.reports) if isinstance(report, Many) else 1)

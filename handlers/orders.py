@@ -203,6 +203,7 @@ class Orders:
             self._told[module, key] = hosts
         else:
             self._told.pop((module, key), None)
+            self._learned.discard((module, key))
 
     async def sweep(self) -> None:
         """Take away what no host needs any more, and put what is missing; the fold must be current.

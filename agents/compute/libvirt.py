@@ -248,7 +248,8 @@ class LibvirtHypervisor:
                 if not await self._connection.call(functools.partial(domains.press, server=server, again=again)):
                     return not again
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), min(PRESS_AGAIN, left))
+                    async with asyncio.timeout(min(PRESS_AGAIN, left)):
+                        await bell.wait()
                 if again and server in self._rebooted:
                     return True
             return False

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from base64 import b64decode
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -19,7 +18,7 @@ from msgspec import Struct
 from events.journal import Stale, Unavailable
 from events.nats.reader import Reader
 from events.nats.streams import CONFLICT, GUARD, IN_FLIGHT, NO_MESSAGE, NO_STREAM, last_sequence
-from events.nats.wire import ATTEMPT, ApiError, Message, NoAnswer, Wire
+from events.nats.wire import ApiError, Message, NoAnswer, Wire
 
 MARK_LIFE = "1h"
 REMOVED = ("DEL", "PURGE")
@@ -184,13 +183,16 @@ class Bucket:
         A tenth of what `items` costs NATS, which looks through all keys for each consumer. Raises Unavailable.
         """
         last: int | None = None
-        with suppress(TimeoutError):
+        question = {"multi_last": [self.prefix + keys], "batch": MOST}
+        try:
             async with asyncio.timeout(self._deadline):
                 while True:
-                    end, items = await self._newest(keys)
+                    await self._wire.connected()
+                    found, end = await self._wire.batch(self.stream, question)
                     status, pending = end.get("Status"), end.get("Nats-Num-Pending", "0")
                     if status == "204" and pending == "0":
-                        return int(end["Nats-UpTo-Sequence"]), items
+                        items = map(self._told, found)
+                        return int(end["Nats-UpTo-Sequence"]), sorted(items, key=lambda item: item.key)
                     if status in ("204", "413"):
                         return None
                     if status == "404" and last is not None:
@@ -199,33 +201,13 @@ class Bucket:
                         last = await self.last()
                     else:
                         await asyncio.sleep(0.05)
-        raise Unavailable(f"{self.stream} cannot be read")
+        except TimeoutError as fault:
+            raise Unavailable(f"{self.stream} cannot be read") from fault
 
-    async def _newest(self, keys: str) -> tuple[dict[str, str], list[Item]]:
-        """One reading of the newest message of each key, and how it ended; empty if it did not."""
-        found, ended = list[Item](), asyncio.get_running_loop().create_future()
-
-        async def hear(message: Message) -> None:
-            headers = message.headers or {}
-            if "Nats-Sequence" in headers:
-                key = headers["Nats-Subject"][len(self.prefix) :]
-                found.append(_item(key, int(headers["Nats-Sequence"]), message.data, headers))
-            elif not ended.done():
-                ended.set_result(headers)
-
-        question = msgspec.json.encode({"multi_last": [self.prefix + keys], "batch": MOST})
-        inbox = self._wire.inbox()
-        await self._wire.connected()
-        subscription = await self._wire.client.subscribe(inbox, cb=hear)
-        try:
-            await self._wire.client.publish(f"$JS.API.DIRECT.GET.{self.stream}", question, inbox)
-            heard = -1
-            while not ended.done() and len(found) > heard:  # as long as it goes on: to ask again would be as long
-                heard = len(found)
-                await asyncio.wait((ended,), timeout=ATTEMPT)
-        finally:
-            await self._wire.unlisten(subscription)
-        return ended.result() if ended.done() else {}, sorted(found, key=lambda item: item.key)
+    def _told(self, message: Message) -> Item:
+        headers = message.headers or {}
+        key = headers["Nats-Subject"][len(self.prefix) :]
+        return _item(key, int(headers["Nats-Sequence"]), message.data, headers)
 
     async def items(self, under: str = "") -> list[Item]:
         """All that stands there now, under a key's first tokens if they are given, by key. Raises Unavailable."""

@@ -223,27 +223,11 @@ class JetStreamJournal:
 
     async def _batch(self, subject: str, after: int, epoch: int) -> list[Entry]:
         """Entries as some replica has them; fewer than there are if it lags, or none if it does not answer."""
-        entries: list[Entry] = []
-        done = asyncio.Event()
-
-        async def take(message: Message) -> None:
-            headers = message.headers or {}
-            if "Nats-Sequence" in headers:
-                entries.append(Entry(int(headers["Nats-Sequence"]), subject, message.data))
-            else:
-                done.set()  # 204: end of batch, 404: nothing there
-
-        inbox = self.wire.inbox()
-        subscription = await self.wire.listen(inbox, take)
-        question = msgspec.json.encode({"seq": after + 1, "next_by_subj": subject, "batch": BATCH})
-        try:
-            async with asyncio.timeout(2.0):
-                await self.wire.client.publish(f"$JS.API.DIRECT.GET.{stream(epoch)}", question, inbox)
-                await done.wait()
-        except TimeoutError:
+        question = {"seq": after + 1, "next_by_subj": subject, "batch": BATCH}
+        found, end = await self.wire.batch(stream(epoch), question)
+        if not end:
             log.debug("a batch of %s did not end", subject)
-        finally:
-            await self.wire.unlisten(subscription)
+        entries = [Entry(int((one.headers or {})["Nats-Sequence"]), subject, one.data) for one in found]
         return [entry for n, entry in enumerate(entries) if n == 0 or entry.sequence > entries[n - 1].sequence]
 
     async def tail(self, after: int, deliver: Deliver) -> JetStreamTail:

@@ -242,7 +242,8 @@ class Wire:
         while True:
             if not self._connected.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._connected.wait(), end - clock())
+                    async with asyncio.timeout_at(end):  # `wait_for` may lose a cancellation that comes with the event
+                        await self._connected.wait()
             try:
                 return await self.request(subject, data, headers, min(attempt, end - clock()))
             except NoAnswer as fault:
@@ -259,6 +260,31 @@ class Wire:
         if "error" in answer:
             raise ApiError(answer["error"])
         return answer
+
+    async def batch(self, stream: str, question: dict[str, Any]) -> tuple[list[Message], dict[str, str]]:
+        """What some replica of a stream has of a batch, and the headers that end it: none if it did not end.
+
+        It is waited for as long as it goes on. Source: JetStream API (ADR-31).
+        """
+        found, ended = list[Message](), asyncio.get_running_loop().create_future()
+
+        async def hear(message: Message) -> None:
+            if "Nats-Sequence" in (message.headers or {}):
+                found.append(message)
+            elif not ended.done():
+                ended.set_result(message.headers or {})
+
+        inbox = self.inbox()
+        subscription = await self.client.subscribe(inbox, cb=hear)  # the question goes out after it
+        try:
+            await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(question), inbox)
+            heard = -1
+            while not ended.done() and len(found) > heard:  # to ask again would take as long
+                heard = len(found)
+                await asyncio.wait((ended,), timeout=ATTEMPT)
+        finally:
+            await self.unlisten(subscription)
+        return found, ended.result() if ended.done() else {}
 
     # Calls between our own processes
 
