@@ -22,7 +22,8 @@ async def run(*argv: str, stdin: bytes = b"", timeout: float = 30.0, success: in
     except FileNotFoundError as missing:
         raise HostError(f"The program {argv[0]} is not installed.") from missing
     try:
-        output, errors = await asyncio.wait_for(process.communicate(stdin), timeout)
+        async with asyncio.timeout(timeout):
+            output, errors = await process.communicate(stdin)
     except TimeoutError as late:
         raise HostError(f"{argv[0]} did not end within {timeout:.0f} s.") from late
     finally:

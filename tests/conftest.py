@@ -6,6 +6,8 @@ first, so that both are done together.
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         first = metafunc.config.getoption("first")
         number = metafunc.config.getoption("seeds") or metafunc.module.SEEDS
         metafunc.parametrize("seed", range(first, first + number))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tidy() -> Iterator[None]:
+    """What a file leaves open is told of at its own end, not in whichever test the collector happens to run later."""
+    yield
+    gc.collect()
 
 
 @pytest.hookimpl(trylast=True)

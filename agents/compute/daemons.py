@@ -42,7 +42,8 @@ async def ensure(note: Path) -> None:
 async def answers(socket: Path) -> bool:
     """Whether a daemon listens at `socket`. A socket file outlives its daemon: only a connection tells."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(socket)), 2)
+        async with asyncio.timeout(2):
+            _, writer = await asyncio.open_unix_connection(str(socket))
     except (OSError, TimeoutError):
         return False
     writer.close()

@@ -11,8 +11,9 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
+
+from events.nats.monitoring import ask
 
 EVERY = 1.0  # seconds
 ROOM = 8 << 20  # bytes that are free again
@@ -42,20 +43,7 @@ async def nurse(directory: Path, port: Callable[[], int], restart: Callable[[], 
 
 async def ailment(port: int) -> str:
     """What the server says of a failed write, or of JetStream being off; empty if it does not."""
-    whole, enabled = [await _ask(port, question) for question in QUESTIONS]
+    whole, enabled = [(await ask(port, question, EVERY))[1] for question in QUESTIONS]
     if SIGN in whole:
         return whole
     return enabled if "unavailable" in enabled else ""
-
-
-async def _ask(port: int, question: str) -> str:
-    said = b""
-    with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(EVERY):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            try:
-                writer.write(f"GET {question} HTTP/1.0\r\n\r\n".encode())
-                said = await reader.read()
-            finally:
-                writer.close()
-    return said.decode(errors="replace").rpartition("\r\n\r\n")[2]

@@ -24,11 +24,13 @@ from events import process
 from events.keys import kept
 from events.nats.access import Access
 from events.nats.disk import nurse
+from events.nats.monitoring import ask
 from events.nats.wire import Credentials
 
 MAX_PAYLOAD = 8 << 20  # bytes of a message
 SECRET = "nats.secret"
 STEADY = 60.0  # seconds alive after which a death begins a new row of attempts
+ATTEMPT = 2.0  # seconds that it may take to tell of its health
 WRITTEN = 1.0  # seconds that writing a line of text may take
 PAUSES = (0.0, 0.1, 0.5, 1.0, 5.0)  # seconds before each of them; the last one repeats
 
@@ -207,20 +209,10 @@ class NatsServer:
     async def well(self) -> None:
         """Return once this node of a cluster says that all its streams have caught up."""
         while True:
-            if await self._is_well():
+            status, _ = await ask(self._health_port, "/healthz", ATTEMPT)
+            if status == 200:
                 return
             await asyncio.sleep(0.1)
-
-    async def _is_well(self) -> bool:
-        try:
-            async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._health_port)
-                writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
-                line = await reader.readline()
-                writer.close()
-        except (OSError, TimeoutError):
-            return False
-        return line.split(b" ")[1:2] == [b"200"]
 
     async def _pause(self) -> None:
         if self._watcher is not None:
@@ -299,8 +291,10 @@ class NatsServer:
         self._port = _port(self.url)
         self._health_port = _port(bound["monitoring"][0])
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        greeting = await reader.readline()
-        writer.close()
+        try:
+            greeting = await reader.readline()
+        finally:
+            writer.close()
         if not msgspec.json.decode(greeting.removeprefix(b"INFO ")).get("jetstream"):
             raise StartFault(f"the NATS server has no JetStream: {self._tail_of_log()}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from events import process
 from events.nats.jetstream import JetStreamJournal
+from events.nats.monitoring import ask
 from events.nats.server import NatsServer, StartFault
 from events.nats.wire import Denied, Wire
 from tests.waiting import PATIENCE, until
@@ -182,3 +184,27 @@ async def test_a_process_that_does_not_listen_is_forced(no_task_is_left: None) -
     assert await child.wait() == -signal.SIGKILL
     assert process.identity(who.pid) is None
     await process.end(who)
+
+
+async def test_a_server_that_does_not_tell_of_its_health_is_left_with_nothing_open() -> None:
+    heard = asyncio.Event()
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.set()
+        await reader.read()  # until whoever asked has gone
+        writer.close()
+
+    listener = await asyncio.start_server(stall, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    assert await ask(port, "/healthz", 0.2) == (0, "")
+    assert heard.is_set()
+    listener.close()
+    await listener.wait_closed()
+    gc.collect()  # what is left open warns when it is thrown away
+    assert await ask(port, "/healthz", 0.2) == (0, "")  # nobody is there
+
+
+async def test_a_server_tells_of_its_health(server: NatsServer) -> None:
+    assert await ask(server._health_port, "/healthz", 5) == (200, '{"status":"ok"}')
+    status, _ = await ask(server._health_port, "/nothing", 5)
+    assert status == 404
