@@ -7,7 +7,10 @@ from contextlib import suppress
 
 
 async def ask(port: int, question: str, seconds: float) -> tuple[int, str]:
-    """The status and the body of its answer to GET `question`; 0 and what has come if it does not end in time."""
+    """The status and the body of its answer to GET `question`.
+
+    0 and nothing if nobody is there, or if it has not ended in time: such a server is asked again, by whoever asked.
+    """
     said = b""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(seconds):

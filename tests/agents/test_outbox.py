@@ -55,7 +55,7 @@ class Tie:
         """All has been heard."""
 
     async def report(self, payload: bytes, words: int = 1) -> bytes:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a call lets others go on, and takes no time
         self.calls.append(msgspec.json.decode(payload, type=Reports))
         return await self._answer(payload)
 
@@ -224,7 +224,7 @@ async def test_what_is_said_while_a_call_is_in_the_air_waits_for_no_more_than_it
     said = []
     for n in range(100):
         said.append(asyncio.create_task(outbox.say(Seen(server=str(n), generation=1, seen="running"))))
-        await asyncio.sleep(0)  # each at a moment of its own
+        await asyncio.sleep(0)  # each in a turn of the loop of its own
     await until(lambda: len(tie.calls) == IN_AIR)
     gate.set()
     await asyncio.gather(*said)
