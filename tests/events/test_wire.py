@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -260,14 +261,28 @@ async def test_what_is_taken_in_bulk_comes_whole_and_in_order_whatever_stands_be
     assert [data for data in heard if data] == [b"%d" % n for n in range(len(sizes))]
 
 
-async def test_a_client_that_was_closed_does_not_go_on_connecting_though_its_cancellation_was_lost(
-    wire: Wire, server: NatsServer
-) -> None:
-    await server.stop()
-    await until(lambda: wire.client.is_reconnecting)
-    task = wire.client._reconnection_task
-    assert task is not None
-    wire.client._status = wire.client.CLOSED  # as `close` does, whose cancellation `wait_for` may swallow
+async def test_a_client_does_not_go_on_connecting_though_its_cancellation_was_lost(wire: Wire) -> None:
+    tried = asyncio.Event()
+
+    async def lose() -> None:
+        with suppress(asyncio.CancelledError):  # as `wait_for` may
+            tried.set()
+            await asyncio.Event().wait()
+        await wire.client._select_next_server()
+
+    task = asyncio.create_task(lose())
+    await tried.wait()
+    task.cancel()
     async with asyncio.timeout(5):
         await asyncio.wait([task])
-    wire.client._status = wire.client.RECONNECTING  # so that the fixture closes what there is
+    assert task.cancelled()
+
+
+async def test_who_is_not_greeted_in_time_at_first_connects_later(connect: Connect, proxy: Proxy) -> None:
+    proxy.deaf = True
+    connecting = asyncio.create_task(connect(url=proxy.url))
+    await until(lambda: proxy.is_used)
+    await asyncio.sleep(2.1)  # the time of an attempt
+    proxy.deaf = False
+    async with asyncio.timeout(5):
+        assert (await connecting).client.is_connected
