@@ -137,11 +137,9 @@ class Orders:
     def _touch(self, module: Orderly, key: str) -> None:
         if module.PAUSE and (module, key) not in self._due:
             self._due[module, key] = None
-            asyncio.get_running_loop().call_later(module.PAUSE, self._ripe.append, (module, key))
-            asyncio.get_running_loop().call_later(module.PAUSE, self._bell.set)
+            asyncio.get_running_loop().call_later(module.PAUSE, self._ripen, module, key)
         elif not module.PAUSE:
-            self._ripe.append((module, key))
-            self._bell.set()
+            self._ripen(module, key)
 
     async def _run(self) -> None:
         periodic = asyncio.get_running_loop().time()
@@ -151,23 +149,29 @@ class Orders:
                     await self._bell.wait()
             except TimeoutError:
                 periodic = asyncio.get_running_loop().time() + self._period
-                self._ripe += self._unsettled()
+                self._look()
             self._bell.clear()
             while self._ripe:
                 batch = list(dict.fromkeys(self._ripe[:AT_ONCE]))
                 del self._ripe[:AT_ONCE]
                 await asyncio.gather(*(self._put_all(*one) for one in batch))
 
-    def _unsettled(self) -> list[tuple[Orderly, str]]:
-        now, found = self._clock.now(), list[tuple[Orderly, str]]()
+    def _look(self) -> None:
+        """See to what is unsettled: at once, or where there is much, one after the other until the next look."""
+        now, later = self._clock.now(), asyncio.get_running_loop().call_later
         for module in self._modules:
             keys = self._poison.apart("all", now, module.unsettled, self._fold)
-            if module.PURGES:
-                first = self._turn % max(-(-len(keys) // PART), 1) * PART
-                keys = keys[first : first + PART]
-            found += ((module, key) for key in keys)
+            if not module.PURGES:
+                self._ripe += ((module, key) for key in keys)
+                continue
+            first = self._turn % max(-(-len(keys) // PART), 1) * PART
+            for n, key in enumerate(keys[first : first + PART]):
+                later(self._period * n / PART, self._ripen, module, key)
         self._turn += 1
-        return found
+
+    def _ripen(self, module: Orderly, key: str) -> None:
+        self._ripe.append((module, key))
+        self._bell.set()
 
     async def _put_all(self, module: Orderly, key: str) -> None:
         self._due.pop((module, key), None)

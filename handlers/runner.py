@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from random import Random
+from time import thread_time
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -145,9 +146,10 @@ class Runner:
             due, self._due = self._due, set()
             for module in self._modules:
                 if module.__name__ in due and not self._rests(module.__name__):
-                    began = clock()
+                    began, used = clock(), thread_time()
                     self.plan(module)
-                    self._rested[module.__name__] = clock() + SHARE * (clock() - began)
+                    took = min(clock() - began, thread_time() - used)  # not while others had the processor
+                    self._rested[module.__name__] = clock() + SHARE * took
             await asyncio.sleep(0)
 
     def _rests(self, name: str) -> bool:

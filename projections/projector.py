@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from random import uniform
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -75,7 +76,7 @@ class Projector:
         path: Path | None,
         own: Iterable[History] | None = None,
         *,
-        every: float = 5.0,  # seconds from a change to the flush, if nobody asks before
+        every: float = 30.0,  # seconds from a change to the flush, give or take a fourth, if nobody asks before
         rows: int = 20_000,  # changed resources that are flushed at once
     ) -> None:
         self.fold = fold
@@ -161,7 +162,7 @@ class Projector:
         while True:
             await self._some.wait()
             with suppress(TimeoutError):  # few have changed: they are written all the same
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(pause * uniform(0.75, 1.25)):  # not all processes of a machine at once
                     await self._many.wait()
             try:
                 await self.flush()

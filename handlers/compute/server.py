@@ -59,8 +59,6 @@ def plan(sight: Sight, now: datetime) -> Plans:
     yield from _give_up(sight, now)
     yield from _abandon(sight, now)
     yield from _clean(sight, now)
-    if sight.sweeps(__name__):
-        yield from leftovers.plan(sight, now)
 
 
 def candidates(sight: Sight, now: datetime) -> dict[str, Candidate]:

@@ -36,6 +36,7 @@ from events.settings import Compute, Settings
 from handlers.archivist import Archivist
 from handlers.compute import guests, scheduler
 from handlers.compute import host as host_plans
+from handlers.compute import host_room as room_plans
 from handlers.compute import server as server_plans
 from handlers.network import groups
 from handlers.network import port as port_plans
@@ -139,7 +140,7 @@ class Process:
         self.execute = Executor(self.shaky, self.fold, LoopClock())
         self.archivist = Archivist(self.shaky, self.fold, self._keep, clock=LoopClock(), period=2.0)
         self.sight = Sight(fold=self.fold, settings=SETTINGS, random=self.random, vault=MemoryVault())
-        self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, port_plans])
+        self.runner = Runner(self.execute, self.sight, [server_plans, host_plans, room_plans, port_plans])
         poison, clock = self.sight.poison, self.execute.clock
         self.orders = Orders(self.fold, assignments, [guests, groups], poison=poison, clock=clock)
         self.desk = Desk(self.execute, self.sight, assignments, metadata=_nothing, read=_nowhere, images=_nothing)

@@ -22,7 +22,8 @@ from events.journal import CARRIED, Moved, Stale
 from events.network import address as addresses
 from events.network.address import Claimed, Take
 from events.passage import EpochClosed, word
-from handlers.compute import guests, leftovers, scheduler
+from handlers.compute import guests, scheduler
+from handlers.compute import host_room as room_plans
 from handlers.compute import server as server_plans
 from handlers.network import port as port_plans
 from tests.simulation.clouds import SimulatedCloud
@@ -134,7 +135,7 @@ def test_undoing_what_may_be_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_claims_of_the_dead_that_nobody_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Out: the look for what processes left behind."""
-    monkeypatch.setattr(leftovers, "plan", lambda sight, now: iter(()))
+    monkeypatch.setattr(room_plans, "plan", lambda sight, now: iter(()))
     caught("is held for")
 
 
