@@ -370,7 +370,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--dead", type=int, default=1_000_000)
-    parser.add_argument("--singles", type=int, default=200, help="servers made one at a time")
+    parser.add_argument("--singles", type=int, default=500, help="servers made one at a time")
     parser.add_argument("--many", type=int, default=1500, help="servers made sixteen at once")
     parser.add_argument("--ground", type=Path, help="a directory that keeps a cloud with its dead")
     parser.add_argument("--archive", action="store_true", help="have the dead archived")
