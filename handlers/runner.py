@@ -38,6 +38,8 @@ SHARE = 4.0  # a plan rests so many times as long as it took: it has a fifth of 
 SHORT = 0.004  # seconds of rest that are not worth waiting for
 PAUSE = 0.05  # seconds until what was refused is planned again
 BUSY = 1.0  # and until then, if the journal takes nothing now
+WHOLE = 720  # turns of the clock between two looks at everything, which are an hour
+SOON = 12  # turns until everything is looked at once more of which something could not be done
 
 
 class Sight(Struct, kw_only=True):
@@ -53,6 +55,7 @@ class Sight(Struct, kw_only=True):
     is_deaf: Callable[[], bool] = lambda: False  # whether no agent can be heard now: NATS is away
     turn: int = 0  # how often the plans ran by the clock
     swept: dict[str, int] = {}  # module -> the turn in which it last looked at a part of everything
+    missed: dict[str, int] = {}  # module -> the turn since which something that it asked for has not been done
     poison: Poison = field(default_factory=Poison)
     busy: Container[str] = ()  # what wishes are in the air about: what is planned about it now is not started
     memory: dict[str, Any] = {}  # what a plan keeps from round to round, by a name of its own, and may lose
@@ -65,6 +68,13 @@ class Sight(Struct, kw_only=True):
         """Whether `module` is to look at its part of everything now: once a turn."""
         due = self.swept.get(module) != self.turn
         self.swept[module] = self.turn
+        return due
+
+    def sees_all(self, module: str) -> bool:
+        """Whether `module`, where it sweeps, is to look at everything: now and then, or as it missed something."""
+        due = self.turn % WHOLE == 0 or self.turn >= self.missed.get(module, self.turn) + SOON
+        if due:
+            self.missed.pop(module, None)
         return due
 
 
@@ -207,6 +217,8 @@ class Runner:
         else:
             self.sight.poison.well(name)
         finally:
+            if outcome in ("busy", "failed"):
+                self.sight.missed.setdefault(module.__name__, self.sight.turn)
             metrics.WISHES.labels(kind, outcome).inc()
             self._busy.discard(about)
             asyncio.get_running_loop().call_later(pause, self._again, module.__name__)

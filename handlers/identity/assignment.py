@@ -24,12 +24,10 @@ from handlers.wishes import Wish
 
 WAKES: tuple[type[Event], ...] = ()
 
-WHOLE = 720  # turns between two looks
-
 
 def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """The assignments and memberships to take back."""
-    if not sight.sweeps(__name__) or sight.turn % WHOLE:
+    if not (sight.sweeps(__name__) and sight.sees_all(__name__)):
         return
     fold = sight.fold
     for assignment in fold.all(assignments):

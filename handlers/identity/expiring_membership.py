@@ -19,12 +19,10 @@ from handlers.wishes import Wish
 
 WAKES: tuple[type[Event], ...] = ()
 
-WHOLE = 720  # turns between two looks
-
 
 def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """The memberships to end."""
-    if not sight.sweeps(__name__) or sight.turn % WHOLE:
+    if not (sight.sweeps(__name__) and sight.sees_all(__name__)):
         return
     for membership in sight.fold.all(expiring_memberships):
         yield from sight.apart(".".join(membership.key), now, _membership, sight.fold, now, membership)

@@ -28,7 +28,6 @@ from handlers.wishes import Wish
 WAKES: tuple[type[Event], ...] = ()
 
 RECENT = 10  # minutes of deadlines that are looked at in every turn
-WHOLE = 720  # turns between two looks at everything
 
 KINDS: dict[str, tuple[Any, Callable[[Any], tuple[str, ...]]]] = {
     "domain": (domains, lambda it: (it.name,)),
@@ -48,7 +47,7 @@ def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     if not sight.sweeps(__name__):
         return
     last = int(now.timestamp()) // 60
-    whole = sight.turn % WHOLE == 0
+    whole = sight.sees_all(__name__)
     minutes = list(sight.fold.values(names, "due")) if whole else range(last - RECENT, last + 1)
     for minute in minutes:
         if minute <= last:

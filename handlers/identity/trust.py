@@ -17,12 +17,10 @@ from handlers.wishes import Wish
 
 WAKES: tuple[type[Event], ...] = ()
 
-WHOLE = 720  # turns between two looks
-
 
 def plan(sight: Sight, now: datetime) -> Iterator[Wish]:
     """The trusts to delete."""
-    if not sight.sweeps(__name__) or sight.turn % WHOLE:
+    if not (sight.sweeps(__name__) and sight.sees_all(__name__)):
         return
     for trust in sight.fold.all(trusts):
         yield from sight.apart(trust.id, now, _trust, sight.fold, now, trust)

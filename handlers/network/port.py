@@ -30,7 +30,7 @@ from events.network.security_group import SecurityGroup, SecurityGroupDeleted
 from events.network.standard import Standard, Sweep, holder
 from events.network.subnet import Subnet
 from events.room import Room
-from handlers.runner import Sight
+from handlers.runner import WHOLE, Sight
 from handlers.shares import late
 from handlers.wishes import Wish, Wishes
 from projections.network.port import gone
@@ -42,7 +42,6 @@ LATELY = 8  # turns in which a minute with more than FEW is looked at once
 FEW = 500
 JUST_NOW = timedelta(seconds=15)  # of deletions that are looked at whenever it is woken
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-WHOLE = 720  # turns of the clock between two looks at everything: an hour
 
 KINDS: dict[str, Any] = {
     "network": networks,
@@ -59,7 +58,7 @@ Plans = Iterator[Wish | Wishes]
 def plan(sight: Sight, now: datetime) -> Plans:
     """What to sweep, what to give back, what to finish."""
     sweeps = sight.sweeps(__name__)
-    whole = sweeps and sight.turn % WHOLE == 0
+    whole = sweeps and sight.sees_all(__name__)
     yield from _after_deletions(
         sight, now, BEGINNING if whole else now - (timedelta(minutes=RECENT) if sweeps else JUST_NOW)
     )
