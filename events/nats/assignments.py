@@ -32,6 +32,7 @@ NAME = "Cumulog-Entry"
 PAGE = 1 << 20  # bytes of entries in one answer to an agent, after which it asks for more
 REFRESH = 60.0  # seconds between an agent's looks at everything, give or take a half
 TRUSTED = 1200.0  # seconds after which a look is at everything again: marks of what was removed live for an hour
+REMEMBERED = 200_000  # entries whose revisions a process keeps: those that others removed too, so not for ever
 AT_ONCE = 8  # agents that one process tells at a time
 WAITING = 56
 CALL, ATTEMPT = 60.0, 10.0  # seconds that an agent waits for a page: it may be a large one, and it may have its turn
@@ -132,6 +133,10 @@ class Assignments:
                     self._known.pop(key, None)
                 else:
                     self._known[key] = (await self._bucket.put(key, data, headers, expected=revision), sequence)
+                    if len(self._known) > REMEMBERED:
+                        del self._known[
+                            next(iter(self._known))
+                        ]  # the oldest: at worst its next put is refused once
                 return True
             except Stale:
                 found = await self._bucket.get(key)

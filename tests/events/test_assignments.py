@@ -50,6 +50,17 @@ async def test_only_a_higher_sequence_replaces(wire: Wire, assignments: Assignme
     await watch.stop()
 
 
+async def test_of_many_that_were_put_the_oldest_are_forgotten_and_guarded_all_the_same(
+    assignments: Assignments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("events.nats.assignments.REMEMBERED", 2)
+    for n in range(5):
+        assert await assignments.put("h1", "server", f"s{n}", b"", 5)
+    assert len(assignments._known) == 2
+    assert not await assignments.put("h1", "server", "s0", b"late", 4)
+    assert await assignments.put("h1", "server", "s0", b"new", 6)
+
+
 async def test_racing_handlers_leave_the_highest(wire: Wire) -> None:
     processes = [await Assignments.open(wire) for _ in range(5)]
     await asyncio.gather(
