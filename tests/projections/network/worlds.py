@@ -23,7 +23,7 @@ from events.network.subnet import CreateSubnet, Pool
 from events.services import deciders
 from events.settings import Settings
 from handlers.network import port as handler
-from handlers.runner import Sight, fulfil
+from handlers.runner import WHOLE, Sight, fulfil
 from projections.network.port import NewPort
 
 PROJECT = "p" * 32
@@ -97,7 +97,7 @@ async def settle(door: Executor) -> int:
     """Do what the handler plans until it plans nothing; how much that was."""
     done, sight = 0, Sight(fold=door.fold, settings=Settings(), vault=MemoryVault())
     while True:
-        sight.turn += handler.WHOLE
+        sight.turn += WHOLE
         wishes = list(handler.plan(sight, door.clock.now()))
         for wish in wishes:
             await fulfil(door, sight.vault, wish)
