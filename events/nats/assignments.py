@@ -134,9 +134,7 @@ class Assignments:
                 else:
                     self._known[key] = (await self._bucket.put(key, data, headers, expected=revision), sequence)
                     if len(self._known) > REMEMBERED:
-                        del self._known[
-                            next(iter(self._known))
-                        ]  # the oldest: at worst its next put is refused once
+                        del self._known[next(iter(self._known))]  # the oldest: at worst its next put is refused once
                 return True
             except Stale:
                 found = await self._bucket.get(key)
@@ -176,8 +174,8 @@ class Assignments:
     async def _answer(self, subject: str, payload: bytes) -> bytes:
         question = msgspec.json.decode(payload, type=_Question)
         host = subject.partition(".")[2]
-        if question.since and not await self._bucket.is_newer(host, question.since):
-            return msgspec.json.encode(_Answer(question.since, [], False, same=True))
+        if question.since and (news := await self._news(host, question)) is not None:
+            return msgspec.json.encode(news)
         revision, found, since = await self._read(host)
         items = [item for item in found if item.key > question.after]
         entries: list[_Entry] = []
@@ -188,6 +186,16 @@ class Assignments:
                 break
             entries.append(_Entry(item.key, item.revision, _assignment(item)))
         return msgspec.json.encode(_Answer(revision, entries, len(entries) < len(items), since=since))
+
+    async def _news(self, host: str, question: _Question) -> _Answer | None:
+        """What an agent that knows everything up to a revision does not know yet; None: it is to be told everything."""
+        items = await self._bucket.newer(host, question.since)
+        if items == []:
+            return _Answer(question.since, [], False, same=True)
+        if items is None or not question.takes_news or sum(len(item.value or b"") + 256 for item in items) > PAGE:
+            return None
+        entries = [_Entry(item.key, item.revision, _assignment(item)) for item in items]
+        return _Answer(items[-1].revision, entries, False, since=items[-1].revision, is_news=True)
 
     async def _read(self, host: str) -> tuple[int, list[Item], int]:
         """A revision, what stood then or came since, and the revision of which nothing up to then is missing, or 0."""
@@ -202,6 +210,7 @@ class Assignments:
 class _Question(Struct, frozen=True):
     after: str = ""  # the last key of the page before
     since: int = 0  # the revision up to which the agent knows everything; 0: none
+    takes_news: bool = False  # whether it may be told only what is newer: an older agent takes that for all
 
 
 class _Entry(Struct, frozen=True, array_like=True):
@@ -216,6 +225,7 @@ class _Answer(Struct, frozen=True):
     more: bool
     same: bool = False  # nothing is newer than what the agent knows
     since: int = 0  # what it may say next time that it knows: all up to this revision; 0: it is to ask for everything
+    is_news: bool = False  # the entries are what is newer than what the agent knows, marks too; not all that stands
 
 
 class OwnAssignments:
@@ -299,10 +309,15 @@ class OwnAssignments:
         now = asyncio.get_running_loop().time()
         after, since, known, revision, more = "", self._since if now < self._trusted else 0, 0, None, True
         while more:
-            question = msgspec.json.encode(_Question(after, since))
+            question = msgspec.json.encode(_Question(after, since, takes_news=True))
             data = await self._wire.call(f"{BUCKET}.{self._host}", question, CALL, ATTEMPT)
             answer = msgspec.json.decode(data, type=_Answer)
             if answer.same:
+                return
+            if answer.is_news:
+                for entry in answer.entries:
+                    self._take(entry.key, entry.revision, entry.assignment)
+                self._since = answer.since
                 return
             found.update((entry.key, entry) for entry in answer.entries)
             if revision is None:

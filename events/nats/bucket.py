@@ -26,6 +26,7 @@ CHUNK = b"\r\n"
 MOST = 1024  # keys that one question may be answered with
 
 log = logging.getLogger("cumulog.bucket")
+_encode = msgspec.json.encode
 
 
 class Item(Struct, frozen=True, gc=False):
@@ -150,17 +151,23 @@ class Bucket:
         sequence: int = state["last_seq"]
         return sequence
 
-    async def is_newer(self, under: str, revision: int) -> bool:
-        """Whether anything under first tokens is newer than that, asked of the leader. Raises Unavailable.
+    async def newer(self, under: str, revision: int) -> list[Item] | None:
+        """What has changed under first tokens since a revision, marks too, in order; None: it is too much, or not sure.
 
-        Of what was removed nothing is known any more when its mark has expired.
+        The leader says whether there is anything, any replica may tell what: one that lags lacks what the leader found.
+        Of what was removed nothing is known any more when its mark has expired. Raises Unavailable.
         """
-        question = msgspec.json.encode({"seq": revision + 1, "next_by_subj": f"{self.prefix}{under}.>"})
+        which = {"seq": revision + 1, "next_by_subj": f"{self.prefix}{under}.>"}
         subject = f"$JS.API.STREAM.MSG.GET.{self.stream}"
-        answer = msgspec.json.decode((await self._wire.ask(subject, question, timeout=self._deadline)).data)
-        if "error" in answer and answer["error"].get("err_code") != NO_MESSAGE:
-            raise Unavailable(f"{self.stream} cannot be read: {answer['error'].get('description')}")
-        return "error" not in answer
+        answer = msgspec.json.decode((await self._wire.ask(subject, _encode(which), timeout=self._deadline)).data)
+        if "error" in answer:
+            if answer["error"].get("err_code") != NO_MESSAGE:
+                raise Unavailable(f"{self.stream} cannot be read: {answer['error'].get('description')}")
+            return []
+        found, end = await self._wire.batch(self.stream, {**which, "batch": MOST})
+        items = [self._told(message) for message in found]
+        is_whole = end.get("Status") == "204" and end.get("Nats-Num-Pending") == "0"
+        return items if is_whole and items and items[-1].revision >= answer["message"]["seq"] else None
 
     async def keys(self, under: str = "") -> list[str]:
         """All keys, or those under first tokens, `*` for any; also what was removed lately. Raises Unavailable."""

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import msgspec
 import pytest
 
 from events.journal import Stale
@@ -202,24 +203,41 @@ async def asked_again(orders: Counting) -> None:
     await until(lambda: orders.asked > before + 5)
 
 
-async def test_an_agent_that_knows_everything_is_told_nothing(wire: Wire, connect: Connect) -> None:
+async def test_an_agent_is_told_what_it_does_not_know_and_nothing_else(wire: Wire, connect: Connect) -> None:
     orders = Counting(wire, (await Assignments.open(wire))._bucket)
     service = await orders.serve()
-    host = Host()
+    host, mine = Host(), await connect("h1")
     for n in range(10):
         await orders.put("h1", "server", str(n), b"1", n + 1)
-    own = await OwnAssignments.watch(await connect("h1"), "h1", host.deliver, refresh=0.02)
+    own = await OwnAssignments.watch(mine, "h1", host.deliver, refresh=0.02)
     await own.caught_up()
     await orders.put("h2", "server", "web", b"1", 11)  # another host's
     await asked_again(orders)
-    assert orders.reads == 1
+    assert own._subscription is not None
+    await mine.unlisten(own._subscription)  # as if everything said were lost
     await orders.put("h1", "server", "3", b"2", 12)
     await orders.purge("h1", "server", "4", 12)
-    await until(lambda: orders.reads > 1)
+    await until(lambda: len(host.holds) == 9 and host.holds["h1", "server", "3"] == (12, b"2"))
     await asked_again(orders)
-    assert orders.reads <= 3
-    assert len(host.holds) == 9
+    assert orders.reads == 1
+    assert len(host.heard) == 12
+    own._subscription = await mine.listen("assigned.h1.>", own._hear)
     await own.stop()
+    await service.stop()
+
+
+async def test_an_agent_that_would_take_news_for_all_is_told_all(wire: Wire, connect: Connect) -> None:
+    orders = Counting(wire, (await Assignments.open(wire))._bucket)
+    service = await orders.serve()
+    since = 0
+    for n in range(3):
+        await orders.put("h1", "server", str(n), b"1", n + 1)
+        since = since or (await orders._bucket.last())
+    ask = (await connect("h1")).call
+    all_of_it = msgspec.json.decode(await ask("assignments.h1", msgspec.json.encode({"since": since})))
+    news = msgspec.json.decode(await ask("assignments.h1", msgspec.json.encode({"since": since, "takes_news": True})))
+    assert [len(one["entries"]) for one in (all_of_it, news)] == [3, 2]
+    assert [one["is_news"] for one in (all_of_it, news)] == [False, True]
     await service.stop()
 
 
@@ -260,19 +278,35 @@ async def test_a_bucket_is_guarded_by_its_revisions(wire: Wire) -> None:
     assert [item.key for item in await bucket.items("b")] == ["b.c"]
 
 
+async def settled(bucket: Bucket, revision: int) -> list[Item]:
+    """What is newer, as soon as the replica that answers has it."""
+    while (found := await bucket.newer("h1", revision)) is None:
+        await asyncio.sleep(0.01)
+    return found
+
+
+async def test_more_news_than_one_question_may_be_answered_with_are_none(wire: Wire) -> None:
+    bucket = await Bucket.open(wire, "trial")
+    first = await bucket.put("h1.first", b"", expected=0)
+    await asyncio.gather(*(bucket.put(f"h1.{n}", b"", expected=0) for n in range(MOST + 1)))
+    assert await bucket.newer("h1", first) is None
+    assert len(await bucket.newer("h1", first + 1) or ()) == MOST
+
+
 @on_one_and_on_three
 async def test_what_stands_is_told_with_its_marks_and_the_revision_of_that_time(wire: Wire) -> None:
     bucket = await Bucket.open(wire, "trial")
     assert await bucket.standing("h1.>") == (0, [])
     first = await bucket.put("h1.a", b"1", {"Note": "x"}, expected=0)
     await bucket.put("h2.a", b"2", expected=0)
-    assert not await bucket.is_newer("h1", first)
+    assert await bucket.newer("h1", first) == []
     second = await bucket.put("h1.b", b"3", expected=0)
-    assert await bucket.is_newer("h1", first)
+    assert [(item.key, item.value) for item in await settled(bucket, first)] == [("h1.b", b"3")]
     mark = await bucket.purge("h1.a", expected=first)
-    assert await bucket.is_newer("h1", second)
+    assert [(item.key, item.value) for item in await settled(bucket, first)] == [("h1.b", b"3"), ("h1.a", None)]
+    assert [(item.key, item.revision) for item in await settled(bucket, second)] == [("h1.a", mark)]
     newest = await bucket.put("h2.b", b"4", expected=0)
-    assert not await bucket.is_newer("h1", mark)
+    assert await bucket.newer("h1", mark) == []
     revision, items = await bucket.standing("h1.>") or (0, [])
     assert revision == newest
     assert [(item.key, item.revision, item.value) for item in items] == [("h1.a", mark, None), ("h1.b", second, b"3")]
