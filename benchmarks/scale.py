@@ -35,7 +35,7 @@ from benchmarks.people import Person, until
 from benchmarks.split import Split
 from events.fold import BURIAL, Fold
 from events.journal import Entry, Epoch
-from events.nats.assignments import NAME
+from events.nats.assignments import NAME, REFRESH
 from events.nats.jetstream import JetStreamJournal
 from events.nats.wire import Wire
 from events.services import deciders
@@ -215,6 +215,7 @@ class Ground:
     async def _rest(self, patience: float = 300.0) -> None:
         """Return when what a start brings with it is over: hosts have said what they hold, tables are written."""
         os.sync()  # what was written for the measurement is not to wait for the disk beside what is measured
+        await asyncio.sleep(1.5 * REFRESH)  # within which every agent has looked a second time
         quiet, before, end = 0, self.split.seconds(), time.monotonic() + patience
         while quiet < 3 and time.monotonic() < end:
             await asyncio.sleep(2)
