@@ -170,11 +170,20 @@ class Process:
         past = self.fold.past
         if self.random.random() < 0.5:
             self.fold.past = None  # it begins with what was carried, if the first epochs are dropped
-        await self.fold.follow(self.shaky)
+        await self._follow()
         self.fold.past = past
         self.orders.start()
         self.runner.start()
         self.spawn(self.archivist.run())
+
+    async def _follow(self) -> None:
+        """As gateway/composition/ground.py does: an epoch may be dropped while it is read."""
+        for _ in range(100):
+            try:
+                return await self.fold.follow(self.shaky)
+            except Unavailable:
+                await asyncio.sleep(0.1)
+        raise AssertionError("a process cannot begin")
 
     async def _keep(self, epoch: Epoch) -> int:
         """The simulation's past forgets nothing: an epoch that has ended may be dropped."""
