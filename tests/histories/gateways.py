@@ -160,7 +160,11 @@ async def wanted(http: httpx.AsyncClient, headers: dict[str, str], *, vcpus: int
     network = (await http.post("/network/v2.0/networks", json={"network": {}}, headers=headers)).json()["network"]
     subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/22"}
     assert (await http.post("/network/v2.0/subnets", json={"subnet": subnet}, headers=headers)).status_code == 201
-    quotas = {"quota_set": {"instances": 200, "cores": 5000, "ram": 1 << 20}}
-    path = f"/compute/v2.1/os-quota-sets/{network['project_id']}"
-    assert (await http.put(path, json=quotas, headers=headers)).status_code == 200
+    project = network["project_id"]
+    many: dict[str, dict[str, dict[str, int]]] = {
+        f"/compute/v2.1/os-quota-sets/{project}": {"quota_set": {"instances": 200, "cores": 5000, "ram": 1 << 20}},
+        f"/network/v2.0/quotas/{project}": {"quota": {"network": 1000, "port": 1000, "security_group": 1000}},
+    }
+    for path, quotas in many.items():
+        assert (await http.put(path, json=quotas, headers=headers)).status_code == 200
     return {"name": "s", "flavorRef": flavor["id"], "imageRef": image["id"], "networks": [{"uuid": network["id"]}]}
