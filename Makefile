@@ -44,7 +44,8 @@ bench: install
 	$(BIN)/python -m benchmarks.identity $(ARGS)
 	$(MAKE) scale ARGS="$(SCALE)"
 
-# How it does as it grows: README's curves, which `make bench` draws too. `make scale ARGS="--sizes 1000,10000 --dead 10000"` is done sooner.
+# How it does as it grows: README's curves, which `make bench` draws too.
+# `make scale ARGS="--sizes 1000,10000 --dead 10000"` is done sooner.
 scale: install
 	$(BIN)/python -m benchmarks.lives
 	$(BIN)/python -m benchmarks.scale $(ARGS)

@@ -215,9 +215,8 @@ class Ground:
     async def _rest(self, patience: float = 300.0) -> None:
         """Return when what a start brings with it is over: hosts have said what they hold, tables are written."""
         os.sync()  # what was written for the measurement is not to wait for the disk beside what is measured
-        await asyncio.sleep(1.5 * REFRESH)  # within which every agent has looked a second time
         quiet, before, end = 0, self.split.seconds(), time.monotonic() + patience
-        while quiet < 3 and time.monotonic() < end:
+        while 2 * quiet < 1.5 * REFRESH and time.monotonic() < end:  # within which every agent looks
             await asyncio.sleep(2)
             now = self.split.seconds()
             quiet = quiet + 1 if sum(now.values()) - sum(before.values()) < 1.0 else 0

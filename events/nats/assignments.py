@@ -181,10 +181,10 @@ class Assignments:
         entries: list[_Entry] = []
         size = 0
         for item in items:
-            size += len(item.value or b"") + 256
+            size += _size(item)
             if entries and size > PAGE:
                 break
-            entries.append(_Entry(item.key, item.revision, _assignment(item)))
+            entries.append(_entry(item))
         return msgspec.json.encode(_Answer(revision, entries, len(entries) < len(items), since=since))
 
     async def _news(self, host: str, question: _Question) -> _Answer | None:
@@ -192,10 +192,9 @@ class Assignments:
         items = await self._bucket.newer(host, question.since)
         if items == []:
             return _Answer(question.since, [], False, same=True)
-        if items is None or not question.takes_news or sum(len(item.value or b"") + 256 for item in items) > PAGE:
+        if items is None or not question.takes_news or sum(map(_size, items)) > PAGE:
             return None
-        entries = [_Entry(item.key, item.revision, _assignment(item)) for item in items]
-        return _Answer(items[-1].revision, entries, False, since=items[-1].revision, is_news=True)
+        return _Answer(items[-1].revision, [*map(_entry, items)], False, since=items[-1].revision, is_news=True)
 
     async def _read(self, host: str) -> tuple[int, list[Item], int]:
         """A revision, what stood then or came since, and the revision of which nothing up to then is missing, or 0."""
@@ -333,6 +332,15 @@ class OwnAssignments:
                 self._deliver(msgspec.structs.replace(assignment, sequence=0, data=None))
         self._gone = {key: mark for key, mark in self._gone.items() if mark > revision}
         self._since, self._trusted = known, now + TRUSTED
+
+
+def _entry(item: Item) -> _Entry:
+    return _Entry(item.key, item.revision, _assignment(item))
+
+
+def _size(item: Item) -> int:
+    """Bytes that an entry takes in an answer, about."""
+    return len(item.value or b"") + 256
 
 
 def _assignment(item: Item) -> Assignment:

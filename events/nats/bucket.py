@@ -26,7 +26,6 @@ CHUNK = b"\r\n"
 MOST = 1024  # keys that one question may be answered with
 
 log = logging.getLogger("cumulog.bucket")
-_encode = msgspec.json.encode
 
 
 class Item(Struct, frozen=True, gc=False):
@@ -131,13 +130,19 @@ class Bucket:
 
     async def get(self, key: str) -> Item | None:
         """The key as it stands, asked of the leader; None if it never was, or long ago. Raises Unavailable."""
-        question = msgspec.json.encode({"last_by_subj": self.prefix + key})
+        found = await self._stored({"last_by_subj": self.prefix + key})
+        if found is None:
+            return None
+        return _item(key, found["seq"], b64decode(found.get("data", "")), _headers(b64decode(found.get("hdrs", ""))))
+
+    async def _stored(self, which: dict[str, Any]) -> dict[str, Any] | None:
+        """One stored message, asked of the leader; None if there is none. Raises Unavailable."""
         subject = f"$JS.API.STREAM.MSG.GET.{self.stream}"
-        answer = msgspec.json.decode((await self._wire.ask(subject, question, timeout=self._deadline)).data)
+        data = (await self._wire.ask(subject, msgspec.json.encode(which), timeout=self._deadline)).data
+        answer: dict[str, Any] = msgspec.json.decode(data)
         if "error" not in answer:
-            found = answer["message"]
-            headers = _headers(b64decode(found.get("hdrs", "")))
-            return _item(key, found["seq"], b64decode(found.get("data", "")), headers)
+            message: dict[str, Any] = answer["message"]
+            return message
         if answer["error"].get("err_code") == NO_MESSAGE:
             return None
         raise Unavailable(f"{self.stream} cannot be read: {answer['error'].get('description')}")
@@ -158,16 +163,13 @@ class Bucket:
         Of what was removed nothing is known any more when its mark has expired. Raises Unavailable.
         """
         which = {"seq": revision + 1, "next_by_subj": f"{self.prefix}{under}.>"}
-        subject = f"$JS.API.STREAM.MSG.GET.{self.stream}"
-        answer = msgspec.json.decode((await self._wire.ask(subject, _encode(which), timeout=self._deadline)).data)
-        if "error" in answer:
-            if answer["error"].get("err_code") != NO_MESSAGE:
-                raise Unavailable(f"{self.stream} cannot be read: {answer['error'].get('description')}")
+        first = await self._stored(which)
+        if first is None:
             return []
         found, end = await self._wire.batch(self.stream, {**which, "batch": MOST})
         items = [self._told(message) for message in found]
         is_whole = end.get("Status") == "204" and end.get("Nats-Num-Pending") == "0"
-        return items if is_whole and items and items[-1].revision >= answer["message"]["seq"] else None
+        return items if is_whole and items and items[-1].revision >= first["seq"] else None
 
     async def keys(self, under: str = "") -> list[str]:
         """All keys, or those under first tokens, `*` for any; also what was removed lately. Raises Unavailable."""

@@ -131,8 +131,8 @@ class TakingClient(Client):
     async def _connect_to_server(self, s: Srv) -> None:
         """As the client's, which would leave a connection open that broke before both had greeted."""
         task = asyncio.current_task()
-        if task is not None and task.cancelling():  # Python 3.11's `wait_for` loses a cancellation that comes with
-            raise asyncio.CancelledError  # a refused connection
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # `wait_for` of Python 3.11 loses one that comes with a refused connection
         if self._transport:
             self._transport.close()  # type: ignore[no-untyped-call]  # the library has no types there
         await super()._connect_to_server(s)

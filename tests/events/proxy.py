@@ -11,6 +11,7 @@ class Proxy:
 
     def __init__(self, port: int) -> None:
         self.deaf = False  # swallow what the server says
+        self.connections = 0  # that were made so far
         self._port = port
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -30,6 +31,7 @@ class Proxy:
         self._listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers |= {writer, far_writer}
         for source, target, answers in ((reader, far_writer, False), (far_reader, writer, True)):

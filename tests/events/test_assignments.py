@@ -17,7 +17,7 @@ from events.nats.bucket import MOST, Bucket, Item
 from events.nats.server import NatsServer
 from events.nats.wire import Wire
 from tests.events.conftest import on_one_and_on_three
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 Connect = Callable[..., Awaitable[Wire]]
 WEB = ("h1", "server", "web")
@@ -280,8 +280,9 @@ async def test_a_bucket_is_guarded_by_its_revisions(wire: Wire) -> None:
 
 async def settled(bucket: Bucket, revision: int) -> list[Item]:
     """What is newer, as soon as the replica that answers has it."""
-    while (found := await bucket.newer("h1", revision)) is None:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while (found := await bucket.newer("h1", revision)) is None:
+            pass  # each question is a turn of its own
     return found
 
 

@@ -281,8 +281,7 @@ async def test_a_client_does_not_go_on_connecting_though_its_cancellation_was_lo
 async def test_who_is_not_greeted_in_time_at_first_connects_later(connect: Connect, proxy: Proxy) -> None:
     proxy.deaf = True
     connecting = asyncio.ensure_future(connect(url=proxy.url))
-    await until(lambda: proxy.is_used)
-    await asyncio.sleep(2.1)  # an attempt takes two seconds, and nothing tells of its end
+    await until(lambda: proxy.connections > 1)  # the first attempt has ended
     proxy.deaf = False
     async with asyncio.timeout(5):
         assert (await connecting).client.is_connected
