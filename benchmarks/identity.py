@@ -24,8 +24,8 @@ import bcrypt
 from benchmarks import rows
 from benchmarks.clouds import Client
 from benchmarks.history import Pen, Wish
+from benchmarks.log import store, stored
 from benchmarks.rows import Row
-from benchmarks.scale import store, stored
 from benchmarks.split import Part, Split
 from events.envelope import CLOUD, Command
 from events.fold import Fold

@@ -17,9 +17,9 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 
 import aiohttp
 import msgspec
@@ -31,25 +31,18 @@ from benchmarks import history
 from benchmarks.clouds import Client, Measured
 from benchmarks.history import History
 from benchmarks.lives import bytes_of
+from benchmarks.log import OpenLog, order, store
 from benchmarks.people import Person, until
 from benchmarks.split import Split
-from events.fold import BURIAL, Fold
-from events.journal import Entry, Epoch
-from events.nats.assignments import NAME, REFRESH
+from events.fold import BURIAL
+from events.nats.assignments import REFRESH
 from events.nats.jetstream import JetStreamJournal
 from events.nats.wire import Wire
-from events.services import deciders
-from events.subjects import token
 from gateway.composition.ground import TABLES
-from handlers.archivist import Archivist
-from projections.archive import Archive
-from projections.archiving import keep
-from projections.cold import Directory
-from projections.rebuild import rebuild
 
 POLL = 0.05  # seconds between two looks of each of those who make many; the real client takes one a second
 AT_ONCE = 16
-AHEAD = 20_000  # messages that NATS may not have stored yet
+QUIET = 0.5  # of a processor: a cloud that nobody uses, however large
 PORTION = 64 * 400  # dead servers that are written before that is noted
 EPOCH = 500_000  # dead servers of one epoch: a million commits
 AGO = timedelta(hours=3)  # when they lived
@@ -137,7 +130,7 @@ class Ground:
         notes = self.notes
         assert notes is not None
         while notes.dead < dead or notes.done < notes.dead:
-            async with _Log(self.split) as log:
+            async with OpenLog(self.split) as log:
                 most = max(notes.dead, min(dead, notes.done + EPOCH) if is_archived else dead)
                 past = History(log.fold, datetime.now(UTC) - AGO)
                 for begin in range(notes.dead, most, PORTION):
@@ -157,14 +150,11 @@ class Ground:
         """Have so many servers."""
         notes = self.notes
         assert notes is not None
-        async with _Log(self.split) as log:
+        async with OpenLog(self.split) as log:
             past = History(log.fold, datetime.now(UTC) - BURIAL)
             for entries in past.living(living, begin=notes.living):
                 await store(log.wire, log.journal, entries)
-            for order in history.orders(log.fold, past.made):
-                key = ".".join(map(token, (order.host, order.kind, order.id)))
-                name = msgspec.json.encode((order.host, order.kind, order.id, order.sequence)).decode()
-                await log.wire.client.publish(f"$KV.assignments.{key}", order.data, headers={NAME: name})
+            await order(log.wire, history.orders(log.fold, past.made))
             await log.stored()
             for host in self.split.names:
                 history.remember(self.split.remembers(host), log.fold, host)
@@ -215,83 +205,12 @@ class Ground:
     async def _rest(self, patience: float = 300.0) -> None:
         """Return when what a start brings with it is over: hosts have said what they hold, tables are written."""
         os.sync()  # what was written for the measurement is not to wait for the disk beside what is measured
-        quiet, before, end = 0, self.split.seconds(), time.monotonic() + patience
-        while 2 * quiet < 1.5 * REFRESH and time.monotonic() < end:  # within which every agent looks
+        looks = int(1.5 * REFRESH / 2)  # within these every agent looks
+        used = deque([sum(self.split.seconds().values())], maxlen=looks)
+        end = time.monotonic() + patience
+        while time.monotonic() < end and (len(used) < looks or used[-1] - used[0] > QUIET * 2 * looks):
             await asyncio.sleep(2)
-            now = self.split.seconds()
-            quiet = quiet + 1 if sum(now.values()) - sum(before.values()) < 1.0 else 0
-            before = now
-
-
-class _Log:
-    """The log of a stopped cloud, to be written without its processes."""
-
-    def __init__(self, split: Split) -> None:
-        self._split = split
-        self.wire: Wire
-        self.journal: JetStreamJournal
-        self.fold = Fold(deciders())
-
-    async def __aenter__(self) -> _Log:
-        server = await self._split.start_journal("2m")
-        self.wire = await Wire.connect([server.url], server.cloud)
-        self.journal = await JetStreamJournal.open(self.wire)
-        await self.fold.follow(self.journal)
-        await self.fold.stop()  # it hears what is written from who writes
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        await self.fold.stop()
-        await self.wire.close()
-        await self._split.stop_journal()
-
-    async def stored(self) -> None:
-        """Return once everything that was written is."""
-        await self.wire.client.flush(60)
-        await stored(self.journal, self.fold.position)
-
-    async def tables(self, state: Path) -> None:
-        """Make the tables of the parts."""
-        archive = Archive(Directory(state / "archive"), state / "copies")
-        first, *others = (state / part / TABLES for part in ("gateway", "handlers"))
-        made = await rebuild(self.journal, archive, first)
-        for other in others:
-            shutil.copyfile(first, other)
-        print(f"tables of {made.position} commits: {made.seconds:.0f} s", flush=True)
-        await archive.close()
-
-    async def archive(self, state: Path) -> None:
-        """Close the epoch, and move it to the archive, as an archivist does."""
-        archive = Archive(Directory(state / "archive"), state / "copies")
-        await self.fold.follow(self.journal)
-
-        async def put(epoch: Epoch) -> int:
-            return (await keep(archive, self.journal, epoch, deciders())).bytes
-
-        began = time.perf_counter()
-        done = await Archivist(self.journal, self.fold, put).archive()
-        print(f"archived: {done.bytes >> 20} MiB in {time.perf_counter() - began:.0f} s", flush=True)
-        await archive.close()
-
-
-async def store(wire: Wire, journal: JetStreamJournal, entries: list[Entry]) -> None:
-    """Write entries without waiting for each; of those on their way there are not too many."""
-    for entry in entries:
-        await wire.client.publish(entry.subject, entry.data)
-    if entries and entries[-1].sequence % AHEAD < len(entries):
-        await wire.client.flush(60)
-        await stored(journal, entries[-1].sequence - AHEAD)
-
-
-async def stored(journal: JetStreamJournal, sequence: int) -> None:
-    """Return once this sequence is in the journal."""
-
-    async def lacking() -> bool:
-        return await journal.last() < sequence
-
-    await until(lacking, 0.05)
+            used.append(sum(self.split.seconds().values()))
 
 
 async def prepared(options: argparse.Namespace, state: Path) -> Ground:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
@@ -22,7 +23,8 @@ from handlers.poison import Poison
 
 log = logging.getLogger("cumulog.orders")
 
-AT_ONCE = 32
+AT_ONCE = 32  # resources whose orders are put at a time
+WIDE = 4  # the same of those that are told to many hosts each: no other order waits for them
 REMEMBERED = 200_000  # orders whose digests are kept: of the servers that are gone too, so not for ever
 PERIOD = 5.0  # seconds after which unsettled resources are ordered again: a process may have died before its put
 PART = 50  # of a module's unsettled resources that purges, and so has many, are ordered again at one time
@@ -86,6 +88,29 @@ class Assignments(Protocol):
         """The orders about one resource that stand there, by host; none if they are too many. Raises Unavailable."""
 
 
+class _Lane:
+    """Keys whose orders are to be put, in turn: so many at a time, and those of one key never twice at once."""
+
+    def __init__(self, put: Callable[[Orderly, str], Awaitable[None]], at_once: int) -> None:
+        self.ripe: OrderedDict[tuple[Orderly, str], None] = OrderedDict()
+        self._put = put
+        self._at_once = at_once
+        self._bell = asyncio.Event()
+
+    def add(self, one: tuple[Orderly, str]) -> None:
+        self.ripe[one] = None
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Put what comes, until cancelled."""
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            while self.ripe:
+                batch = [self.ripe.popitem(last=False)[0] for _ in range(min(self._at_once, len(self.ripe)))]
+                await asyncio.gather(*(self._put(*one) for one in batch))
+
+
 class Orders:
     """Puts the orders of the given modules whenever their states change."""
 
@@ -109,24 +134,25 @@ class Orders:
         self._told: dict[tuple[Orderly, str], set[str]] = {}  # to which hosts, of modules that purge
         self._learned: set[tuple[Orderly, str]] = set()  # of modules that purge: whose orders of before are known
         self._put_last: dict[tuple[str, str, str], bytes] = {}  # digests: what was put need not be put again
-        self._ripe: list[tuple[Orderly, str]] = []
         self._turn = 0  # how often it was looked for what is unsettled
-        self._bell = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._single = _Lane(self._put_all, AT_ONCE)
+        self._wide = _Lane(self._put_all, WIDE)  # of modules that purge: each is told to many hosts
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._fold.listeners.append(self._hear)
-        self._task = asyncio.create_task(self._run(), name="orders")
+        running = (self._run(), self._single.run(), self._wide.run())
+        self._tasks = [asyncio.create_task(one, name="orders") for one in running]
 
     async def stop(self) -> None:
         self._fold.listeners.remove(self._hear)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def waiting(self) -> int:
         """How many orders are to be put."""
-        return len(self._ripe) + len(self._due)
+        return len(self._single.ripe) + len(self._wide.ripe) + len(self._due)
 
     def _hear(self, change: Change) -> None:
         now = self._clock.now()
@@ -142,19 +168,9 @@ class Orders:
             self._ripen(module, key)
 
     async def _run(self) -> None:
-        periodic = asyncio.get_running_loop().time()
         while True:
-            try:
-                async with asyncio.timeout_at(periodic):
-                    await self._bell.wait()
-            except TimeoutError:
-                periodic = asyncio.get_running_loop().time() + self._period
-                self._look()
-            self._bell.clear()
-            while self._ripe:
-                batch = list(dict.fromkeys(self._ripe[:AT_ONCE]))
-                del self._ripe[:AT_ONCE]
-                await asyncio.gather(*(self._put_all(*one) for one in batch))
+            self._look()
+            await asyncio.sleep(self._period)
 
     def _look(self) -> None:
         """See to what is unsettled: at once, or where there is much, one after the other until the next look."""
@@ -162,7 +178,8 @@ class Orders:
         for module in self._modules:
             keys = self._poison.apart("all", now, module.unsettled, self._fold)
             if not module.PURGES:
-                self._ripe += ((module, key) for key in keys)
+                for key in keys:
+                    self._ripen(module, key)
                 continue
             first = self._turn % max(-(-len(keys) // PART), 1) * PART
             for n, key in enumerate(keys[first : first + PART]):
@@ -170,8 +187,7 @@ class Orders:
         self._turn += 1
 
     def _ripen(self, module: Orderly, key: str) -> None:
-        self._ripe.append((module, key))
-        self._bell.set()
+        (self._wide if module.PURGES else self._single).add((module, key))
 
     async def _put_all(self, module: Orderly, key: str) -> None:
         self._due.pop((module, key), None)
@@ -190,7 +206,7 @@ class Orders:
         except Unavailable:
             log.warning("the orders for %s could not be put; it is tried again", key)
             await asyncio.sleep(min(0.5, self._period))
-            self._ripe.append((module, key))
+            self._ripen(module, key)
 
     async def _learn(self, module: Orderly, key: str, hosts: set[str]) -> None:
         """See what was put before this process began: in a large cloud that is most of what there is to be put."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -38,13 +39,28 @@ class Groups:
         return [str(n) for n in range(KEYS)]
 
 
+class Servers(Groups):
+    """A module whose resources have an order for one host each."""
+
+    __name__ = "servers"
+    KIND = "server"
+    PURGES = False
+    keys: list[str] = []
+
+    def unsettled(self, fold: Fold) -> list[str]:
+        return self.keys
+
+
 class Counting(MemoryAssignments):
     """Counts what is put and what is read."""
 
     puts = reads = 0
+    stuck = ""  # the kind whose puts do not end
 
     async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
         self.puts += 1
+        while kind == self.stuck:
+            await asyncio.sleep(0.01)
         return await super().put(host, kind, id, data, sequence)
 
     async def standing(self, kind: str, id: str) -> dict[str, bytes]:
@@ -53,8 +69,8 @@ class Counting(MemoryAssignments):
 
 
 @asynccontextmanager
-async def orders(assignments: Counting, module: Groups) -> AsyncIterator[Orders]:
-    running = Orders(Fold(deciders()), assignments, [module], period=0.01)
+async def orders(assignments: Counting, *modules: Groups) -> AsyncIterator[Orders]:
+    running = Orders(Fold(deciders()), assignments, modules, period=0.01)
     running.start()
     yield running
     await running.stop()
@@ -86,3 +102,16 @@ async def test_a_process_that_begins_puts_only_what_does_not_stand() -> None:
     assert assignments.puts == 2
     assert assignments.reads == KEYS, "one question about each, whatever the number of its hosts"
     assert {data for _, data in assignments.entries.values()} == {b"members"}
+
+
+async def test_an_order_for_one_host_does_not_wait_for_those_for_many() -> None:
+    assignments, many, one = Counting(), Groups(), Servers()
+    assignments.stuck = "group"
+    async with orders(assignments, many, one):
+        await until(lambda: assignments.puts)
+        one.keys = ["web"]
+        await until(lambda: ("h1", "server", "web") in assignments.entries)
+        assert not any(kind == "group" for _, kind, _ in assignments.entries)
+        assignments.stuck = ""
+        await all_looked_at(many)
+    assert {id for _, kind, id in assignments.entries if kind == "group"} == set(many.unsettled(Fold(deciders())))
