@@ -120,9 +120,16 @@ class Wire:
         self._inbox = f"{prefix}.{new_hex()}."
         answers = await self.client.subscribe(self._inbox + "*", cb=self._on_answer)
         self.client.answers, self.client.answered = answers._id, self._answer
-        await self.client.flush()
+        await self._heard()
         self._opened = True
         self._connected.set()
+
+    async def _heard(self) -> None:
+        """Return once the server has heard of every subscription, or is away: it is told of them when it is back."""
+        while self._connected.is_set() or not self._opened:
+            with suppress(errors.FlushTimeoutError):  # the answer never comes if another connection is made meanwhile
+                await self.client.flush(ATTEMPT)  # type: ignore[arg-type]  # seconds
+                break
 
     async def close(self) -> None:
         """Say what is left to say, and let go of the connection; questions in the air fail."""
@@ -326,7 +333,7 @@ class Wire:
         """Answer calls on `subject`, each by one member of `queue`, until stopped."""
         service = Service(self, handler, at_once, waiting)
         service.subscription = await self.client.subscribe(subject, queue, service.take)
-        await self.client.flush()
+        await self._heard()
         return service
 
     async def listen(
@@ -341,8 +348,7 @@ class Wire:
         )
         if take is not None:
             self.client.takers[subscription._id] = take
-        if self._connected.is_set():
-            await self.client.flush()
+        await self._heard()
         return subscription
 
     async def unlisten(self, subscription: Subscription) -> None:

@@ -12,6 +12,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self.deaf = False  # swallow what the server says
         self.connections = 0  # that were made so far
+        self.cuts_at = b""  # what a client says that breaks its connection, once
         self._port = port
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -42,6 +43,10 @@ class Proxy:
     async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
         with suppress(OSError):  # one end was cut
             while data := await source.read(65536):
+                if not answers and self.cuts_at and self.cuts_at in data:
+                    self.cuts_at = b""
+                    target.transport.abort()
+                    break
                 if not (answers and self.deaf):
                     target.write(data)
                     await target.drain()

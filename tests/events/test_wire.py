@@ -14,7 +14,7 @@ import pytest
 from events.journal import Unavailable
 from events.nats.jetstream import JetStreamJournal
 from events.nats.server import NatsServer
-from events.nats.wire import Credentials, Denied, Faulty, Message, NoAnswer, Wire
+from events.nats.wire import ATTEMPT, Credentials, Denied, Faulty, Message, NoAnswer, Wire
 from events.refusals import Busy
 from tests.events.proxy import Proxy
 from tests.waiting import until
@@ -285,3 +285,17 @@ async def test_who_is_not_greeted_in_time_at_first_connects_later(connect: Conne
     proxy.deaf = False
     async with asyncio.timeout(5):
         assert (await connecting).client.is_connected
+
+
+@pytest.mark.parametrize("word", [b"SUB _INBOX", b"SUB report"], ids=["who connects", "who serves"])
+async def test_a_connection_may_break_while_the_server_is_told_who_listens(
+    connect: Connect, proxy: Proxy, word: bytes
+) -> None:
+    """As it does if NATS reads its settings anew at that moment."""
+    proxy.cuts_at = word
+    async with asyncio.timeout(3 * ATTEMPT):
+        wire = await connect(url=proxy.url)
+        service = await wire.serve("report.*", "reports", echo)
+    assert proxy.connections == 2
+    assert await (await connect()).call("report.h1", b"seen") == b"report.h1 seen"
+    await service.stop()

@@ -198,6 +198,8 @@ class Process:
 
     async def kill(self) -> None:
         """As `kill -9` does: nothing of it writes any more, in the middle of whatever it was."""
+        if self.shaky.dead:
+            return  # the history has ended before another began in its place
         self.shaky.dead = True
         calls = list(self._calls)
         for call in calls:

@@ -118,7 +118,12 @@ class Moves:
     def _after(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Future[Any]) -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self.cloud.poison.append(f"nobody can go on: {fault!r}")
 
     def _one(self, resource: Any) -> str | None:
         live = list(self.cloud.fold.shelf(resource).live)
