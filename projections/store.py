@@ -31,7 +31,6 @@ _log = logging.getLogger(__name__)
 # there is for a table of some 120 000 rows, which goes to a folder beside the file meanwhile.
 _SETTINGS = {
     "threads": "1",
-    "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "temp_directory": "",
@@ -39,6 +38,9 @@ _SETTINGS = {
     "checkpoint_threshold": "4MB",
     "disabled_optimizers": "row_group_pruner",  # of DuckDB 2.0: ORDER BY … LIMIT lost rows where others were deleted
 }
+# Rows that DuckDB stores and, where some were replaced, merges together: of its own 122 880 a merge takes seconds.
+_GROUP = 16_384
+_NAME = "kept"  # of the file within DuckDB, which takes the size of a group for what is attached alone
 _TRANSACTION = 16 << 20  # characters of text: what bounds the memory that DuckDB needs
 _AT_ONCE = 64  # rows handed over in one call, during which no other thread runs
 _BOOKMARK = "CREATE TABLE bookmark (sequence BIGINT, newest_at TIMESTAMP, fingerprint VARCHAR, torn BOOLEAN)"
@@ -122,19 +124,35 @@ class Store:
 
     def another(self) -> DuckDBPyConnection:
         """A connection for another thread, to be closed by whoever asked for it."""
-        import duckdb
-
         if self.path is None:
             return self.connection.cursor()
-        return duckdb.connect(str(self.path), config=self._settings)  # a cursor would be closed by `rest`
+        return self._connected()  # a cursor would be closed by `rest`
 
     def _connect(self) -> None:
+        self._connection = self._connected()
+
+    def _connected(self) -> DuckDBPyConnection:
+        """A connection to the file; those of one process share what DuckDB holds of it."""
         import duckdb
 
-        self._connection = duckdb.connect(str(self.path) if self.path else ":memory:", config=self._settings)
-        if self.ask("SELECT current_setting('lock_configuration')") == [(False,)]:  # else another has kept it open
-            self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            self._connection.execute("SET lock_configuration = true")
+        db = duckdb.connect(f":memory:{self.path or ''}", config=self._settings)
+        try:
+            if db.execute("SELECT current_setting('lock_configuration')").fetchall() == [(False,)]:  # it is the first
+                if self.path is not None:
+                    file = str(self.path).replace("'", "''")
+                    db.execute(f"ATTACH '{file}' AS {_NAME} (ROW_GROUP_SIZE {_GROUP})")
+                db.execute("SET GLOBAL TimeZone = 'UTC'")
+                db.execute("SET GLOBAL enable_external_access = false")
+                db.execute("SET lock_configuration = true")
+            self._use(db)
+        except duckdb.Error:
+            db.close()
+            raise
+        return db
+
+    def _use(self, db: DuckDBPyConnection) -> None:
+        if self.path is not None:
+            db.execute(f"USE {_NAME}")
 
     def _found(self) -> str:
         """The fingerprint of the open file; of an empty one ours, once it has the tables."""
@@ -191,6 +209,7 @@ class Store:
         """The rows that a SELECT finds, some at a time, where they may be many; to be read to the end."""
         cursor = self.connection.cursor()
         try:
+            self._use(cursor)
             cursor.execute(question, list(values))
             while rows := cursor.fetchmany(1024):
                 yield from rows
