@@ -9,18 +9,15 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from benchmarks.people import until
 from benchmarks.split import Split
 from events.fold import Fold
 from events.journal import Entry, Epoch
-from events.nats.assignments import BUCKET, NAME, SAID
+from events.nats.assignments import BUCKET, SAID, place
 from events.nats.bucket import Bucket
 from events.nats.jetstream import JetStreamJournal
 from events.nats.wire import Wire
 from events.services import deciders
-from events.subjects import token
 from gateway.composition.ground import TABLES
 from handlers.archivist import Archivist
 from handlers.orders import Order
@@ -98,24 +95,19 @@ async def order(wire: Wire, orders: Iterator[Order]) -> None:
     """Have hosts' agents find these: some at a time, for what NATS cannot keep up with it drops."""
     bucket = await Bucket.open(wire, BUCKET, republish=SAID)
     revision = await bucket.last()
-
-    async def lacking() -> bool:
-        return await bucket.last() < revision
-
     while part := list(islice(orders, AHEAD // 10)):
         for one in part:
-            key = ".".join(map(token, (one.host, one.kind, one.id)))
-            name = msgspec.json.encode((one.host, one.kind, one.id, one.sequence)).decode()
-            await wire.client.publish(f"$KV.{BUCKET}.{key}", one.data, headers={NAME: name})
+            key, headers = place(one.host, one.kind, one.id, one.sequence)
+            await wire.client.publish(bucket.prefix + key, one.data, headers=headers)
         await wire.client.flush(60)
         revision += len(part)
-        await until(lacking, 0.01)
+        await stored(bucket, revision)
 
 
-async def stored(journal: JetStreamJournal, sequence: int) -> None:
-    """Return once this sequence is in the journal."""
+async def stored(stream: JetStreamJournal | Bucket, sequence: int) -> None:
+    """Return once this sequence is there."""
 
     async def lacking() -> bool:
-        return await journal.last() < sequence
+        return await stream.last() < sequence
 
     await until(lacking, 0.05)

@@ -123,8 +123,7 @@ class Assignments:
         return await self._write((host, kind, id), None, sequence)
 
     async def _write(self, name: tuple[str, str, str], data: bytes | None, sequence: int) -> bool:
-        key = ".".join(map(token, name))
-        headers = {NAME: msgspec.json.encode((*name, sequence)).decode()}
+        key, headers = place(*name, sequence)
         revision, newest = self._known.get(key, (0, 0))
         while newest < sequence or (data is None and newest == sequence and revision):
             try:
@@ -332,6 +331,11 @@ class OwnAssignments:
                 self._deliver(msgspec.structs.replace(assignment, sequence=0, data=None))
         self._gone = {key: mark for key, mark in self._gone.items() if mark > revision}
         self._since, self._trusted = known, now + TRUSTED
+
+
+def place(host: str, kind: str, id: str, sequence: int) -> tuple[str, dict[str, str]]:
+    """The key of an entry in the bucket, and the headers that name it in full: a key may be but a hash."""
+    return ".".join(map(token, (host, kind, id))), {NAME: msgspec.json.encode((host, kind, id, sequence)).decode()}
 
 
 def _entry(item: Item) -> _Entry:

@@ -55,12 +55,16 @@ class Counting(MemoryAssignments):
     """Counts what is put and what is read."""
 
     puts = reads = 0
-    stuck = ""  # the kind whose puts do not end
+
+    def __init__(self, stuck: str = "") -> None:
+        super().__init__()
+        self.stuck = stuck  # the kind whose puts do not end before all may
+        self.free = asyncio.Event()
 
     async def put(self, host: str, kind: str, id: str, data: bytes, sequence: int) -> bool:
         self.puts += 1
-        while kind == self.stuck:
-            await asyncio.sleep(0.01)
+        if kind == self.stuck:
+            await self.free.wait()
         return await super().put(host, kind, id, data, sequence)
 
     async def standing(self, kind: str, id: str) -> dict[str, bytes]:
@@ -105,13 +109,12 @@ async def test_a_process_that_begins_puts_only_what_does_not_stand() -> None:
 
 
 async def test_an_order_for_one_host_does_not_wait_for_those_for_many() -> None:
-    assignments, many, one = Counting(), Groups(), Servers()
-    assignments.stuck = "group"
+    assignments, many, one = Counting(stuck="group"), Groups(), Servers()
     async with orders(assignments, many, one):
         await until(lambda: assignments.puts)
         one.keys = ["web"]
         await until(lambda: ("h1", "server", "web") in assignments.entries)
         assert not any(kind == "group" for _, kind, _ in assignments.entries)
-        assignments.stuck = ""
+        assignments.free.set()
         await all_looked_at(many)
     assert {id for _, kind, id in assignments.entries if kind == "group"} == set(many.unsettled(Fold(deciders())))
