@@ -122,6 +122,7 @@ class Recording:
         self.cloud = cloud
         self.headers = {"X-Auth-Token": token}
         self.random = Random(seed)
+        self.seed = seed
         self.kinds: list[Kind] = []
         self.registers: list[Register] = []
         self.told: Counter[str] = Counter()
@@ -135,7 +136,7 @@ class Recording:
         self.kinds = kinds(wish["networks"][0]["uuid"], wish["flavorRef"], wish["imageRef"])
         for kind in self.kinds:
             for n in range(each):
-                first = f"{kind.name}-{n}"
+                first = f"{kind.name}-{n}-of-{self.seed}"
                 self.registers.append(Register(kind, await self._made(kind, first), first))
         for _ in range(each):
             id = await self._made(self.kinds[-1], "of the metadata")
@@ -195,8 +196,9 @@ class Recording:
         return register
 
     def _value(self, kind: Kind, gateway: Gateway) -> str:
+        """A name that nothing else has, in no history of this cloud."""
         self._count += 1
-        return f"{kind.name}-{self._count}-by-{gateway.name}"
+        return f"{kind.name}-{self._count}-of-{self.seed}-by-{gateway.name}"
 
     async def _change(self, register: Register, gateway: Gateway, call: float) -> None:
         kind, value = register.kind, self._value(register.kind, gateway)
@@ -260,11 +262,12 @@ async def record(cloud: Gateways, *, seed: int, answers: int, clients: int = 24,
     """A history of so many answers, or of a minute."""
     recording = Recording(cloud, await cloud.login(), seed)
     await recording.prepare(each)
-    tasks = [asyncio.create_task(recording.client()) for _ in range(clients)]
-    tasks.append(asyncio.create_task(trouble(recording, seed)))
-    end = time.monotonic() + LONGEST
-    while recording.told.total() < answers and time.monotonic() < end and not any(task.done() for task in tasks):
-        await asyncio.sleep(0.05)
-    recording.over = True
-    await asyncio.gather(*tasks)
+    async with asyncio.TaskGroup() as group:  # what one finds ends the others too
+        for _ in range(clients):
+            group.create_task(recording.client())
+        group.create_task(trouble(recording, seed))
+        end = time.monotonic() + LONGEST
+        while recording.told.total() < answers and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        recording.over = True
     return recording
