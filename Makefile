@@ -1,14 +1,14 @@
 # What a person types. Everything lives in .venv; only `install` needs root, and only for Debian packages.
+# `make … PYTHON=python3.13`: another Python than that of tools/python.
 
-PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: install up test lint types clients tests soak bench scale guest clean
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml requirements.lock tools/install
-	PYTHON=$(PYTHON) tools/install
+.venv/installed: pyproject.toml requirements.lock tools/install tools/python
+	tools/install
 	@touch $@
 
 up: install
@@ -24,7 +24,7 @@ types:
 	$(BIN)/mypy
 
 clients:
-	PYTHON=$(PYTHON) tools/install-clients
+	tools/install-clients
 
 # Two workers share the files, as tests/conftest.py says. Quickly, a few: `make tests ARGS="tests/events -n 0 -x"`.
 tests:
