@@ -288,6 +288,7 @@ async def test_who_does_not_know_all_there_is_does_not_close(journal: Journal) -
     async with process(journal) as one, process(journal, [flavor]) as older:
         await one(flavor, a_flavor("1"), CLOUD)
         await shut(older)  # nothing of another kind is there yet
+        await one.fold.turned(1)
 
         await journal.append("ev.volume.volume.1", b"{}", expected=0, epoch=2)
         with pytest.raises(CannotClose):
