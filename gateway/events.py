@@ -17,7 +17,8 @@ from events.cloudevents import MEDIA_TYPE
 from events.moments import Moments, since
 from events.refusals import Forbidden, Invalid, NotFound, Refusal
 from events.services import SERVICES
-from gateway import access_rules, bodies, faults
+from gateway import bodies
+from gateway.beside import asker, refused
 from gateway.cloud import Cloud
 from gateway.feed import Format, Wanted
 from gateway.tokens import Token
@@ -71,16 +72,8 @@ def _json(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-def refused(refusal: Refusal) -> Response:
-    """A refusal in identity's format, which what belongs to no service shares."""
-    fault = faults.fault(refusal, faults.identity, statuses={}, identity_uri="/identity/v3")
-    return Response(fault.body, fault.status, dict(fault.headers), media_type=fault.media_type)
-
-
 async def _read(cloud: Cloud, request: Request) -> Response:
-    text = request.headers.get("x-auth-token", "")
-    token = await cloud.authenticate(text)
-    access_rules.check_of_no_service(token)
+    token = await asker(cloud, request)
     query = bodies.query(request, Query)
     wanted = _wanted(cloud, token, query)
     assert cloud.feed is not None, "the gateway has no feed"
@@ -88,7 +81,7 @@ async def _read(cloud: Cloud, request: Request) -> Response:
 
     async def still() -> bool:
         try:
-            now = await cloud.authenticate(text)
+            now = await cloud.authenticate(request.headers["x-auth-token"])
         except Refusal:
             return False
         return (now.is_admin, now.project) == (token.is_admin, token.project)

@@ -15,9 +15,9 @@ from starlette.routing import Route
 from events.chronicle import Chronicle
 from events.journal import Unavailable
 from events.refusals import Busy, Forbidden, NotFound, Refusal
-from gateway import access_rules, timeline, traces
+from gateway import timeline, traces
+from gateway.beside import asker, refused
 from gateway.cloud import Cloud
-from gateway.events import refused
 from gateway.traces import Trace
 from projections.requests import Requests
 
@@ -40,9 +40,8 @@ class _Traces:
         self._waiting = 0
 
     async def find(self, request: Request) -> Trace:
-        """What the caller may know of the id in the path. Raises Unauthenticated, Forbidden, NotFound, Busy."""
-        token = await self._cloud.authenticate(request.headers.get("x-auth-token", ""))
-        access_rules.check_of_no_service(token)
+        """What the caller may know of the id. Raises Unauthenticated, TooMany, Forbidden, NotFound, Busy."""
+        token = await asker(self._cloud, request)
         if not token.is_admin and token.project is None:
             raise Forbidden("A trace is of a project: the token has none.")
         id = request.path_params["id"]

@@ -11,12 +11,15 @@ from contextlib import asynccontextmanager, closing
 import httpx
 import pytest
 
+from events.chronicle import JournalChronicle
 from events.journal import MemoryJournal
 from events.refusals import TooMany
 from events.settings import Gateway, Limits, Settings
-from gateway import http
+from gateway import events, http, trace_routes
+from gateway.application import application
 from gateway.composition.parts import Parts
 from gateway.entrance import Entrance
+from gateway.feed import Feed
 from gateway.limits import KEPT, Rate
 from tests.waiting import until
 from tests.worlds import World, world
@@ -79,6 +82,25 @@ async def test_a_project_that_asks_too_often_is_told_when_to_come_back(path: str
         assert answers[-1].headers["retry-after"] == "2"
         assert "project sends requests too fast" in BODIES[path](answers[-1])
         assert (await cloud.call("GET", path, as_="foreign-admin")).status_code == 200
+
+
+async def test_what_is_beside_the_services_counts_too() -> None:
+    limits = Limits(project_rate=0.5, project_burst=2, address_rate=0.5, address_burst=2)
+    async with world(settings=Settings(limits=limits)) as one:
+        chronicle = JournalChronicle(one.execute.journal)
+        one.cloud.feed = Feed(one.cloud.fold, chronicle, one.cloud.settings.feed)
+        extra = [*events.routes(one.cloud), *trace_routes.routes(one.cloud, chronicle)]
+        app = application(one.cloud, (), extra)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://cloud.test") as client:
+            for headers, status in (({"X-Auth-Token": "admin"}, 400), ({}, 401)):
+                answers = [await client.get("/events?after=-1", headers=headers) for _ in range(2)]
+                answers += [
+                    await client.get("/trace/req-1", headers=headers),
+                    await client.get("/events", headers=headers),
+                ]
+                assert [answer.status_code for answer in answers] == [status, status, 429, 429]
+                assert answers[-1].headers["retry-after"] == "2"
+                assert "too fast" in answers[-1].json()["error"]["message"]
 
 
 async def test_compute_says_in_the_body_when_to_come_back() -> None:
