@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from events.fold import Known
-from events.journal import Entry, Journal
+from events.journal import Earlier, Entry, Journal
 
 ROOM = 20_000  # entries that may wait for who reads; a large one counts as many
 
@@ -42,10 +42,11 @@ class Chronicle(Protocol):
 
 
 class JournalChronicle:
-    """The past as far as the journal itself has it."""
+    """The past as far as the journal itself has it; `past` has what is dropped while it is read."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, past: Earlier | None = None) -> None:
         self._journal = journal
+        self._past = past
 
     async def last(self) -> int:
         return await self._journal.last()
@@ -80,7 +81,7 @@ class JournalChronicle:
             if room <= 0 or entry.sequence >= last:
                 queue.put_nowait(None)
 
-        tail = await self._journal.tail(after, deliver)
+        tail = await self._journal.tail(after, deliver, self._past)
         try:
             while (entry := await queue.get()) is not None:
                 yield entry

@@ -200,10 +200,15 @@ class Fold:
     async def _anew(self, shelf: Shelf, key: str, journal: Journal) -> tuple[Known[Any] | None, Change | None]:
         """A resource from its own commits, and the newest of them. Raises Unavailable, _Unfoldable."""
         subject = f"{shelf.prefix}.{key}"
+        entries = await journal.of(subject)  # first: what is dropped from now on is in the past by then
         kept = await self.past.newest(subject) if self.past else None
         known: Known[Any] | None = shelf.decode_known(*kept) if kept else None
+        if known is not None and known.sequence > self.position:
+            raise Unavailable(f"this process has read up to {self.position} only")
         change: Change | None = None
-        for entry in await journal.of(subject, known.sequence if known else 0):
+        for entry in entries:
+            if known is not None and entry.sequence <= known.sequence:
+                continue
             if entry.sequence > self.position:
                 break
             try:
@@ -279,7 +284,7 @@ class Fold:
         for epoch in epochs:
             if epoch.first <= self.position and (epoch.last is None or self.position <= epoch.last):
                 self.epoch = Epoch(epoch.number, epoch.first)
-        self._tail = await journal.tail(self.position, self.apply)
+        self._tail = await journal.tail(self.position, self.apply, self.past.entries if self.past else None)
         seen = -1
         while self.position < last and not self.passage.foreign:
             if self.position == seen:

@@ -8,7 +8,7 @@ Source: DESIGN, "The journal". One suite, tests/events/test_journal.py, runs ove
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple, Protocol
 
 CLOSED = "closed.journal.epoch"  # where an epoch takes its last entry, followed by its number
@@ -49,6 +49,8 @@ class Unavailable(Exception):
 
 
 Deliver = Callable[[Entry], None]
+Earlier = Callable[[int, int], AsyncIterator[Entry]]
+"""The entries after one sequence up to another that the journal has no more. May raise Unavailable."""
 
 
 class Tail(Protocol):
@@ -82,8 +84,11 @@ class Journal(Protocol):
     async def of(self, subject: str, after: int = 0) -> list[Entry]:
         """The entries of one subject after a sequence, in order, as far as the journal still has them."""
 
-    async def tail(self, after: int, deliver: Deliver) -> Tail:
-        """Call `deliver` with every entry after `after`, in order and gapless, until stopped; reconnects by itself."""
+    async def tail(self, after: int, deliver: Deliver, past: Earlier | None = None) -> Tail:
+        """Call `deliver` with every entry after `after`, in order and gapless, until stopped; reconnects by itself.
+
+        What was dropped before it was read comes from `past`; without it, nothing comes any more.
+        """
 
     # How epochs follow one another: each of these may be repeated, by anybody
 
@@ -153,7 +158,7 @@ class MemoryJournal:
         start = max(after, self._epochs[0].first - 1)
         return [entry for entry in self.entries[start:] if entry.subject == subject]
 
-    async def tail(self, after: int, deliver: Deliver) -> Tail:
+    async def tail(self, after: int, deliver: Deliver, past: Earlier | None = None) -> Tail:
         if after < self._epochs[0].first - 1:
             raise Unavailable(f"the journal begins at {self._epochs[0].first}")
         tail = _MemoryTail(self, after, deliver)

@@ -127,7 +127,7 @@ async def lines(cloud: Opened, *, follow: bool = False) -> AsyncIterator[Line]:
     if not follow:
         return
     queue: asyncio.Queue[Entry] = asyncio.Queue()
-    tail = await cloud.journal.tail(last, queue.put_nowait)
+    tail = await cloud.journal.tail(last, queue.put_nowait, cloud.archive.entries)
     try:
         while True:
             yield _line(await queue.get())

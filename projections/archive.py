@@ -242,7 +242,7 @@ class Chronicle:
     """The journal's whole past, cold and hot as one."""
 
     def __init__(self, journal: Journal, archive: Archive) -> None:
-        self._hot = JournalChronicle(journal)
+        self._hot = JournalChronicle(journal, archive.entries)
         self._journal = journal
         self._archive = archive
 

@@ -180,7 +180,7 @@ class _Keeping:
         await self.archive.call(_tables)
         await self.archive.call(lambda _: self.rows.open())
         digest, rows = Digest(), []
-        async for entry in JournalChronicle(self.journal).entries(first - 1, last):
+        async for entry in JournalChronicle(self.journal, self.archive.entries).entries(first - 1, last):
             digest.add(entry)
             rows.append(entry)
             if not is_of_passage(entry.subject):

@@ -56,7 +56,7 @@ async def verify(
             walk.position, "", f"the entries after it, up to {first - 1}, are neither here nor in the archive"
         )
         return
-    tail = await journal.tail(walk.position, walk.deliver)
+    tail = await journal.tail(walk.position, walk.deliver, archive.entries if archive is not None else None)
     clock = asyncio.get_running_loop().time
     seen, since = 0, clock()
     try:

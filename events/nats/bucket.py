@@ -284,6 +284,9 @@ class BucketWatch:
             self.idle()
         return True
 
+    def gone(self) -> None:
+        pass
+
     def idle(self) -> None:
         """All is told."""
         if self._told is None:

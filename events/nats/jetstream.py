@@ -13,8 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
-from events.journal import CLOSED, Deliver, Entry, Epoch, Moved, Stale, Unavailable
-from events.nats.reader import Reader
+from events.journal import Deliver, Earlier, Entry, Epoch, Moved, Stale, Unavailable
 from events.nats.streams import (
     GUARD,
     IN_FLIGHT,
@@ -26,12 +25,12 @@ from events.nats.streams import (
     payload,
     stream,
 )
+from events.nats.tail import JetStreamTail
 from events.nats.wire import ApiError, Message, NoAnswer, Wire
 
 STREAM = stream(1)
 EXPECTED = "Nats-Expected-Stream"
 BATCH = 1_000  # entries of one subject that are asked for at a time
-SOON = 0.01  # seconds after which a stream that is about to be made is looked for again
 NO_JOURNAL = "NATS tells of no journal, though this cloud has had one"
 
 log = logging.getLogger("cumulog.journal")
@@ -193,11 +192,17 @@ class JetStreamJournal:
     async def of(self, subject: str, after: int = 0) -> list[Entry]:
         """As the journal's: the leader says up to where, any replica may deliver, the leader what is lacking."""
         await self.last()  # which finds out about new epochs
-        entries: list[Entry] = []
-        for epoch in list(self.streams.known or await self.streams.look()):
-            if epoch.last is None or epoch.last > after:
-                entries += await self._of(subject, max(after, epoch.first - 1), epoch)
-        return entries
+        while True:
+            entries: list[Entry] = []
+            try:
+                for epoch in list(self.streams.known or await self.streams.look()):
+                    if epoch.last is None or epoch.last > after:
+                        entries += await self._of(subject, max(after, epoch.first - 1), epoch)
+                return entries
+            except ApiError as fault:
+                if fault.number != NO_STREAM:
+                    raise Unavailable(f"the journal cannot be read: {fault}") from fault
+            await self.streams.look()  # one has been dropped
 
     async def newest(self, subject: str, epoch: int) -> Entry | None:
         """As the journal's."""
@@ -205,7 +210,8 @@ class JetStreamJournal:
         return Entry(found["seq"], subject, payload(found)) if found else None
 
     async def _of(self, subject: str, after: int, epoch: Epoch) -> list[Entry]:
-        newest = await self._message(epoch.number, {"last_by_subj": subject})
+        """Raises ApiError."""
+        newest = await self.streams.message(epoch.number, {"last_by_subj": subject})
         if newest is None or newest["seq"] <= after:
             return []
         entries: list[Entry] = []
@@ -214,7 +220,7 @@ class JetStreamJournal:
             entries += some
             position = some[-1].sequence
         while position < last:
-            found = await self._message(epoch.number, {"seq": position + 1, "next_by_subj": subject})
+            found = await self.streams.message(epoch.number, {"seq": position + 1, "next_by_subj": subject})
             if found is None:
                 break
             position = found["seq"]
@@ -230,15 +236,15 @@ class JetStreamJournal:
         entries = [Entry(int((one.headers or {})["Nats-Sequence"]), subject, one.data) for one in found]
         return [entry for n, entry in enumerate(entries) if n == 0 or entry.sequence > entries[n - 1].sequence]
 
-    async def tail(self, after: int, deliver: Deliver) -> JetStreamTail:
+    async def tail(self, after: int, deliver: Deliver, past: Earlier | None = None) -> JetStreamTail:
         """As the journal's. Raises Unavailable, also if the journal ends before what was already read of it."""
         if (last := await self.last()) < after:
             raise Unavailable(f"the journal ends at {last}, but was read up to {after}: it has lost its end")
-        epochs = self.streams.known or await self.streams.look()
+        epochs = await self.streams.look()  # some may have been dropped
         at = next((one for one in reversed(epochs) if one.first <= after + 1), None)
         if at is None:
             raise Unavailable(f"the journal begins at {epochs[0].first}")
-        tail = JetStreamTail(self, at.number, after, deliver)
+        tail = JetStreamTail(self.wire, self.epochs, at.number, after, deliver, past)
         await tail.start(self.deadline, is_over=at.last is not None and at.last <= after)
         return tail
 
@@ -280,82 +286,6 @@ class JetStreamJournal:
     async def drop(self, epoch: int) -> None:
         """As the journal's."""
         await self.streams.drop(epoch)
-
-
-class JetStreamTail:
-    """Follows the journal through its epochs: hands on every entry, in order. Its sequences are contiguous."""
-
-    def __init__(self, journal: JetStreamJournal, epoch: int, after: int, deliver: Deliver) -> None:
-        self.position = after
-        self._journal = journal
-        self._epoch = epoch
-        self._deliver = deliver
-        self.reader = Reader(journal.wire, stream(epoch), self, headers=False)
-        self._ended = False  # what comes after an epoch's last entry is not of the journal
-        self._turning: asyncio.Task[None] | None = None
-
-    async def start(self, timeout: float, *, is_over: bool) -> None:
-        """Begin, in the next epoch if this one is over. Raises Unavailable."""
-        if is_over:
-            self._end()
-        else:
-            await self.reader.start(timeout)
-
-    async def stop(self) -> None:
-        if self._turning is not None:
-            self._turning.cancel()
-            await asyncio.gather(self._turning, return_exceptions=True)
-        await self.reader.stop()
-
-    def config(self) -> dict[str, Any]:
-        return {"deliver_policy": "by_start_sequence", "opt_start_seq": self.position + 1}
-
-    def begin(self, pending: int) -> None:
-        pass
-
-    def idle(self) -> None:
-        pass
-
-    def take(self, subject: str, data: bytes, headers: dict[str, str], sequence: int, pending: int) -> bool:
-        if self._ended:
-            return True
-        if sequence != self.position + 1:
-            return sequence <= self.position
-        self.position = sequence
-        self._deliver(Entry(sequence, subject, data))
-        if subject.startswith(CLOSED):
-            self._end()
-        return True
-
-    def _end(self) -> None:
-        self._ended = True
-        self._turning = asyncio.create_task(self._turn(), name=f"the turn of epoch {self._epoch}")
-
-    async def _turn(self) -> None:
-        """Go on in the next epoch's stream, as soon as it is there."""
-        await self.reader.stop()
-        warned = False
-        while True:
-            try:
-                await self._journal.last()
-                known = {one.number for one in self._journal.streams.known}
-                if self._epoch + 1 in known:
-                    break
-                if max(known, default=0) > self._epoch and not warned:
-                    warned = True
-                    log.critical("what followed %s was archived before it was read", self.position)
-            except Unavailable as fault:
-                log.debug("the journal is away: %s", fault)
-            await asyncio.sleep(SOON)
-        self._epoch += 1
-        self._ended = False
-        self.reader = Reader(self._journal.wire, stream(self._epoch), self, headers=False)
-        while True:
-            try:
-                await self.reader.start()
-                return
-            except Unavailable as fault:
-                log.warning("the next epoch cannot be read yet: %s", fault)
 
 
 class _State(msgspec.Struct):

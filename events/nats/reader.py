@@ -15,6 +15,7 @@ import msgspec
 
 from events.ids import new_hex
 from events.journal import Unavailable
+from events.nats.streams import NO_STREAM
 from events.nats.wire import ApiError, Message, NoAnswer, Subscription, Wire
 
 SECOND = 1_000_000_000  # nanoseconds
@@ -43,6 +44,9 @@ class Taker(Protocol):
 
     def idle(self) -> None:
         """Nothing is stored that was not delivered."""
+
+    def gone(self) -> None:
+        """There is no such stream now. It is looked for on and on."""
 
 
 class Reader:
@@ -130,7 +134,10 @@ class Reader:
                 await self._create()
                 return
             except (NoAnswer, ApiError) as fault:
-                log.log(logging.WARNING if pause > 0.1 else logging.DEBUG, "no consumer of %s: %s", self._stream, fault)
+                is_long = pause > 0.1
+                log.log(logging.WARNING if is_long else logging.DEBUG, "no consumer of %s: %s", self._stream, fault)
+                if is_long and isinstance(fault, ApiError) and fault.number == NO_STREAM:
+                    self._taker.gone()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 

@@ -122,7 +122,7 @@ class Streams:
         ends = {one.number: one for one in self.known if one.last is not None}
         try:
             numbers = await self.numbers()
-            if self.known and self.newest not in numbers:
+            if self.known and self.newest > max(numbers, default=0):  # an older one may have been dropped meanwhile
                 raise Unavailable(f"{stream(self.newest)} is not there")
             self.known = [ends.get(number) or await self._epoch(number, numbers[-1]) for number in numbers]
         except ApiError as fault:

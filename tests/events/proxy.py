@@ -11,6 +11,7 @@ class Proxy:
 
     def __init__(self, port: int) -> None:
         self.deaf = False  # swallow what the server says
+        self.is_shut = False  # take no connections
         self.connections = 0  # that were made so far
         self.cuts_at = b""  # what a client says that breaks its connection, once
         self._port = port
@@ -32,6 +33,9 @@ class Proxy:
         self._listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_shut:
+            writer.transport.abort()
+            return
         self.connections += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers |= {writer, far_writer}

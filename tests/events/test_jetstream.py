@@ -18,9 +18,10 @@ from events.decider import Executor
 from events.envelope import CLOUD
 from events.fold import Fold
 from events.journal import Entry, Stale, Unavailable
-from events.nats.jetstream import STREAM, JetStreamJournal, JetStreamTail
+from events.nats.jetstream import STREAM, JetStreamJournal
 from events.nats.server import MAX_PAYLOAD, NatsServer
 from events.nats.streams import CONFIG, UnsafeJournal
+from events.nats.tail import JetStreamTail
 from events.nats.wire import Message, Wire
 from events.refusals import Conflict, TooLarge
 from tests.events.proxy import Proxy
@@ -377,7 +378,8 @@ async def test_a_journal_that_ends_before_what_was_read_is_not_followed(journal:
 
 async def test_a_gap_is_not_delivered_over() -> None:
     heard: list[int] = []
-    tail = JetStreamTail(JetStreamJournal(Wire()), 1, 5, lambda entry: heard.append(entry.sequence))
+    wire = Wire()
+    tail = JetStreamTail(wire, JetStreamJournal(wire).epochs, 1, 5, lambda entry: heard.append(entry.sequence))
     assert tail.take(A, b"", {}, 6, 0)
     assert tail.take(A, b"", {}, 4, 0)
     assert tail.take(A, b"", {}, 6, 0)

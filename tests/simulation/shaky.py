@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from events.fold import Fold
-from events.journal import Deliver, Entry, Epoch, Journal, MemoryJournal, Unavailable
+from events.journal import Deliver, Earlier, Entry, Epoch, Journal, MemoryJournal, Unavailable
 from events.shelf import encode_known
 
 
@@ -114,7 +114,7 @@ class Shaky:
         await self._travel()
         await self._journal.drop(epoch)
 
-    async def tail(self, after: int, deliver: Deliver) -> _LateTail:
+    async def tail(self, after: int, deliver: Deliver, past: Earlier | None = None) -> _LateTail:
         return _LateTail(self, self._journal, after, deliver)
 
     async def _travel(self) -> None:
