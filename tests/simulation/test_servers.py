@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import timedelta
 from multiprocessing import get_context
 from subprocess import PIPE, Popen
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from events.compute import server as servers
-from events.compute.server import DeleteServer
+from events.compute.server import DeleteServer, StartServer, StopServer
 from events.decider import Step
 from tests.simulation.clouds import USER, SimulatedCloud
 from tests.simulation.moves import Moves, ask_for_server
@@ -93,6 +94,32 @@ def test_a_guest_that_was_lost_while_its_agent_was_away_is_not_made_again() -> N
         await asyncio.sleep(30)
         assert cloud.fold.all(servers)[0].status == "ERROR"
         assert cloud.memory.guests[server.host] == {}
+        await cloud.stop()
+
+    run(story)
+
+
+def test_what_failed_before_it_was_built_can_be_stopped_and_started() -> None:
+    async def story() -> None:
+        cloud = SimulatedCloud(1)
+        await cloud.start()
+        cloud.dice.failures = cloud.dice.hopeless = 1.0
+        await ask_for_server(cloud.processes[0], "s", (), False)
+        await settle(cloud)
+        (server,) = cloud.fold.all(servers)
+        assert (server.status, server.launched_at) == ("ERROR", None)
+        assert server.host is not None
+        cloud.dice.failures = 0.0
+        deadline = cloud.processes[0].execute.clock.now() + timedelta(minutes=10)
+        for command, status in (
+            (StopServer(id="s", deadline=deadline), "SHUTOFF"),
+            (StartServer(id="s", deadline=deadline), "ACTIVE"),
+        ):
+            await cloud.processes[0].execute.all([Step(servers, command)], USER)
+            await settle(cloud)
+            assert cloud.fold.all(servers)[0].status == status
+            assert cloud.memory.guests[server.host]["s"].running is (status == "ACTIVE")
+        assert cloud.alarms == []
         await cloud.stop()
 
     run(story)
