@@ -274,9 +274,7 @@ class Agent:
         log.info("%s %s (generation %d)", next_step, guest.id, guest.generation)
         match next_step:
             case "create":
-                # One that failed before it was built, and is to be off, has run for a moment then: it is stopped next.
-                unmet = int(guest.wanted == "off")
-                await self._driver.create(replace(guest, generation=guest.generation - unmet))
+                await self._driver.create(guest)
                 self._plugged[guest.id] = guest.interfaces
             case "start":
                 await self._driver.start(guest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events.refusals import Refusal, Unauthenticated
+from events.refusals import Refusal
 from gateway import access_rules, faults
 from gateway.cloud import Cloud
 from gateway.tokens import Token
@@ -13,13 +13,9 @@ from gateway.tokens import Token
 
 async def asker(cloud: Cloud, request: Request) -> Token:
     """Who asks, and not too often. Raises Unauthenticated, TooMany."""
-    try:
-        token = await cloud.authenticate(request.headers.get("x-auth-token", ""))
-        access_rules.check_of_no_service(token)
-    except Unauthenticated:
-        cloud.limits.admit_stranger(request.client)
-        raise
+    token = await cloud.asker(request)
     cloud.limits.admit(token)
+    access_rules.check_of_no_service(token)
     return token
 
 

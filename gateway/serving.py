@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from events import logs, metrics
 from events.journal import Unavailable
-from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
+from events.refusals import Busy, Invalid, MethodNotAllowed, NotFound, Refusal
 from gateway import access_rules, bodies, faults, openapi, past
 from gateway.calling import FIRST, LAST, Answer, Call, Face, Route
 from gateway.cloud import Cloud
@@ -30,7 +30,6 @@ from gateway.entrance import passage
 from gateway.microversions import ForeignField, refuse_foreign, shape
 from gateway.microversions import name as version_name
 from gateway.rules import BadRule
-from gateway.tokens import Token
 
 log = logging.getLogger("cumulog.gateway")
 
@@ -166,7 +165,7 @@ class Service:
             return Response(None, 200, {"allow": self._allowed(endpoint)})
         public = candidates is not None and candidates[0].public
         if not public:  # who nobody knows learns nothing, not even which paths there are
-            call.token = await self._authenticate(request)
+            call.token = await self.cloud.asker(request, with_service=self.face.service_tokens)
             passage(request.scope).project = call.token.project
             logs.of_project(call.token.project)
             self.cloud.limits.admit(call.token)
@@ -228,18 +227,6 @@ class Service:
             call.present, call.cloud, call.fold = self.cloud.fold, then, then.fold
             call.headers[past.HEADER] = str(then.as_of)
             return self._response(call, handler.route, await handler.function(*arguments))
-
-    async def _authenticate(self, request: Request) -> Token:
-        text = request.headers.get("x-auth-token")
-        if not text:
-            self.cloud.limits.admit_stranger(request.client)
-            raise Unauthenticated()
-        try:
-            service = request.headers.get("x-service-token") if self.face.service_tokens else None
-            return await self.cloud.authenticate(text, service)
-        except Unauthenticated:
-            self.cloud.limits.admit_stranger(request.client)
-            raise
 
     def _response(self, call: Call, route: Route, result: Any) -> Response:
         assert call.cleared, f"{call.operation}: nobody asked whose it is"

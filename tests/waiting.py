@@ -10,9 +10,9 @@ from typing import Any
 PATIENCE = 30.0  # seconds; only what never comes to be takes as long
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Return once `condition()` holds."""
-    async with asyncio.timeout(PATIENCE):
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Return once `condition()` holds. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
 

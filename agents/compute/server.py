@@ -16,10 +16,10 @@ def step(guest: Guest, found: Found | None) -> Step | None:
         return "remove" if found is not None else None
     if found is None:
         return None if guest.built else "create"
+    if guest.wanted == "off":  # also one that runs all the same: it was made only now, or somebody else started it
+        return "stop" if found.running or found.generation < guest.generation else None
     if found.generation >= guest.generation:
         return None  # fulfilled; a guest that stopped itself since then stays off until somebody asks for it
-    if guest.wanted == "off":
-        return "stop"
     return "reboot" if guest.reboot is not None and found.running else "start"
 
 

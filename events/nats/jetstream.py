@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ STREAM = stream(1)
 EXPECTED = "Nats-Expected-Stream"
 BATCH = 1_000  # entries of one subject that are asked for at a time
 NO_JOURNAL = "NATS tells of no journal, though this cloud has had one"
+
+T = TypeVar("T")
 
 log = logging.getLogger("cumulog.journal")
 
@@ -192,17 +194,15 @@ class JetStreamJournal:
     async def of(self, subject: str, after: int = 0) -> list[Entry]:
         """As the journal's: the leader says up to where, any replica may deliver, the leader what is lacking."""
         await self.last()  # which finds out about new epochs
-        while True:
+
+        async def read(epochs: list[Epoch]) -> list[Entry]:
             entries: list[Entry] = []
-            try:
-                for epoch in list(self.streams.known or await self.streams.look()):
-                    if epoch.last is None or epoch.last > after:
-                        entries += await self._of(subject, max(after, epoch.first - 1), epoch)
-                return entries
-            except ApiError as fault:
-                if fault.number != NO_STREAM:
-                    raise Unavailable(f"the journal cannot be read: {fault}") from fault
-            await self.streams.look()  # one has been dropped
+            for epoch in epochs:
+                if epoch.last is None or epoch.last > after:
+                    entries += await self._of(subject, max(after, epoch.first - 1), epoch)
+            return entries
+
+        return await self._in_all(read)
 
     async def newest(self, subject: str, epoch: int) -> Entry | None:
         """As the journal's."""
@@ -256,17 +256,25 @@ class JetStreamJournal:
 
     async def earlier(self, subject: str, before: int) -> tuple[bool, int]:
         """As the journal's."""
+
+        async def look(epochs: list[Epoch]) -> tuple[bool, int]:
+            ended = [one.number for one in epochs if one.number < before]
+            for number in ended:
+                if await self.streams.message(number, {"last_by_subj": subject}) is not None:
+                    return True, ended[0]
+            return False, ended[0] if ended else before
+
+        return await self._in_all(look)
+
+    async def _in_all(self, ask: Callable[[list[Epoch]], Awaitable[T]]) -> T:
+        """What `ask`, which may raise ApiError, finds in all epochs; once more if one is dropped meanwhile."""
         while True:
-            ended = [one.number for one in self.streams.known or await self.streams.look() if one.number < before]
             try:
-                for number in ended:
-                    if await self.streams.message(number, {"last_by_subj": subject}) is not None:
-                        return True, ended[0]
-                return False, ended[0] if ended else before
+                return await ask(list(self.streams.known or await self.streams.look()))
             except ApiError as fault:
                 if fault.number != NO_STREAM:
                     raise Unavailable(f"the journal cannot be read: {fault}") from fault
-            await self.streams.look()  # one has been dropped
+            await self.streams.look()
 
     async def only(self, epoch: int, prefixes: Iterable[str]) -> bool:
         """As the journal's."""

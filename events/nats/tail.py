@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain, repeat
+from random import Random
 from typing import Any
 
 from events.journal import CLOSED, Deliver, Earlier, Entry, Epoch, Unavailable
 from events.nats.reader import Reader
 from events.nats.streams import stream
 from events.nats.wire import Wire
+from events.patience import growing
 
-PAUSES = (*(0.01,) * 100, 0.1)  # seconds until a stream that is about to be made is looked for again; the last repeats
+SOON = (0.01, 0.1)  # seconds until a stream that is about to be made is looked for again: at first, and at most
 
 log = logging.getLogger("cumulog.journal")
 
@@ -40,6 +41,7 @@ class JetStreamTail:
         self._ended = False  # what comes after an epoch's last entry is not of the journal
         self._follows = False
         self._missed = -1  # after which entries are nowhere, as was told
+        self._random = Random()
         self._turning: asyncio.Task[None] | None = None
 
     async def start(self, timeout: float, *, is_over: bool) -> None:
@@ -96,10 +98,9 @@ class JetStreamTail:
         """Read what follows, as soon as it is there."""
         while True:
             await self.reader.stop()
-            for pause in chain(PAUSES, repeat(PAUSES[-1])):
-                if await self._begin():
-                    break
-                await asyncio.sleep(pause)
+            pauses = growing(self._random, *SOON)
+            while not await self._begin():
+                await asyncio.sleep(next(pauses))
             if not self._ended:
                 break  # else the next epoch was over at once
         self._turning = None

@@ -13,6 +13,7 @@ import httpx
 from tests.histories.checker import NEVER, Operation, violation
 from tests.histories.checker import Kind as Operations
 from tests.histories.gateways import Gateway, Gateways, wanted
+from tests.waiting import until
 
 LONGEST = 60.0  # seconds that a history takes at most
 
@@ -267,7 +268,6 @@ async def record(cloud: Gateways, *, seed: int, answers: int, clients: int = 24,
             group.create_task(recording.client())
         group.create_task(trouble(recording, seed))
         end = time.monotonic() + LONGEST
-        while recording.told.total() < answers and time.monotonic() < end:
-            await asyncio.sleep(0.05)
+        await until(lambda: recording.told.total() >= answers or time.monotonic() > end, LONGEST + 1)
         recording.over = True
     return recording
