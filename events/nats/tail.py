@@ -98,9 +98,10 @@ class JetStreamTail:
         """Read what follows, as soon as it is there."""
         while True:
             await self.reader.stop()
-            pauses = growing(self._random, *SOON)
-            while not await self._begin():
-                await asyncio.sleep(next(pauses))
+            for pause in growing(self._random, *SOON):
+                if await self._begin():
+                    break
+                await asyncio.sleep(pause)
             if not self._ended:
                 break  # else the next epoch was over at once
         self._turning = None
